@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# sluice: everything is built below $(BUILD). `make help` lists the targets.
+
+BUILD	?= build
+PREFIX	?= /usr/local
+DESTDIR	?=
+CC	?= gcc
+CLANG	?= clang
+# A second clang that the BPF programs must also build and load with.
+CLANG_NEW ?= clang-19
+BPFTOOL	?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+VERSION	:= $(shell cat VERSION)
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	    -Wundef -Wvla -Wwrite-strings -Wformat=2 -Wimplicit-fallthrough
+INCLUDES := -Iinclude -Iheaders -Iuser
+CFLAGS	?= -O2 -g
+ALL_CFLAGS = -std=gnu11 $(WARNINGS) $(INCLUDES) -I$(BUILD)/bpf -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' \
+	     -fstack-protector-strong -fPIE -MMD -MP $(CFLAGS)
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,--as-needed $(LDFLAGS)
+MULTIARCH := $(shell $(CC) -print-multiarch)
+BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -std=gnu11 -Wall -Wextra -Werror -Wshadow -Wundef \
+	      -Iinclude -Iheaders -Ibpf -I/usr/include/$(MULTIARCH) -MMD -MP
+
+# What each program is made of, and what it may link (DESIGN section 3).
+PROGRAMS := sluiced sluicectl sluice-decap
+PARTS_sluiced	   := agent api core dataplane net config wire base
+PARTS_sluicectl	   := cli wire base
+PARTS_sluice-decap := decap dataplane base
+LIBS_sluiced	   := -lxdp -lbpf -lelf -lz -luv -lyaml -ljansson -lsodium -lmnl -lcap-ng
+LIBS_sluicectl	   := -ljansson -lsodium
+LIBS_sluice-decap  := -lxdp -lbpf -lelf -lz
+
+BPF_PROGRAMS := $(patsubst bpf/%.bpf.c,%,$(wildcard bpf/*.bpf.c))
+SKELETONS := $(BPF_PROGRAMS:%=$(BUILD)/bpf/%.skel.h)
+PARTS := $(sort $(foreach p,$(PROGRAMS),$(PARTS_$(p))))
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(foreach part,$(1),$(wildcard user/$(part)/*.c)))
+
+all: $(PROGRAMS:%=$(BUILD)/%)
+
+define PROGRAM_RULE
+$(BUILD)/$(1): $(call objects,$(PARTS_$(1)))
+	$$(CC) $$(ALL_CFLAGS) -o $$@ $$^ $$(ALL_LDFLAGS) $$(LIBS_$(1))
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call PROGRAM_RULE,$(p))))
+
+# ---- BPF programs: object -> skeleton; the same once more with the newer clang, for the tests ----
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+$(BUILD)/bpf-new/%.bpf.o: bpf/%.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG_NEW) $(BPF_CFLAGS) -c $< -o $@
+$(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
+	$(BPFTOOL) gen skeleton $< name $(subst -,_,$*)_bpf > $@.tmp && mv $@.tmp $@
+
+$(call objects,dataplane decap): | $(SKELETONS)
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+include tests/Makefile.inc
+
+# ---- what users call ----
+demo:
+	scripts/install-deps build demo
+	$(MAKE) all
+	scripts/demo
+
+check:
+	scripts/install-deps build demo check
+	$(MAKE) run-checks
+
+bench:
+	scripts/install-deps build check
+	$(MAKE) run-bench
+
+install: all
+	PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) BUILD=$(BUILD) scripts/dist/install
+
+uninstall:
+	PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) BUILD=$(BUILD) scripts/dist/install --uninstall
+
+clean:
+	rm -rf $(BUILD)
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+help:
+	@echo 'make            build everything below $(BUILD)/'
+	@echo 'make demo       as root: install what is missing, build, show sluice at work in a lab of namespaces'
+	@echo 'make check      as root: install what is missing, build, run every test'
+	@echo 'make bench      as root: measure the data path against its floors (docs/bench.md)'
+	@echo 'make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); make uninstall takes sluice down and removes it'
+	@echo 'make format     clang-format'
+	@echo 'make clean      remove $(BUILD)/'
+
+.PHONY: all demo check bench install uninstall clean format help
+.DELETE_ON_ERROR:
+.SECONDARY:
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * What the data path and the agent share through BPF maps: the shape of every key and value.
+ *
+ * Maps are pinned and outlive the programs that fill and read them, so a change of any shape below
+ * is a change of SL_LAYOUT_VERSION. All maps but the devmap are mmapable arrays: the agent changes
+ * them by plain stores, a packet reads them without a helper call (the JIT inlines array look-ups).
+ *
+ * Integers are in host order unless their type is __be16 or __be32, or a comment says otherwise.
+ */
+#ifndef SLUICE_ABI_H
+#define SLUICE_ABI_H
+
+#include <linux/types.h>
+
+/* Raised whenever a shape or a meaning in this file changes; kept in struct sl_meta. */
+#define SL_LAYOUT_VERSION 1
+
+#define SL_CACHE_LINE	  64
+#define SL_NAME_SIZE	  64 /* a service's name with its NUL */
+#define SL_KEY_SIZE	  32 /* a cluster's hash key, bytes */
+
+/* Backend 0 is nobody: a packet sent there is dropped as no_backend. Service 0 is never used. */
+#define SL_NOBODY	  0
+#define SL_BACKEND_MAX	  32767 /* 15 bits of a hot word; also 0xffff marks a locked flow entry */
+#define SL_SLOTS_MAX	  (1u << 24)
+
+/* ---- what a packet reads first ------------------------------------------------------------- */
+
+/*
+ * A listener table: immutable once it is in force. Keys hash to one 64-byte bucket by
+ * multiplication; the builder tries multipliers until no bucket overflows, so that one cache line
+ * answers, hit or miss (a perfect hash of buckets; Dietzfelbinger et al. 1997 for the multipliers).
+ *
+ *	bucket of an IPv4 key k:	base4 + (k * mult[0] >> shift4)
+ *	bucket of an IPv6 key:		base6 + ((a * mult[0] + b * mult[1] + what * mult[2]) >> shift6)
+ *
+ * where a and b are the address's halves as they lie in memory and what is sl_listener_what().
+ * A shift is 64 minus the logarithm of the number of buckets, at most 63 (two buckets at least).
+ */
+struct sl_listener_table {
+	__u64 mult[3];
+	__u32 base4; /* first bucket in the map listeners4 */
+	__u32 base6; /* first bucket in the map listeners6 */
+	__u8 shift4;
+	__u8 shift6;
+	__u8 any_port; /* 1: some listener takes any port, so a miss is looked up once more */
+	__u8 pad[29];
+};
+
+/* The root of what packets read. `active` switches a whole new set of listeners by one store. */
+struct sl_control {
+	__u64 active; /* 0 or 1: the table in force; the other one is the spare */
+	__u64 pad[7];
+	struct sl_listener_table table[2];
+};
+
+/* A key's fourth part. */
+enum sl_listener_kind {
+	SL_LISTENER = 0, /* address, port (0: any), protocol: the value is a service record */
+	SL_ADDRESS = 1,	 /* address alone, port and protocol 0: the value is a mask of sl_address_has */
+};
+
+/* What an address (of kind SL_ADDRESS) has: packets that show no port are judged by it. */
+enum sl_address_has {
+	SL_HAS_TCP = 1, /* a TCP listener */
+	SL_HAS_UDP = 2, /* a UDP listener */
+};
+
+#define SL_WAYS4 6
+#define SL_WAYS6 3
+
+/* One cache line of IPv4 listeners. An empty way has key 0. Keys: sl_listener_key4(). */
+struct sl_listeners4 {
+	__u64 key[SL_WAYS4];
+	__u16 value[SL_WAYS4];
+	__u32 pad;
+};
+
+/* One cache line of IPv6 listeners. An empty way has what 0. Addresses as they lie on the wire. */
+struct sl_listeners6 {
+	__u64 address[SL_WAYS6][2];
+	__be16 port[SL_WAYS6];
+	__u16 value[SL_WAYS6];
+	__u8 protocol[SL_WAYS6]; /* IPPROTO_TCP, IPPROTO_UDP; SL_PROTOCOL_ADDRESS: kind SL_ADDRESS */
+	__u8 pad;
+};
+#define SL_PROTOCOL_ADDRESS 255 /* IANA reserves it */
+
+/* The key of an IPv4 listener; address and port in wire order, as loaded from a packet. */
+static inline __u64 sl_listener_key4(__be32 address, __be16 port, __u8 protocol,
+				     enum sl_listener_kind kind)
+{
+	return (__u64)(__u32)address | (__u64)(__u16)port << 32 | (__u64)protocol << 48 |
+	       (__u64)kind << 56;
+}
+
+/* The third word of an IPv6 key's hash. */
+static inline __u64 sl_listener_what(__be16 port, __u8 protocol)
+{
+	return (__u64)(__u16)port << 8 | protocol;
+}
+
+/* ---- services and their slots ---------------------------------------------------------------- */
+
+/*
+ * A service record. Immutable while a listener table in force names it: a change writes a new record
+ * and switches the listener table. The second line is for the agent alone.
+ */
+struct sl_service {
+	__u32 slots_base; /* first slot of its Maglev table */
+	__u32 slots;	  /* number of slots, a prime */
+	__u32 counters;	  /* its line in a CPU's row of counters; stays when the record changes */
+	__u32 flags;	  /* none yet */
+	__u8 pad[48];
+	char name[SL_NAME_SIZE]; /* "": the record is free */
+};
+
+/*
+ * A slot's hot word: where new flows go and whether flows are looked up (TRACKING.md). Its cold word:
+ * where flows without an entry belong. Words are packed into cache lines, since an array map pads
+ * each element to 8 bytes.
+ */
+#define SL_HOT_NOW	 0x7fffu /* backend index */
+#define SL_HOT_LOOK	 0x8000u
+
+#define SL_COLD_BASE	 0x7fffu /* backend index */
+#define SL_COLD_CROWDED	 0x8000u
+#define SL_COLD_HOLD_TCP 0x10000u
+#define SL_COLD_HOLD_UDP 0x20000u
+
+#define SL_HOT_PER_LINE	 32
+#define SL_COLD_PER_LINE 16
+
+struct sl_hot_line {
+	__u16 word[SL_HOT_PER_LINE];
+};
+
+struct sl_cold_line {
+	__u32 word[SL_COLD_PER_LINE];
+};
+
+/* ---- the flow table (laid out; no packet reads it yet) ---------------------------------------- */
+
+#define SL_FLOWS_PER_BUCKET 4
+
+struct sl_flow {
+	__u64 check; /* the flow's hash, mixed with its backend */
+	__u64 data;  /* slot 24, flags 8, backend 16, tick 16 bits, from the top */
+};
+
+struct sl_flow_bucket {
+	struct sl_flow entry[SL_FLOWS_PER_BUCKET];
+};
+
+/* ---- backends --------------------------------------------------------------------------------- */
+
+enum sl_encapsulation {
+	SL_ENCAP_IPIP = 0, /* RFC 2003, 2473, 4213: 4in4, 4in6, 6in6, 6in4 */
+	SL_ENCAP_GUE = 1,  /* later */
+	SL_ENCAP_L2 = 2,   /* later */
+};
+
+#define SL_HEADER_MAX 80 /* Ethernet 14, two VLAN tags 8, IPv6 40, UDP 8, GUE 8, and 2 to spare */
+
+/*
+ * The way to a backend: the header that goes before the inner packet, built by the agent. A packet
+ * copies it, fills in lengths, traffic class, id, flow label and checksum, and is sent.
+ */
+struct sl_path {
+	__u32 ifindex;	   /* the way out; 0: no next hop is known (verdict no_nexthop) */
+	__u16 inner_max;   /* longest inner packet that fits the way out, bytes (verdict too_big) */
+	__u8 family;	   /* of the outer header: 4 or 6 */
+	__u8 encapsulation; /* enum sl_encapsulation */
+	__u16 checksum4;   /* ones' complement sum of the outer IPv4 header's constant words, folded */
+	__u8 header_len;   /* bytes of `header` in use: 34 or 54 */
+	__u8 pad[5];
+	__u8 header[SL_HEADER_MAX]; /* Ethernet, then the outer header; wire order */
+};
+
+/* The backend's flags; `dead` is for the next issue's tracking. */
+enum sl_backend_flag {
+	SL_BACKEND_DOWN = 1, /* takes no new flows because it failed (not because it is drained) */
+	SL_BACKEND_DEAD = 2, /* its flows are let go */
+};
+
+/*
+ * A backend: an identity (service name, address) under an index that does not change while a slot or
+ * a flow entry names it. `active` picks the path in force by one store; the other is the spare.
+ */
+struct sl_backend {
+	__u64 active; /* 0 or 1 */
+	__u32 flags;  /* enum sl_backend_flag */
+	__u32 service; /* counters line of its service: the service's stable id */
+	__u8 family;   /* of the address: 4 or 6; 0: the index is free */
+	__u8 pad1[7];
+	__u8 address[16]; /* wire order; an IPv4 address in the first 4 bytes */
+	__u8 pad2[24];
+	struct sl_path path[2];
+};
+
+/* ---- counters --------------------------------------------------------------------------------- */
+
+/*
+ * One array of 64-byte lines, one row of lines for each CPU (per-CPU arrays cannot be mmapped):
+ *
+ *	row of a CPU = SL_VERDICT_LINES lines of verdicts, one line a service, one line a backend
+ *
+ * Index of a line: cpu * knobs.counter_lines + line. Written by its own CPU alone, without atomics.
+ */
+#define SL_COUNTERS_PER_LINE 8
+
+struct sl_counter_line {
+	__u64 count[SL_COUNTERS_PER_LINE];
+};
+
+enum sl_service_counter {
+#define SL_SERVICE_COUNTER(name, help) SL_SERVICE_##name,
+#define SL_BACKEND_COUNTER(name, help)
+#include <sluice/counters.def>
+	SL_SERVICE_COUNTERS
+};
+
+enum sl_backend_counter {
+#define SL_SERVICE_COUNTER(name, help)
+#define SL_BACKEND_COUNTER(name, help) SL_BACKEND_##name,
+#include <sluice/counters.def>
+	SL_BACKEND_COUNTERS
+};
+
+/* What a step of the data path decided. SL_GO_ON: the next step; all others end the packet. */
+enum sl_verdict {
+	SL_GO_ON,
+#define SL_VERDICT(name, action, help) SL_##action##_##name,
+#include <sluice/verdicts.def>
+	SL_VERDICTS
+};
+
+#define SL_VERDICT_LINES ((SL_VERDICTS + SL_COUNTERS_PER_LINE - 1) / SL_COUNTERS_PER_LINE)
+
+/* ---- for the agent alone ----------------------------------------------------------------------- */
+
+/* One record that says what the other maps are; read before they are adopted. */
+struct sl_meta {
+	__u32 layout;	   /* SL_LAYOUT_VERSION */
+	__u32 cpus;	   /* rows of counters */
+	__u32 services;	   /* the limits that the maps were made for */
+	__u32 listeners;
+	__u32 backends;
+	__u32 flows;	   /* entries */
+	__u32 slots;
+	__u32 pad;
+	__u64 revision;	   /* of the configuration last applied */
+	__u8 host_key[16]; /* mixes the placement of flow buckets on this host */
+	__u8 key_id[8];	   /* fingerprint of the hash key that filled the slots */
+};
+
+/* ---- load-time constants ------------------------------------------------------------------------ */
+
+/* Set before the program is loaded; the verifier removes what is off. One line each in knobs.def. */
+struct sl_knobs {
+#define SL_KNOB(type, name, off, on, help) type name;
+#include <sluice/knobs.def>
+};
+
+#define SL_ASSERT_SIZE(type, size) \
+	_Static_assert(sizeof(type) == (size), #type " is not " #size " bytes")
+
+SL_ASSERT_SIZE(struct sl_listener_table, SL_CACHE_LINE);
+SL_ASSERT_SIZE(struct sl_control, 3 * SL_CACHE_LINE);
+SL_ASSERT_SIZE(struct sl_listeners4, SL_CACHE_LINE);
+SL_ASSERT_SIZE(struct sl_listeners6, SL_CACHE_LINE);
+SL_ASSERT_SIZE(struct sl_service, 2 * SL_CACHE_LINE);
+SL_ASSERT_SIZE(struct sl_hot_line, SL_CACHE_LINE);
+SL_ASSERT_SIZE(struct sl_cold_line, SL_CACHE_LINE);
+SL_ASSERT_SIZE(struct sl_flow_bucket, SL_CACHE_LINE);
+SL_ASSERT_SIZE(struct sl_path, 96);
+SL_ASSERT_SIZE(struct sl_backend, 4 * SL_CACHE_LINE);
+SL_ASSERT_SIZE(struct sl_counter_line, SL_CACHE_LINE);
+SL_ASSERT_SIZE(struct sl_meta, SL_CACHE_LINE);
+_Static_assert(SL_SERVICE_COUNTERS <= SL_COUNTERS_PER_LINE, "a service's counters fill one line");
+_Static_assert(SL_BACKEND_COUNTERS <= SL_COUNTERS_PER_LINE, "a backend's counters fill one line");
+
+#endif

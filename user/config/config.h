@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The configuration: text (YAML or JSON) -> nodes with line and column -> one immutable, checked object.
+ * This folder knows no BPF and touches nothing but the text it is given. DESIGN section 9 is the
+ * format; schema.def holds key, type, range, default and help of each field, once.
+ *
+ * Story: config_read() parses the text by libyaml's events (reader.c), binds nodes to typed fields by
+ * walking schema.def (binder.c), applies `defaults` and the built-in defaults, then checks what spans
+ * fields (check.c). All errors are collected, each with file, line, column, field, value and what was
+ * expected. Nothing is returned unless there is no error.
+ */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/log.h"
+
+struct arena;
+struct problems;
+
+enum config_mode { CONFIG_MODE_AUTO, CONFIG_MODE_NATIVE, CONFIG_MODE_GENERIC };
+enum config_attach { CONFIG_ATTACH_LINK, CONFIG_ATTACH_DISPATCHER };
+enum config_protocol { CONFIG_TCP = 1, CONFIG_UDP = 2 }; /* bits of a mask */
+enum config_encapsulation { CONFIG_IPIP, CONFIG_GUE, CONFIG_L2 };
+enum config_affinity { CONFIG_AFFINITY_FLOW, CONFIG_AFFINITY_SOURCE, CONFIG_AFFINITY_QUIC };
+enum config_tracking { CONFIG_TRACKING_CHANGES, CONFIG_TRACKING_NEVER };
+enum config_drain_end { CONFIG_DRAIN_KEEP, CONFIG_DRAIN_MOVE };
+enum config_state { CONFIG_UP, CONFIG_DRAIN, CONFIG_DOWN };
+
+struct config_place {
+	unsigned int line, column;
+};
+
+struct config_interface {
+	const char *device;
+	enum config_mode mode;
+	enum config_attach attach;
+	struct config_place place;
+};
+
+struct config_backend {
+	struct addr address;
+	uint16_t weight; /* 0-1000; 0: takes no new flows */
+	enum config_state state;
+	struct config_place place;
+};
+
+/* One claim: address, port (0: any) and protocol (one bit). */
+struct config_listener {
+	struct addr address;
+	uint16_t port;
+	enum config_protocol protocol;
+};
+
+struct config_service {
+	const char *name;
+	struct config_place place;
+	struct config_listener *listeners; /* the product of address, port and protocol, in a fixed order */
+	size_t listener_count;
+	enum config_encapsulation encapsulation;
+	enum config_affinity affinity;
+	enum config_tracking tracking;
+	uint32_t table_size; /* a prime */
+	uint64_t idle_timeout_ms, drain_timeout_ms, dead_after_ms;
+	enum config_drain_end drain_end;
+	struct config_backend *backends; /* sorted by address */
+	size_t backend_count;
+};
+
+struct config_limits {
+	uint32_t services, listeners, backends, flows, slots;
+};
+
+/* Immutable once config_read() has returned it. Freed whole. */
+struct config {
+	struct arena *arena;
+	const char *file; /* as given, for messages */
+	char *text;	  /* the text that it was read from */
+	size_t text_length;
+	struct config_interface *interfaces;
+	size_t interface_count;
+	struct addr source, source6; /* tunnel; none: the route's source address */
+	uint32_t mtu;		     /* of the tunnel's way; 0: auto */
+	struct config_limits limits;
+	const char *cluster_name;     /* NULL: no cluster */
+	const char *cluster_key_file; /* NULL: the key in the state directory */
+	enum log_level log_level;
+	struct config_service *services; /* sorted by name */
+	size_t service_count;
+	struct problems *warnings; /* accepted, but to be said: `tracking: changes`, small tables ... */
+};
+
+/*
+ * Reads a configuration. `file` names it in messages. Returns 0 and *out, or -EINVAL and every error in
+ * `p`, sorted by place. The caller frees *out by config_free().
+ */
+int config_read(const char *file, const char *text, size_t length, struct config **out, struct problems *p);
+void config_free(struct config *config); /* NULL is fine */
+
+const struct config_service *config_find_service(const struct config *config, const char *name);
+const struct config_backend *config_find_backend(const struct config_service *service,
+						 const struct addr *address);
+
+/* Slots that all tables take together, and the largest prime table-size that all services could have. */
+uint64_t config_slots_needed(const struct config *config);
+uint32_t config_largest_table_size(const struct config *config);
+
+/* Names as the user writes them: "up", "tcp", "ipip" ... for the enums above. */
+const char *config_state_name(enum config_state state);
+const char *config_protocol_name(enum config_protocol protocol);
+const char *config_encapsulation_name(enum config_encapsulation encapsulation);
+const char *config_affinity_name(enum config_affinity affinity);
+const char *config_tracking_name(enum config_tracking tracking);
+const char *config_mode_name(enum config_mode mode);
+int config_parse_state(const char *text, enum config_state *out); /* 0 or -EINVAL */
+
+/* ---- differences ------------------------------------------------------------------------------------ */
+
+enum config_change_kind { CONFIG_ADDED, CONFIG_REMOVED, CONFIG_CHANGED };
+
+/* One difference that a person can read: what changed, from what to what. */
+struct config_change {
+	enum config_change_kind kind;
+	char *path;	   /* "services[web].backends[10.0.1.11].weight" */
+	char *before, *after; /* NULL for added, removed */
+};
+
+struct config_changes {
+	struct config_change *list;
+	size_t count;
+};
+
+/*
+ * Lists how `new` differs from `old` (NULL: nothing), in a fixed order: services by name, backends by
+ * address; the order of lists in the text does not count. The caller frees it by config_changes_free().
+ */
+void config_diff(const struct config *old, const struct config *new, struct config_changes *out);
+void config_changes_free(struct config_changes *changes);
+
+/* Writes --help's and the manual's table of fields, and the JSON Schema, both from schema.def. */
+struct text;
+void config_schema_help(struct text *out);
+void config_schema_json(struct text *out);
+
+#endif

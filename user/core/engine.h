@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The heart of the agent: keeps the maps true to the configuration, the overrides and the ways.
+ *
+ * Story: the engine holds what is wanted (struct config, overrides, the way to each backend) and reads what is
+ * in force from the maps themselves, which name every service and backend (abi.h). Whenever something
+ * wanted changes it computes the model (model.h: effective weights and why), then a plan (plan.h: model against
+ * maps, as ordered operations with grace periods), then applies it (apply.h: through struct dataplane_ops; a
+ * failure runs the inverse). A restarted agent is nothing special: it plans against the maps that it adopted.
+ *
+ * The engine opens no file, no socket and reads no clock: the agent gives it events and `now_ms`, and is
+ * called back to store what must survive. Nothing here blocks but ops->grace().
+ */
+#ifndef CORE_ENGINE_H
+#define CORE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "config/config.h"
+#include "core/key.h"
+#include "core/model.h"
+#include "core/overrides.h"
+#include "dataplane/dataplane.h"
+#include "net/net.h"
+
+struct problems;
+struct engine;
+
+/* What the engine needs from the agent. */
+struct engine_host {
+	void *self;
+	/* The way to an address, from net/. Always answers; the way may not be ready. */
+	void (*nexthop)(void *self, const struct addr *address, struct net_nexthop *out);
+	/* Makes the next applied configuration and the overrides durable before anything is changed in the maps.
+	 * Returns 0 or a negative errno, explained in `p`: then the change is refused. */
+	int (*store)(void *self, const struct config *config, const struct overrides *overrides, uint64_t revision,
+		     struct problems *p);
+};
+
+struct engine_options {
+	const struct dataplane_ops *ops;
+	void *dataplane; /* the ops' self */
+	const struct dataplane_view *view;
+	const struct key *key;
+	struct engine_host host;
+	uint64_t revision; /* of the configuration last applied; 0: none */
+	uint64_t now_ms;   /* CLOCK_MONOTONIC, as everywhere below */
+};
+
+/* Reads ids, regions and tables from the maps in `view`. -EPROTO: they contradict each other (named in `p`). */
+int engine_new(const struct engine_options *options, struct engine **out, struct problems *p);
+void engine_free(struct engine *engine);
+
+/* What a change would do or did. */
+struct engine_forecast {
+	struct config_changes changes; /* of the configuration, for people */
+	uint32_t services_added, services_removed, services_changed;
+	uint32_t backends_added, backends_removed;
+	uint32_t slots_total; /* of all services after the change */
+	uint32_t slots_moved; /* slots of services that stay, whose backend changes */
+	char **operations;    /* the plan, one sentence each */
+	size_t operation_count;
+	bool force_needed;    /* refused without --force: `unsafe` says why */
+	char *unsafe;
+};
+void engine_forecast_free(struct engine_forecast *forecast);
+
+/* Compares `config` with what is in force, with the present overrides and ways; changes nothing. */
+int engine_plan(struct engine *engine, const struct config *config, struct engine_forecast *out,
+		struct problems *p);
+
+/*
+ * Puts a configuration in force, all or nothing, and takes it over (also on failure: then it is freed). Idempotent:
+ * the same configuration again changes nothing and keeps the revision. -EPERM: force_needed (exit code 6) --
+ * a live service would be emptied, or its table-size, affinity or tracking would change; -EBUSY: `limits` differ from
+ * those of the running agent (named); others as they come. *out (may be NULL) says what was done.
+ */
+int engine_apply(struct engine *engine, struct config *config, bool force, uint64_t now_ms,
+		 struct engine_forecast *out, struct problems *p);
+
+/* Sets, replaces or (with an empty one) clears a backend's override. -ENOENT: no such service or backend. -EPERM
+ * as above: no backend of the service would take new flows any more. */
+int engine_override(struct engine *engine, const char *service, const struct addr *backend,
+		    const struct override *override, bool force, uint64_t now_ms, struct problems *p);
+
+/* Something in routes, neighbours or links changed: asks for all ways anew and applies what follows. */
+int engine_refresh_ways(struct engine *engine, uint64_t now_ms, struct problems *p);
+
+/* Finishes what waits for time (frees records and indices whose grace period is over). Call it about once a
+ * second; returns the number of milliseconds until it wants to be called again, at most 1000. */
+unsigned int engine_tick(struct engine *engine, uint64_t now_ms);
+
+/* ---- looking -------------------------------------------------------------------------------------- */
+
+const struct config *engine_config(const struct engine *engine); /* NULL: none applied yet */
+const struct overrides *engine_overrides(const struct engine *engine);
+uint64_t engine_revision(const struct engine *engine);
+const struct model *engine_model(const struct engine *engine); /* services by name, backends by address */
+const struct dataplane_view *engine_view(const struct engine *engine);
+
+/* Where a service and a backend are in the maps, and their counters. */
+struct engine_service_place {
+	uint32_t record, slots_base, slots, counters_line;
+};
+struct engine_backend_place {
+	uint32_t index, counters_line;
+	uint32_t slots; /* slots of its service that name it */
+};
+bool engine_service_place(const struct engine *engine, const char *service, struct engine_service_place *out);
+bool engine_backend_place(const struct engine *engine, const char *service, const struct addr *backend,
+			  struct engine_backend_place *out);
+
+/* Where a packet of this flow goes, from the maps as a packet reads them. */
+struct engine_flow {
+	struct addr source, destination;
+	uint16_t source_port, destination_port;
+	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP */
+};
+struct engine_flow_answer {
+	const char *service; /* NULL: no listener; the packet passes to the kernel */
+	uint64_t hash;
+	uint32_t slot; /* of the service's table */
+	bool has_backend;
+	struct addr backend;
+	struct net_nexthop way;
+	const char *why; /* one sentence: "slot 4711 of 16381 names it", "no backend takes flows" ... */
+};
+int engine_flow_lookup(const struct engine *engine, const struct engine_flow *flow,
+		       struct engine_flow_answer *out);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is wanted, worked out: configuration, overrides and ways become each backend's effective weight, and
+ * the reason where it is zero. Core owns this function alone; health and slow start will be two more inputs.
+ * An unknown next hop counts as down.
+ */
+#ifndef CORE_MODEL_H
+#define CORE_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sluice/abi.h>
+
+#include "base/addr.h"
+#include "config/config.h"
+#include "core/overrides.h"
+#include "net/net.h"
+
+/* Why a backend takes, or does not take, new flows; the first that applies. */
+enum model_reason {
+	MODEL_TAKES_FLOWS,
+	MODEL_DISABLED,	   /* state: down, from the configuration or an override */
+	MODEL_DRAINED,	   /* state: drain, likewise */
+	MODEL_WEIGHT_ZERO,
+	MODEL_NO_WAY,	   /* `way` says why */
+	MODEL_UNLISTED_WAY, /* the way out is an interface that is not among `interfaces` */
+};
+
+struct model_backend {
+	struct addr address;
+	enum config_state state; /* effective: the override's, else the configuration's */
+	uint32_t weight;	 /* likewise, configured */
+	uint32_t effective_weight; /* that the table is built with */
+	bool state_overridden, weight_overridden;
+	enum model_reason reason;
+	struct net_nexthop way;
+	struct sl_path path; /* ifindex 0 while there is no way */
+};
+
+struct model_service {
+	const char *name;
+	const struct config_service *config;
+	struct model_backend *backends; /* sorted by address */
+	size_t backend_count;
+	size_t ready; /* backends that take new flows */
+};
+
+struct model {
+	struct model_service *services; /* sorted by name */
+	size_t service_count;
+};
+
+/* A sentence for people, from reason and way. `out` takes 160. Returns "" for MODEL_TAKES_FLOWS. */
+const char *model_reason_text(const struct model_backend *backend, char out[160]);
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The only user of libbpf and libxdp: loads the balancer, pins it, attaches it, adopts what is pinned, and
+ * changes the maps.
+ *
+ * Story: dataplane_open() takes the lock of the pin directory (flock on the directory itself), then
+ * either makes fresh maps or adopts the pinned ones. Maps are adopted only when struct sl_meta says the same
+ * layout; other limits mean new maps, filled from the old ones, to which the links are then switched; a
+ * smaller limit that cuts off something in use is refused. The program is always loaded anew from this
+ * binary and put into the pinned links by bpf_link_update(), which loses no packet: so an upgrade is a restart.
+ * dataplane_close() leaves everything in force; dataplane_down() takes it all away.
+ *
+ * Writes go through struct dataplane_ops, whose implementation here stores into mmapped arrays. Tests of
+ * core/ give their own implementation, in plain memory and with failures.
+ */
+#ifndef DATAPLANE_DATAPLANE_H
+#define DATAPLANE_DATAPLANE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sluice/abi.h>
+#include <sluice/hash.h>
+
+#include "base/addr.h"
+#include "dataplane/limits.h"
+
+struct problems;
+struct dataplane;
+
+/* The maps as memory, for reading: mmapped, or a test's own arrays. Lengths follow from `limits`. */
+struct dataplane_view {
+	struct sl_limits limits;
+	const struct sl_meta *meta;
+	const struct sl_control *control;
+	const struct sl_listeners4 *listeners4;
+	const struct sl_listeners6 *listeners6;
+	const struct sl_service *services;  /* [sl_service_records()] */
+	const struct sl_hot_line *hot;
+	const struct sl_cold_line *cold;
+	const struct sl_backend *backends; /* [limits.backends + 1] */
+	const struct sl_counter_line *counters;
+};
+
+static inline uint16_t dataplane_hot(const struct dataplane_view *v, uint32_t slot)
+{
+	return __atomic_load_n(&v->hot[slot / SL_HOT_PER_LINE].word[slot % SL_HOT_PER_LINE], __ATOMIC_ACQUIRE);
+}
+
+static inline uint32_t dataplane_cold(const struct dataplane_view *v, uint32_t slot)
+{
+	return __atomic_load_n(&v->cold[slot / SL_COLD_PER_LINE].word[slot % SL_COLD_PER_LINE],
+			       __ATOMIC_ACQUIRE);
+}
+
+/* One listener of the table to be put in force. */
+struct dataplane_listener {
+	struct addr address;
+	uint16_t port;	  /* host order; 0: any */
+	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP */
+	uint16_t service; /* record */
+};
+
+/* One store into a slot's hot or cold word. */
+struct dataplane_store {
+	uint32_t slot;
+	uint32_t word;
+};
+
+/*
+ * Every change of the maps. Each returns 0 or a negative errno and then has changed nothing that a packet
+ * sees. Stores are releases, in the order of the calls; all but `grace` and `open_way` make no syscall, except
+ * that a spare which was in force since the last grace period is waited for first.
+ */
+struct dataplane_ops {
+	/* Writes a record that no listener table in force names. */
+	int (*write_service)(void *self, uint32_t record, const struct sl_service *value);
+	/* Writes an index that no slot and no entry names. Of `value`, path[0] is in force. */
+	int (*write_backend)(void *self, uint32_t index, const struct sl_backend *value);
+	/* Writes the spare path of a backend and switches to it by one store. */
+	int (*write_path)(void *self, uint32_t index, const struct sl_path *path);
+	int (*write_flags)(void *self, uint32_t index, uint32_t flags); /* enum sl_backend_flag */
+	/* Builds the spare listener table and switches to it by one store. -ENOSPC: no multiplier was found. */
+	int (*write_listeners)(void *self, const struct dataplane_listener *list, size_t count);
+	int (*store_cold)(void *self, const struct dataplane_store *stores, size_t count);
+	int (*store_hot)(void *self, const struct dataplane_store *stores, size_t count);
+	/* Lets packets be redirected out by this interface; idempotent. */
+	int (*open_way)(void *self, uint32_t ifindex);
+	/* Returns when every program that was running at the call has ended. */
+	int (*grace)(void *self);
+	void (*set_revision)(void *self, uint64_t revision);
+};
+
+struct dataplane_options {
+	const char *pin_dir; /* NULL: nothing is pinned (tests) */
+	struct sl_limits limits;
+	struct sl_hash_key key;
+	uint8_t key_id[8]; /* its fingerprint: other pinned maps are refused, their flows would all move */
+	bool redirect;	   /* knob: more than one interface */
+	const void *object; /* another BPF object than the built-in one; NULL: built in (tests, other clang) */
+	size_t object_size;
+};
+
+/*
+ * Errors (each explained in `p`): -EWOULDBLOCK another agent holds the pins; -EPERM no privilege; -EOPNOTSUPP the
+ * kernel lacks something; -EPROTO pinned maps of another layout or key; -EBUSY a smaller limit cuts off what is in use.
+ */
+int dataplane_open(const struct dataplane_options *options, struct dataplane **out, struct problems *p);
+void dataplane_close(struct dataplane *dp); /* all that is pinned stays in force */
+
+bool dataplane_adopted(const struct dataplane *dp); /* false: the maps were made fresh */
+const struct dataplane_view *dataplane_view(const struct dataplane *dp);
+const struct dataplane_ops *dataplane_operations(void); /* `self` is the struct dataplane */
+int dataplane_program_fd(const struct dataplane *dp);	/* for BPF_PROG_TEST_RUN and the bench */
+int dataplane_map_fd(const struct dataplane *dp, const char *name); /* a name of maps.def; -ENOENT */
+
+enum dataplane_mode { DATAPLANE_AUTO, DATAPLANE_NATIVE, DATAPLANE_GENERIC };
+
+struct dataplane_link {
+	char device[16];
+	uint32_t ifindex;
+	enum dataplane_mode mode; /* as it is, never AUTO */
+};
+
+/*
+ * Attaches to a device, or switches the pinned link that is already there to this program. AUTO tries native,
+ * then generic, and then says in `warnings` why native failed, in the driver's own words. A foreign program
+ * on the device is named (libxdp) and left alone: -EBUSY. A pinned link of a device that is another one by
+ * now (ifindex differs) is replaced.
+ */
+int dataplane_attach(struct dataplane *dp, const char *device, uint32_t ifindex, enum dataplane_mode mode,
+		     struct dataplane_link *out, struct problems *warnings, struct problems *p);
+int dataplane_detach(struct dataplane *dp, const char *device, struct problems *p);
+/* The pinned links; returns their number, at most `max`. */
+size_t dataplane_links(struct dataplane *dp, struct dataplane_link *out, size_t max);
+
+/* Detaches and unpins everything below `pin_dir`, with or without an agent's maps in order; idempotent. */
+int dataplane_down(const char *pin_dir, struct problems *p);
+
+/* Sums a line of counters over all CPUs; `line` as in abi.h. */
+void dataplane_count(const struct dataplane_view *v, uint32_t line, uint64_t out[SL_COUNTERS_PER_LINE]);
+
+/* Looks a listener up in the table in force, exactly as a packet does. Returns the record, 0: none. */
+uint32_t dataplane_find_listener(const struct dataplane_view *v, const struct addr *address, uint16_t port,
+				 uint8_t protocol);
+/* Lists the listeners in force, at most `max`; returns how many there are. */
+size_t dataplane_listeners(const struct dataplane_view *v, struct dataplane_listener *out, size_t max);
+
+/*
+ * Builds a listener table into `buckets4`/`buckets6` (arrays of at most max4/max6 buckets, zeroed here) and
+ * describes it in *out with base 0. Pure. -ENOSPC: no multiplier without overflow was found.
+ */
+int listeners_build(const struct dataplane_listener *list, size_t count, struct sl_listeners4 *buckets4,
+		    uint32_t max4, struct sl_listeners6 *buckets6, uint32_t max6, struct sl_listener_table *out);
+
+#endif
