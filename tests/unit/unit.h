@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The main() of a unit test: RUN_TESTS("part_subject", test, test ...). Each test is a process of its own. */
+#ifndef TESTS_UNIT_H
+#define TESTS_UNIT_H
+
+#include <check.h>
+#include <stdlib.h>
+
+static inline int unit_run(const char *name, const TTest *const *tests, size_t count)
+{
+	Suite *suite = suite_create(name);
+	TCase *cases = tcase_create(name);
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(cases, 120); /* sanitizers on a busy machine are slow */
+	for (size_t i = 0; i < count; i++)
+		tcase_add_test(cases, tests[i]);
+	suite_add_tcase(suite, cases);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+#define RUN_TESTS(name, ...)                                                        \
+	int main(void)                                                              \
+	{                                                                           \
+		const TTest *const tests[] = {__VA_ARGS__};                         \
+		return unit_run((name), tests, sizeof(tests) / sizeof((tests)[0])); \
+	}
+
+#endif
