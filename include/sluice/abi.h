@@ -16,14 +16,14 @@
 /* Raised whenever a shape or a meaning in this file changes; kept in struct sl_meta. */
 #define SL_LAYOUT_VERSION 1
 
-#define SL_CACHE_LINE	  64
-#define SL_NAME_SIZE	  64 /* a service's name with its NUL */
-#define SL_KEY_SIZE	  32 /* a cluster's hash key, bytes */
+#define SL_CACHE_LINE 64
+#define SL_NAME_SIZE  64 /* a service's name with its NUL */
+#define SL_KEY_SIZE   32 /* a cluster's hash key, bytes */
 
 /* Backend 0 is nobody: a packet sent there is dropped as no_backend. Service 0 is never used. */
-#define SL_NOBODY	  0
-#define SL_BACKEND_MAX	  32767 /* 15 bits of a hot word; also 0xffff marks a locked flow entry */
-#define SL_SLOTS_MAX	  (1u << 24)
+#define SL_NOBODY      0
+#define SL_BACKEND_MAX 32767 /* 15 bits of a hot word; also 0xffff marks a locked flow entry */
+#define SL_SLOTS_MAX   (1u << 24)
 
 /* ---- what a packet reads first ------------------------------------------------------------- */
 
@@ -58,7 +58,8 @@ struct sl_control {
 /* A key's fourth part. */
 enum sl_listener_kind {
 	SL_LISTENER = 0, /* address, port (0: any), protocol: the value is a service record */
-	SL_ADDRESS = 1,	 /* address alone, port and protocol 0: the value is a mask of sl_address_has */
+	SL_ADDRESS =
+		1, /* address alone, port and protocol 0: the value is a mask of sl_address_has */
 };
 
 /* What an address (of kind SL_ADDRESS) has: packets that show no port are judged by it. */
@@ -82,7 +83,8 @@ struct sl_listeners6 {
 	__u64 address[SL_WAYS6][2];
 	__be16 port[SL_WAYS6];
 	__u16 value[SL_WAYS6];
-	__u8 protocol[SL_WAYS6]; /* IPPROTO_TCP, IPPROTO_UDP; SL_PROTOCOL_ADDRESS: kind SL_ADDRESS */
+	__u8 protocol
+		[SL_WAYS6]; /* IPPROTO_TCP, IPPROTO_UDP; SL_PROTOCOL_ADDRESS: kind SL_ADDRESS */
 	__u8 pad;
 };
 #define SL_PROTOCOL_ADDRESS 255 /* IANA reserves it */
@@ -121,8 +123,8 @@ struct sl_service {
  * where flows without an entry belong. Words are packed into cache lines, since an array map pads
  * each element to 8 bytes.
  */
-#define SL_HOT_NOW	 0x7fffu /* backend index */
-#define SL_HOT_LOOK	 0x8000u
+#define SL_HOT_NOW  0x7fffu /* backend index */
+#define SL_HOT_LOOK 0x8000u
 
 #define SL_COLD_BASE	 0x7fffu /* backend index */
 #define SL_COLD_CROWDED	 0x8000u
@@ -168,14 +170,17 @@ enum sl_encapsulation {
  * copies it, fills in lengths, traffic class, id, flow label and checksum, and is sent.
  */
 struct sl_path {
-	__u32 ifindex;	   /* the way out; 0: no next hop is known (verdict no_nexthop) */
-	__u16 inner_max;   /* longest inner packet that fits the way out, bytes (verdict too_big) */
-	__u8 family;	   /* of the outer header: 4 or 6 */
+	__u32 ifindex;	 /* the way out; 0: no next hop is known (verdict no_nexthop) */
+	__u16 inner_max; /* longest inner packet that fits the way out, bytes (verdict too_big) */
+	__u8 family;	 /* of the outer header: 4 or 6 */
 	__u8 encapsulation; /* enum sl_encapsulation */
-	__u16 checksum4;   /* ones' complement sum of the outer IPv4 header's constant words, folded */
-	__u8 header_len;   /* bytes of `header` in use: 34 or 54 */
+	__u16 checksum4; /* folded sum of the outer IPv4 header's constant 16-bit words (RFC 1071), each as
+			    * loaded from memory: 0x45 0x00, ttl 0x00, source, destination */
+	__u8 header_len; /* bytes of `header` in use: 34 or 54 */
 	__u8 pad[5];
-	__u8 header[SL_HEADER_MAX]; /* Ethernet, then the outer header; wire order */
+	/* Ethernet, then the outer header, in wire order. What differs by packet is 0 here: IPv4's tos, length,
+	 * id, fragment word, protocol and checksum; IPv6's traffic class, flow label, length and next header. */
+	__u8 header[SL_HEADER_MAX];
 };
 
 /* The backend's flags; `dead` is for the next issue's tracking. */
@@ -189,8 +194,8 @@ enum sl_backend_flag {
  * a flow entry names it. `active` picks the path in force by one store; the other is the spare.
  */
 struct sl_backend {
-	__u64 active; /* 0 or 1 */
-	__u32 flags;  /* enum sl_backend_flag */
+	__u64 active;  /* 0 or 1 */
+	__u32 flags;   /* enum sl_backend_flag */
 	__u32 service; /* counters line of its service: the service's stable id */
 	__u8 family;   /* of the address: 4 or 6; 0: the index is free */
 	__u8 pad1[7];
@@ -242,12 +247,12 @@ enum sl_verdict {
 
 /* One record that says what the other maps are; read before they are adopted. */
 struct sl_meta {
-	__u32 layout;	   /* SL_LAYOUT_VERSION */
-	__u32 cpus;	   /* rows of counters */
-	__u32 services;	   /* the limits that the maps were made for */
+	__u32 layout;	/* SL_LAYOUT_VERSION */
+	__u32 cpus;	/* rows of counters */
+	__u32 services; /* the limits that the maps were made for */
 	__u32 listeners;
 	__u32 backends;
-	__u32 flows;	   /* entries */
+	__u32 flows; /* entries */
 	__u32 slots;
 	__u32 pad;
 	__u64 revision;	   /* of the configuration last applied */

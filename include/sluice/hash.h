@@ -49,10 +49,9 @@ static inline __u64 sl_hash4(const volatile struct sl_hash_key *key, __u32 sourc
 {
 	const volatile __u64 *a = key->v4[0], *b = key->v4[1];
 
-	return sl_hash_finish(a[0] + (source + a[1]) * (destination + a[2]) +
-				      (ports + a[3]) * (protocol + a[4]),
-			      b[0] + (source + b[1]) * (destination + b[2]) +
-				      (ports + b[3]) * (protocol + b[4]));
+	return sl_hash_finish(
+		a[0] + (source + a[1]) * (destination + a[2]) + (ports + a[3]) * (protocol + a[4]),
+		b[0] + (source + b[1]) * (destination + b[2]) + (ports + b[3]) * (protocol + b[4]));
 }
 
 static inline __u64 sl_hash_sum6(const volatile __u64 *k, const __u32 *source,

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* The end of every packet: the only place that counts and that turns a verdict into an XDP action. */
+#ifndef BPF_DONE_H
+#define BPF_DONE_H
+
+#include "maps.h"
+#include "pkt.h"
+
+static __always_inline struct sl_counter_line *counter_line(__u32 row, __u32 line)
+{
+	__u32 i = row + line;
+
+	return bpf_map_lookup_elem(&counters, &i);
+}
+
+static __always_inline void count_sent(const struct pkt *p, __u32 row)
+{
+	struct sl_counter_line *line = counter_line(row, p->service_line);
+
+	if (line) {
+		line->count[SL_SERVICE_packets]++;
+		line->count[SL_SERVICE_bytes] += p->length;
+	}
+	line = counter_line(row, knobs.backend_lines + p->backend_index);
+	if (line) {
+		line->count[SL_BACKEND_packets]++;
+		line->count[SL_BACKEND_bytes] += p->length;
+		if (p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)) {
+			if ((p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+				line->count[SL_BACKEND_opened]++;
+			if (p->tcp_flags & (TCP_FIN | TCP_RST))
+				line->count[SL_BACKEND_closed]++;
+		}
+	}
+}
+
+static __always_inline enum xdp_action verdict_action(enum sl_verdict verdict)
+{
+	switch (verdict) {
+#define SL_VERDICT(name, action, help) \
+	case SL_##action##_##name:     \
+		return ACTION_##action;
+#define ACTION_PASS XDP_PASS
+#define ACTION_DROP XDP_DROP
+#define ACTION_SEND XDP_TX
+#include <sluice/verdicts.def>
+	default:
+		return XDP_DROP;
+	}
+}
+
+static __always_inline int done(const struct pkt *p, enum sl_verdict verdict)
+{
+	__u32 row = bpf_get_smp_processor_id() * knobs.counter_lines;
+	enum xdp_action action = verdict_action(verdict);
+	struct sl_counter_line *line = counter_line(row, verdict / SL_COUNTERS_PER_LINE);
+
+	if (line)
+		line->count[verdict % SL_COUNTERS_PER_LINE]++;
+	if (action == XDP_TX) {
+		count_sent(p, row);
+		if (knobs.redirect && verdict == SL_SEND_redirect)
+			return bpf_redirect_map(&egress, p->path->ifindex, XDP_DROP);
+	} else if (action == XDP_DROP && p->service_line) {
+		line = counter_line(row, p->service_line);
+		if (line)
+			line->count[SL_SERVICE_dropped]++;
+	}
+	return action;
+}
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * The maps and load-time constants of the balancer. Names and value types come from maps.def; numbers of
+ * entries are set when the program is loaded.
+ */
+#ifndef BPF_MAPS_H
+#define BPF_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include <sluice/abi.h>
+#include <sluice/hash.h>
+
+const volatile struct sl_knobs knobs;
+const volatile struct sl_hash_key hash_key;
+
+#define SL_ARRAY(name_, value_, entries_)          \
+	struct {                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);  \
+		__uint(map_flags, BPF_F_MMAPABLE); \
+		__uint(max_entries, 1);            \
+		__type(key, __u32);                \
+		__type(value, value_);             \
+	} name_ SEC(".maps");
+
+#define SL_DEVMAP(name_, entries_)                      \
+	struct {                                        \
+		__uint(type, BPF_MAP_TYPE_DEVMAP_HASH); \
+		__uint(max_entries, entries_);          \
+		__type(key, __u32);                     \
+		__type(value, struct bpf_devmap_val);   \
+	} name_ SEC(".maps");
+
+/* No packet reads it: the agent replaces its element and so waits for all running programs. */
+struct grace_inner {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+};
+
+#define SL_GRACE(name_)                                   \
+	struct {                                          \
+		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS); \
+		__uint(max_entries, 1);                   \
+		__type(key, __u32);                       \
+		__array(values, struct grace_inner);      \
+	} name_ SEC(".maps");
+
+#include <sluice/maps.def>
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* Step 4: the way to the backend, and whether the packet fits it. */
+#ifndef BPF_NEXTHOP_H
+#define BPF_NEXTHOP_H
+
+#include "maps.h"
+#include "pkt.h"
+
+static __always_inline enum sl_verdict nexthop(struct pkt *p)
+{
+	p->backend = bpf_map_lookup_elem(&backends, &p->backend_index);
+	if (!p->backend)
+		return SL_DROP_internal;
+	/* One load picks the version in force; a spare is rewritten only after a grace period. */
+	p->path = &p->backend->path[*(volatile __u64 *)&p->backend->active & 1];
+	if (!p->path->ifindex)
+		return SL_DROP_no_nexthop;
+	return p->length > p->path->inner_max ? SL_DROP_too_big : SL_GO_ON;
+}
+
+#endif

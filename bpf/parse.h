@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * Step 1: Ethernet, IPv4 (RFC 791, options skipped) or IPv6 (RFC 8200, extension headers walked), up to the
+ * ports. Nothing is judged here that a packet to somebody else might get wrong: such packets pass.
+ */
+#ifndef BPF_PARSE_H
+#define BPF_PARSE_H
+
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+
+#include "pkt.h"
+
+/* Extension headers that are read; RFC 8504 section 5.3 lets hosts limit them to about as many. */
+#define PARSE_EXTENSIONS 6
+
+/* The fixed start of IPv6 extension headers (RFC 8200 section 4) and the fragment header (section 4.5). */
+struct ipv6_extension {
+	__u8 next;
+	__u8 length; /* 8-byte units after the first; a fragment header has none and is 8 bytes */
+	__be16 fragment; /* of a fragment header: offset 13 bits, reserved 2, more 1 */
+	__u8 rest[4];
+};
+
+#define IPV6_OFFSET_MASK bpf_htons(0xfff8)
+#define IPV6_MORE	 bpf_htons(0x0001)
+
+/* What comes after the IP headers: every transport here begins with four bytes of ports. */
+static __always_inline enum sl_verdict parse_transport(struct pkt *p, void *transport, void *end)
+{
+	if (p->protocol != IPPROTO_TCP && p->protocol != IPPROTO_UDP)
+		return SL_PASS_other_protocol;
+	if (p->part == PKT_LATER_FRAGMENT)
+		return SL_GO_ON;
+	PKT_OPAQUE(transport);
+	if (transport + 8 > end)
+		return SL_PASS_unreadable;
+	p->transport = transport;
+	p->ports = *(__u32 *)transport;
+	return SL_GO_ON;
+}
+
+static __always_inline enum sl_verdict parse_ipv4(struct pkt *p, void *network, void *end)
+{
+	struct iphdr *ip = network;
+
+	if ((void *)(ip + 1) > end || ip->version != 4 || ip->ihl < 5)
+		return SL_PASS_unreadable;
+	p->family = 4;
+	p->protocol = ip->protocol;
+	p->tos = ip->tos;
+	p->fragment = ip->frag_off;
+	p->id = ip->id;
+	p->length = bpf_ntohs(ip->tot_len);
+	p->headers = ip->ihl * 4;
+	p->source[0] = ip->saddr;
+	p->destination[0] = ip->daddr;
+	if (p->fragment & (IP_MF | IP_OFFSET))
+		p->part = p->fragment & IP_OFFSET ? PKT_LATER_FRAGMENT : PKT_FIRST_FRAGMENT;
+	return parse_transport(p, network + p->headers, end);
+}
+
+static __always_inline _Bool parse_is_extension(__u8 protocol)
+{
+	return protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_ROUTING ||
+	       protocol == IPPROTO_DSTOPTS || protocol == IPPROTO_FRAGMENT;
+}
+
+/* Walks the extension headers; `header` is the first one, after the fixed header. */
+static __always_inline enum sl_verdict parse_extensions(struct pkt *p, void *header, void *end)
+{
+	struct ipv6_extension *extension;
+	__u32 length;
+
+#pragma nounroll
+	for (int i = 0; i < PARSE_EXTENSIONS; i++) {
+		extension = header;
+		if ((void *)(extension + 1) > end)
+			return SL_PASS_unreadable;
+		length = sizeof(*extension);
+		if (p->protocol != IPPROTO_FRAGMENT)
+			length += extension->length * 8;
+		else if (extension->fragment & IPV6_OFFSET_MASK)
+			p->part = PKT_LATER_FRAGMENT;
+		else if (extension->fragment & IPV6_MORE)
+			p->part =
+				PKT_FIRST_FRAGMENT; /* with neither it is whole: an atomic fragment, RFC 6946 */
+		p->protocol = extension->next;
+		p->headers += length;
+		header += length;
+		if (p->part == PKT_LATER_FRAGMENT || !parse_is_extension(p->protocol))
+			return parse_transport(p, header, end);
+	}
+	p->part = PKT_MANY_HEADERS;
+	return SL_GO_ON;
+}
+
+static __always_inline enum sl_verdict parse_ipv6(struct pkt *p, void *network, void *end)
+{
+	struct ipv6hdr *ip = network;
+	__u64 *address;
+
+	if ((void *)(ip + 1) > end || ip->version != 6)
+		return SL_PASS_unreadable;
+	p->family = 6;
+	p->protocol = ip->nexthdr;
+	p->tos = ip->priority << 4 | ip->flow_lbl[0] >> 4;
+	p->fragment = IP_DF;
+	p->length = sizeof(*ip) + bpf_ntohs(ip->payload_len);
+	p->headers = sizeof(*ip);
+	address = (__u64 *)&ip->saddr;
+	p->source64[0] = address[0];
+	p->source64[1] = address[1];
+	p->destination64[0] = address[2];
+	p->destination64[1] = address[3];
+	if (parse_is_extension(p->protocol))
+		return parse_extensions(p, ip + 1, end);
+	return parse_transport(p, ip + 1, end);
+}
+
+static __always_inline enum sl_verdict parse(struct pkt *p)
+{
+	void *end = pkt_end(p);
+	struct ethhdr *eth = pkt_data(p);
+
+	if ((void *)(eth + 1) > end)
+		return SL_PASS_unreadable;
+	if (eth->h_dest[0] & 1)
+		return SL_PASS_group; /* else every balancer that a switch floods would send a copy */
+	if (eth->h_proto == bpf_htons(ETH_P_IP))
+		return parse_ipv4(p, eth + 1, end);
+	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
+		return parse_ipv6(p, eth + 1, end);
+	if (eth->h_proto == bpf_htons(ETH_P_8021Q) || eth->h_proto == bpf_htons(ETH_P_8021AD))
+		return SL_PASS_tagged;
+	return SL_PASS_not_ip;
+}
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * A packet on its way through the steps. Every step takes it and returns a verdict: SL_GO_ON for the next
+ * step, anything else ends the packet in done() (done.h). Fields are filled in by the step that is named.
+ * All steps are inlined into one function, so this struct lives in registers.
+ */
+#ifndef BPF_PKT_H
+#define BPF_PKT_H
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include <sluice/abi.h>
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	       "headers are composed in little-endian words");
+
+#define IP_DF	  bpf_htons(0x4000)
+#define IP_MF	  bpf_htons(0x2000)
+#define IP_OFFSET bpf_htons(0x1fff)
+#define TCP_FIN	  0x01
+#define TCP_SYN	  0x02
+#define TCP_RST	  0x04
+#define TCP_ACK	  0x10
+
+/* What of the packet this frame shows. */
+enum pkt_part {
+	PKT_WHOLE,
+	PKT_FIRST_FRAGMENT, /* the ports are there, the rest is not */
+	PKT_LATER_FRAGMENT, /* no ports */
+	PKT_MANY_HEADERS,   /* no ports: they lie behind more extension headers than are read */
+};
+
+struct pkt {
+	struct xdp_md *ctx;
+
+	/* parse */
+	__u8 family;	/* 4 or 6 */
+	__u8 protocol;	/* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 tos;	/* IPv4 type of service, IPv6 traffic class */
+	__u8 tcp_flags; /* set by service, 0 for UDP */
+	enum pkt_part part;
+	__be16 fragment; /* IPv4's word of flags and offset; an IPv6 packet counts as DF */
+	__be16 id;	 /* IPv4's */
+	__u32 length;	 /* of the IP packet, by its header */
+	__u32 headers;	 /* bytes of it before the transport header */
+	void *transport; /* the transport header, of which 8 bytes are there; NULL: it is not in this frame, see
+			    * part. Not to be used once the head has moved. */
+	__u32 ports; /* source, destination: as they lie in the packet */
+	union {	     /* as they lie in the packet; IPv4 in the first word */
+		__u32 source[4];
+		__u64 source64[2];
+	};
+	union {
+		__u32 destination[4];
+		__u64 destination64[2];
+	};
+
+	/* service, slot, nexthop */
+	const struct sl_service *service;
+	__u64 hash;
+	const struct sl_backend *backend;
+	const struct sl_path *path;
+	__u32 service_line;  /* of the counters; 0: none yet */
+	__u32 backend_index; /* 0: none yet */
+};
+
+static __always_inline __be16 pkt_port(const struct pkt *p)
+{
+	return p->ports >> 16; /* the destination's: the second half in memory */
+}
+
+/* The packet's bytes. Loaded anew after each change of the head: the verifier forgets them then. */
+static __always_inline void *pkt_data(const struct pkt *p)
+{
+	return (void *)(long)p->ctx->data;
+}
+
+/* Keeps the compiler from computing a checked pointer once more, by other steps that the verifier cannot follow. */
+#define PKT_OPAQUE(pointer) asm volatile("" : "+r"(pointer))
+
+static __always_inline void *pkt_end(const struct pkt *p)
+{
+	return (void *)(long)p->ctx->data_end;
+}
+
+#endif

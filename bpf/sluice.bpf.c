@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * The balancer: an XDP program that sends each packet of a service to a backend, encapsulated, and leaves
+ * everything else to the kernel.
+ *
+ * Story: a packet goes through the steps below, one header file each. A step fills in struct pkt and returns
+ * SL_GO_ON, or the verdict that ends the packet. There is one exit, done(), which counts and answers the driver.
+ * No step calls a helper but encapsulate (bpf_xdp_adjust_head) and done (the CPU's number, which the JIT
+ * inlines since Linux 6.10); whatever is read lies in array maps, whose look-ups the JIT inlines.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "maps.h"
+#include "pkt.h"
+#include "parse.h"
+#include "service.h"
+#include "slot.h"
+#include "nexthop.h"
+#include "encapsulate.h"
+#include "done.h"
+
+static __always_inline enum sl_verdict steps(struct pkt *p)
+{
+	enum sl_verdict verdict;
+
+	(verdict = parse(p)) || (verdict = service(p)) || (verdict = slot(p)) ||
+		(verdict = nexthop(p)) || (verdict = encapsulate(p));
+	return verdict;
+}
+
+SEC("xdp")
+int balancer(struct xdp_md *ctx)
+{
+	struct pkt p = {.ctx = ctx};
+
+	return done(&p, steps(&p));
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
