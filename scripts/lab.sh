@@ -1,0 +1,565 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The lab: six hosts as network namespaces, shared by scripts/lab, scripts/demo and tests/e2e.
+#
+#	client --- router ===+=== lb          203.0.113.10 and 2001:db8:f::10 are routed to lb;
+#	                     +=== b1          b1-b3 have them on lo and answer through the router
+#	                     +=== b2
+#	                     +=== b3
+#
+# The segment is a bridge in the router's namespace, so lb answers by XDP_TX. With `two-armed` the backends
+# have a second segment, so lb redirects to its other interface.
+#
+# A lab has an instance name, and several can stand side by side. What it owns is found by that name: namespaces
+# sl-[INSTANCE-]HOST, $LAB_RUN (configurations, logs, one pid file a server) and $LAB_PINS (bpffs).
+#
+# Functions return non-zero on failure and say why on standard error. They are made for `set -e` scripts, which
+# take the lab down in an EXIT trap.
+
+LAB_SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+BUILD=${BUILD:-build}
+case $BUILD in
+/*) LAB_BUILD=$BUILD ;;
+*) LAB_BUILD=$LAB_SOURCE/$BUILD ;;
+esac
+
+LAB_HOSTS=(client router lb b1 b2 b3)
+LAB_BACKENDS=(b1 b2 b3)
+LAB_VIP4=203.0.113.10
+LAB_VIP6=2001:db8:f::10
+LAB_CLIENT4=198.51.100.2
+LAB_CLIENT6=2001:db8:c::2
+LAB_SEGMENT_MTU=1600 # an inner packet of 1500 and the largest outer header
+LAB_UDP_PORT=5300
+LAB_BPFFS=/sys/fs/bpf
+
+# Chooses the lab that all other functions work on.
+lab_select()
+{
+	LAB_INSTANCE=${1:-default}
+	if [[ ! $LAB_INSTANCE =~ ^[a-z0-9]{1,20}$ ]]; then
+		lab_say "'$LAB_INSTANCE' is not a lab's name: use 1 to 20 of a-z and 0-9"
+		return 2
+	fi
+	LAB_RUN=/run/sluice-lab/$LAB_INSTANCE
+	LAB_PINS=$LAB_BPFFS/sluice-lab/$LAB_INSTANCE
+	LAB_SOCKET=$LAB_RUN/sluiced.sock
+	LAB_STATE=$LAB_RUN/state
+	LAB_CONFIG=$LAB_RUN/sluice.yaml
+	LAB_SLUICED_OPTIONS=(-c "$LAB_CONFIG" --socket "$LAB_SOCKET" --pin-dir "$LAB_PINS/lb"
+		--state-dir "$LAB_STATE")
+}
+
+lab_say()
+{
+	echo "lab: $*" >&2
+}
+
+# ---- hosts ---------------------------------------------------------------------------------------------
+
+lab_namespace()
+{
+	if [ "$LAB_INSTANCE" = default ]; then
+		echo "sl-$1"
+	else
+		echo "sl-$LAB_INSTANCE-$1"
+	fi
+}
+
+# lab_in HOST COMMAND...: runs a command on a host. (`ip netns exec` would hide the BPF file system.)
+lab_in()
+{
+	local host=$1
+
+	shift
+	nsenter --net="/run/netns/$(lab_namespace "$host")" -- "$@"
+}
+
+lab_ip()
+{
+	local host=$1
+
+	shift
+	ip -n "$(lab_namespace "$host")" "$@"
+}
+
+# lab_sysctl HOST KEY=VALUE...: keys below /proc/sys/net.
+lab_sysctl()
+{
+	local host=$1
+
+	shift
+	# The script is the argument of sh -c, to be expanded there.
+	# shellcheck disable=SC2016
+	lab_in "$host" sh -c '
+		for setting in "$@"; do
+			echo "${setting#*=}" >"/proc/sys/net/${setting%%=*}" || exit 1
+		done' sh "$@"
+}
+
+# lab_number HOST: the last part of its address on the segment.
+lab_number()
+{
+	case $1 in
+	lb) echo 10 ;;
+	b*) echo 1"${1#b}" ;;
+	esac
+}
+
+# lab_address HOST 4|6: its address on the segment where backends are reached.
+lab_address()
+{
+	local segment=1
+
+	[ ! -e "$LAB_RUN/two-armed" ] || segment=2
+	case $2 in
+	4) echo "10.0.$segment.$(lab_number "$1")" ;;
+	6) echo "2001:db8:$segment::$(lab_number "$1")" ;;
+	esac
+}
+
+# lab_device_count HOST DEVICE rx_bytes|rx_packets|tx_bytes|tx_packets
+lab_device_count()
+{
+	# /proc/net is that of the reader's namespace, unlike /sys/class/net.
+	# shellcheck disable=SC2016
+	lab_in "$1" awk -v device="$2:" -v what="$3" '
+		BEGIN { column["rx_bytes"] = 2; column["rx_packets"] = 3
+			column["tx_bytes"] = 10; column["tx_packets"] = 11 }
+		$1 == device { print $column[what] }' /proc/net/dev
+}
+
+# ---- servers -------------------------------------------------------------------------------------------
+# A pid file holds the pid and the process's start time, so that no other process is ever ended.
+
+lab_start_time()
+{
+	# The command's name, in parentheses, may hold blanks.
+	sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20
+}
+
+# lab_start HOST NAME COMMAND...: starts a server; its output goes to $LAB_RUN/NAME.log.
+lab_start()
+{
+	local host=$1 name=$2 pid
+
+	shift 2
+	if lab_alive "$name"; then
+		lab_say "$name runs already"
+		return 1
+	fi
+	# A session of its own: Ctrl-C in the terminal is for the script, which stops its servers itself.
+	setsid nsenter --net="/run/netns/$(lab_namespace "$host")" -- "$@" \
+		</dev/null >>"$LAB_RUN/$name.log" 2>&1 &
+	pid=$!
+	disown "$pid"
+	echo "$pid $(lab_start_time "$pid")" >"$LAB_RUN/$name.pid"
+}
+
+# Prints the pid of a server that runs, else nothing and returns 1.
+lab_pid()
+{
+	local pid='' start=''
+
+	[ -r "$LAB_RUN/$1.pid" ] || return 1
+	read -r pid start <"$LAB_RUN/$1.pid" || return 1
+	[ -n "$start" ] && [ "$(lab_start_time "$pid")" = "$start" ] || return 1
+	echo "$pid"
+}
+
+lab_alive()
+{
+	lab_pid "$1" >/dev/null
+}
+
+# lab_signal NAME SIGNAL
+lab_signal()
+{
+	local pid
+
+	pid=$(lab_pid "$1") || return 1
+	kill -s "$2" "$pid"
+}
+
+# lab_stop NAME: by SIGTERM, and by SIGKILL after five seconds.
+lab_stop()
+{
+	if lab_signal "$1" TERM 2>/dev/null && ! lab_wait 5 lab_is_gone "$1"; then
+		lab_say "$1 ignored SIGTERM for 5 s and is killed"
+		lab_signal "$1" KILL || true
+		lab_wait 5 lab_is_gone "$1"
+	fi
+	rm -f "$LAB_RUN/$1.pid"
+}
+
+lab_kill()
+{
+	lab_signal "$1" KILL && lab_wait 5 lab_is_gone "$1"
+}
+
+lab_is_gone()
+{
+	! lab_alive "$1"
+}
+
+# lab_wait SECONDS COMMAND...: until the command succeeds; returns 1 when it has not in time.
+lab_wait()
+{
+	local deadline=$((SECONDS + $1 + 1))
+
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $deadline ] || return 1
+		sleep 0.05
+	done
+}
+
+# ---- programs ------------------------------------------------------------------------------------------
+
+lab_sluicectl()
+{
+	"$LAB_BUILD/sluicectl" --socket "$LAB_SOCKET" "$@"
+}
+
+# lab_sluiced [OPTION...]: runs sluiced on lb in the foreground.
+lab_sluiced()
+{
+	lab_in lb "$LAB_BUILD/sluiced" "${LAB_SLUICED_OPTIONS[@]}" "$@"
+}
+
+lab_start_sluiced()
+{
+	lab_start lb sluiced "$LAB_BUILD/sluiced" "${LAB_SLUICED_OPTIONS[@]}"
+	if ! lab_wait 15 lab_sluiced_answers_or_died || ! lab_alive sluiced; then
+		lab_say "sluiced did not come up; the end of $LAB_RUN/sluiced.log:"
+		tail -n 20 "$LAB_RUN/sluiced.log" >&2
+		return 1
+	fi
+}
+
+lab_sluiced_answers_or_died()
+{
+	lab_is_gone sluiced || lab_sluicectl status >/dev/null 2>&1
+}
+
+# Attaches sluice-decap on a backend.
+lab_attach_decap()
+{
+	lab_in "$1" "$LAB_BUILD/sluice-decap" attach eth0 --from "$(lab_address lb 4)" \
+		--from "$(lab_address lb 6)" --pin-dir "$LAB_PINS/$1" >>"$LAB_RUN/decap-$1.log" 2>&1 || {
+		lab_say "sluice-decap did not attach on $1:"
+		tail -n 20 "$LAB_RUN/decap-$1.log" >&2
+		return 1
+	}
+}
+
+# lab_service NAME ADDRESS PORT PROTOCOL FAMILY [WEIGHT...]: a service of b1-b3 by addresses of a family.
+lab_service()
+{
+	local name=$1 address=$2 port=$3 protocol=$4 family=$5 host weight
+
+	shift 5
+	echo "  - name: $name"
+	echo "    address: \"$address\""
+	echo "    port: $port"
+	echo "    protocol: $protocol"
+	echo '    backends:'
+	for host in "${LAB_BACKENDS[@]}"; do
+		weight=${1:-1}
+		[ $# -eq 0 ] || shift
+		echo "      - {address: \"$(lab_address "$host" "$family")\", weight: $weight}"
+	done
+}
+
+# lab_config_head [MODE]: everything of a configuration but the services themselves.
+# shellcheck disable=SC2120
+lab_config_head()
+{
+	local mode=${1:-native}
+
+	echo 'version: 1'
+	echo 'interfaces:'
+	echo "  - {device: eth0, mode: $mode}"
+	[ ! -e "$LAB_RUN/two-armed" ] || echo "  - {device: eth1, mode: $mode}"
+	echo 'tunnel:'
+	echo "  source: $(lab_address lb 4)"
+	echo "  source6: $(lab_address lb 6)"
+	echo 'defaults:'
+	echo '  tracking: never'
+	echo 'services:'
+}
+
+# The lab's own configuration: both families, each with backends of both families.
+lab_config()
+{
+	lab_config_head native
+	lab_service web4 $LAB_VIP4 80 tcp 4
+	lab_service web6 $LAB_VIP6 80 tcp 6
+	lab_service web4over6 $LAB_VIP4 8080 tcp 6
+	lab_service web6over4 $LAB_VIP6 8080 tcp 4
+	lab_service echo4 $LAB_VIP4 $LAB_UDP_PORT udp 4
+	lab_service echo6 $LAB_VIP6 $LAB_UDP_PORT udp 6
+}
+
+# ---- backends ------------------------------------------------------------------------------------------
+
+lab_nginx_config()
+{
+	local name=$1 home=$LAB_RUN/$1
+
+	cat <<-END
+		user nobody nogroup;
+		worker_processes 1;
+		daemon off;
+		pid $home/nginx.pid;
+		error_log $home/error.log warn;
+		events { worker_connections 4096; }
+		http {
+		    access_log off;
+		    client_body_temp_path $home/body;
+		    proxy_temp_path $home/proxy;
+		    fastcgi_temp_path $home/fastcgi;
+		    uwsgi_temp_path $home/uwsgi;
+		    scgi_temp_path $home/scgi;
+		    client_max_body_size 0;
+		    sendfile on;
+		    keepalive_requests 1000000;
+		    server {
+		        listen 80 backlog=4096;
+		        listen [::]:80 backlog=4096;
+		        listen 8080 backlog=4096;
+		        listen [::]:8080 backlog=4096;
+		        default_type text/plain;
+		        add_header X-Backend $name always;
+		        add_header X-Client \$remote_addr always;
+		        location / { return 200 "$name\n"; }
+		        location /files/ { alias $LAB_RUN/files/; }
+		        location /uploads/ { root $home; dav_methods PUT; }
+		    }
+		}
+	END
+}
+
+lab_start_backend()
+{
+	local host=$1 home=$LAB_RUN/$1
+
+	mkdir -p "$home/uploads"
+	chown nobody:nogroup "$home/uploads"
+	lab_nginx_config "$host" >"$home/nginx.conf"
+	lab_start "$host" "nginx-$host" nginx -p "$home" -e "$home/error.log" -c "$home/nginx.conf"
+	lab_start "$host" "echo-$host" python3 "$LAB_SOURCE/scripts/udp-echo" "$host" $LAB_UDP_PORT
+}
+
+lab_backend_answers()
+{
+	[ "$(lab_in "$1" curl -sS -m 1 "http://$(lab_address "$1" 4)/" 2>&1)" = "$1" ]
+}
+
+# ---- up and down ---------------------------------------------------------------------------------------
+
+lab_require()
+{
+	local tool
+	local -a absent=()
+
+	if [ "$(id -u)" -ne 0 ]; then
+		lab_say 'network namespaces need root'
+		return 1
+	fi
+	for tool in ip nsenter setsid mount ethtool nginx curl python3 clang; do
+		command -v $tool >/dev/null || absent+=("$tool")
+	done
+	if [ ${#absent[@]} -gt 0 ]; then
+		lab_say "not found: ${absent[*]}; run scripts/install-deps demo"
+		return 1
+	fi
+}
+
+lab_mount_bpffs()
+{
+	[ "$(stat -f -c %T $LAB_BPFFS 2>/dev/null)" != bpf_fs ] || return 0
+	if ! mount -t bpf bpf $LAB_BPFFS; then
+		lab_say "$LAB_BPFFS is no BPF file system and cannot be made one: does this kernel have BPF?"
+		return 1
+	fi
+}
+
+lab_pass_object()
+{
+	local source=$LAB_SOURCE/scripts/pass.bpf.c object=$LAB_BUILD/lab/pass.bpf.o
+
+	if [ ! "$object" -nt "$source" ]; then
+		mkdir -p "$LAB_BUILD/lab"
+		clang -O2 -g -target bpf -Wall -Werror "-I/usr/include/$(uname -m)-linux-gnu" -c "$source" \
+			-o "$object.$$"
+		mv "$object.$$" "$object"
+	fi
+	echo "$object"
+}
+
+# lab_segment NUMBER: a bridge in the router's namespace with the router's address on it.
+lab_segment()
+{
+	local bridge=br$1
+
+	lab_ip router link add "$bridge" address "02:00:00:00:0$1:01" type bridge mcast_snooping 0
+	lab_ip router link set "$bridge" mtu $LAB_SEGMENT_MTU up
+	lab_ip router addr add "10.0.$1.1/24" dev "$bridge"
+	lab_ip router addr add "2001:db8:$1::1/64" dev "$bridge" nodad
+}
+
+# lab_plug HOST DEVICE SEGMENT PORT: connects a device to a segment by a port of that name.
+lab_plug()
+{
+	local host=$1 device=$2 segment=$3 port=$4 number
+
+	number=$(lab_number "$host")
+	ip link add "$device" netns "$(lab_namespace "$host")" mtu $LAB_SEGMENT_MTU type veth \
+		peer name "$port" netns "$(lab_namespace router)" mtu $LAB_SEGMENT_MTU
+	lab_ip router link set "$port" master "br$segment" up
+	lab_ip "$host" link set "$device" up
+	lab_ip "$host" addr add "10.0.$segment.$number/24" dev "$device"
+	lab_ip "$host" addr add "2001:db8:$segment::$number/64" dev "$device" nodad
+}
+
+lab_default_route()
+{
+	lab_ip "$1" route add default via "$2"
+	lab_ip "$1" route add default via "$3"
+}
+
+lab_make_hosts()
+{
+	local host
+
+	for host in "${LAB_HOSTS[@]}"; do
+		ip netns add "$(lab_namespace "$host")"
+		lab_sysctl "$host" ipv4/conf/{all,default}/rp_filter=0 ipv6/conf/{all,default}/accept_dad=0 \
+			ipv6/conf/{all,default}/accept_ra=0 ipv6/conf/{all,default}/disable_ipv6=0 \
+			ipv4/ping_group_range='0 2147483647'
+		lab_ip "$host" link set lo up
+	done
+}
+
+lab_make_network()
+{
+	local backends=1 host vip
+
+	lab_make_hosts
+	lab_sysctl router ipv4/ip_forward=1 ipv6/conf/all/forwarding=1
+	ip link add eth0 netns "$(lab_namespace client)" type veth peer name client netns "$(lab_namespace router)"
+	lab_ip client link set eth0 up
+	lab_ip client addr add $LAB_CLIENT4/24 dev eth0
+	lab_ip client addr add $LAB_CLIENT6/64 dev eth0 nodad
+	lab_ip router link set client up
+	lab_ip router addr add 198.51.100.1/24 dev client
+	lab_ip router addr add 2001:db8:c::1/64 dev client nodad
+	lab_default_route client 198.51.100.1 2001:db8:c::1
+
+	lab_segment 1
+	lab_plug lb eth0 1 lb
+	lab_default_route lb 10.0.1.1 2001:db8:1::1
+	if [ -e "$LAB_RUN/two-armed" ]; then
+		backends=2
+		lab_segment 2
+		lab_plug lb eth1 2 lb2
+	fi
+	for host in "${LAB_BACKENDS[@]}"; do
+		lab_plug "$host" eth0 $backends "$host"
+		lab_default_route "$host" "10.0.$backends.1" "2001:db8:$backends::1"
+		# The VIP is the balancer's on the wire: no ARP for it here.
+		lab_sysctl "$host" ipv4/conf/all/arp_ignore=1 ipv4/conf/all/arp_announce=2
+		for vip in $LAB_VIP4/32 $LAB_VIP6/128; do
+			lab_ip "$host" addr add "$vip" dev lo
+		done
+	done
+	lab_ip router route add $LAB_VIP4/32 via 10.0.1.10
+	lab_ip router route add $LAB_VIP6/128 via 2001:db8:1::10
+	lab_prepare_xdp
+}
+
+# What veth needs so that a balancer behind it sees packets as from a wire, and its own are taken.
+lab_prepare_xdp()
+{
+	local object port
+
+	object=$(lab_pass_object)
+	# Checksums that the kernel leaves to a device are wrong once the packet is encapsulated.
+	lab_in router ethtool -K lb tx off >/dev/null
+	lab_in lb ethtool -K eth0 rxvlan off >/dev/null
+	for port in lb lb2; do
+		[ $port = lb ] || [ -e "$LAB_RUN/two-armed" ] || continue
+		lab_ip router link set dev $port xdpdrv object "$object" section xdp
+	done
+}
+
+lab_make_files()
+{
+	mkdir -p "$LAB_RUN/files"
+	head -c 32M /dev/urandom >"$LAB_RUN/files/big"
+	sha256sum <"$LAB_RUN/files/big" | cut -d' ' -f1 >"$LAB_RUN/files/big.sha256"
+}
+
+# lab_up [no-sluice] [two-armed]: anything that a lab of this name has left behind goes first.
+lab_up()
+{
+	local option host
+
+	lab_require
+	lab_mount_bpffs
+	lab_down
+	mkdir -p "$LAB_RUN" "$LAB_PINS"
+	for option in "$@"; do
+		touch "$LAB_RUN/$option"
+	done
+	lab_make_network
+	lab_make_files
+	for host in "${LAB_BACKENDS[@]}"; do
+		lab_start_backend "$host"
+	done
+	for host in "${LAB_BACKENDS[@]}"; do
+		if ! lab_wait 10 lab_backend_answers "$host"; then
+			lab_say "nginx on $host does not answer; see $LAB_RUN/nginx-$host.log and $LAB_RUN/$host/error.log"
+			return 1
+		fi
+	done
+	lab_config >"$LAB_CONFIG"
+	if [ ! -e "$LAB_RUN/no-sluice" ]; then
+		for host in "${LAB_BACKENDS[@]}"; do
+			lab_attach_decap "$host"
+		done
+		lab_start_sluiced
+	fi
+	touch "$LAB_RUN/up"
+}
+
+# Whether lab_up has succeeded for this instance.
+lab_is_up()
+{
+	[ -e "$LAB_RUN/up" ]
+}
+
+# Takes away all that a lab of this name has; idempotent, and goes on after a failure.
+lab_down()
+{
+	local file host namespace
+
+	for file in "$LAB_RUN"/*.pid; do
+		[ -e "$file" ] || continue
+		file=${file##*/}
+		lab_stop "${file%.pid}"
+	done
+	# Unpinning a link detaches its program.
+	rm -rf "$LAB_PINS"
+	rmdir "${LAB_PINS%/*}" 2>/dev/null || true
+	for host in "${LAB_HOSTS[@]}"; do
+		namespace=$(lab_namespace "$host")
+		[ ! -e "/run/netns/$namespace" ] || ip netns del "$namespace" || true
+	done
+	rm -rf "$LAB_RUN"
+	rmdir "${LAB_RUN%/*}" 2>/dev/null || true
+}
+
+lab_select "${LAB_INSTANCE:-default}"
