@@ -47,6 +47,9 @@ struct engine_options {
 	const struct key *key;
 	struct engine_host host;
 	uint64_t revision; /* of the configuration last applied; 0: none */
+	struct config *config; /* the configuration last applied, taken over: the same again keeps the revision.
+				* NULL: unknown, and the first one applied counts as changed */
+	const struct overrides *overrides; /* that were in force with it; copied; NULL: none */
 	uint64_t now_ms;   /* CLOCK_MONOTONIC, as everywhere below */
 };
 

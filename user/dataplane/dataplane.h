@@ -39,6 +39,7 @@ struct dataplane_view {
 	const struct sl_service *services;  /* [sl_service_records()] */
 	const struct sl_hot_line *hot;
 	const struct sl_cold_line *cold;
+	const struct sl_flow_bucket *flows;
 	const struct sl_backend *backends; /* [limits.backends + 1] */
 	const struct sl_counter_line *counters;
 };
@@ -81,6 +82,8 @@ struct dataplane_ops {
 	/* Writes the spare path of a backend and switches to it by one store. */
 	int (*write_path)(void *self, uint32_t index, const struct sl_path *path);
 	int (*write_flags)(void *self, uint32_t index, uint32_t flags); /* enum sl_backend_flag */
+	/* Zeroes a line of counters (abi.h) on every CPU: one that no record and no slot in force counts in. */
+	int (*clear_counters)(void *self, uint32_t line);
 	/* Builds the spare listener table and switches to it by one store. -ENOSPC: no multiplier was found. */
 	int (*write_listeners)(void *self, const struct dataplane_listener *list, size_t count);
 	int (*store_cold)(void *self, const struct dataplane_store *stores, size_t count);
