@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The agent: everything that one sluiced holds, and its four deeds: start, apply, reload, end.
+ *
+ * Story of a start: the state directory (locked), the configuration (file or last applied: start.h), the key,
+ * netlink, a moment for the neighbours, the data plane (made fresh, or what is pinned is adopted), the engine,
+ * which fills the maps; only then the interfaces, so that no packet meets an empty table. A start that fails
+ * takes back what it made, and leaves in force what was there before.
+ *
+ * Each later change of configuration is agent_apply(), whoever asks for it: new interfaces first, then the
+ * engine, then the interfaces that left.
+ */
+#ifndef AGENT_AGENT_H
+#define AGENT_AGENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/interfaces.h"
+#include "agent/options.h"
+#include "agent/state.h"
+#include "agent/ways.h"
+#include "core/engine.h"
+#include "core/key.h"
+
+struct problems;
+
+#define AGENT_CONFIG_MAX (4 << 20) /* bytes of a configuration; what fits a request of the socket */
+
+struct agent {
+	struct options options;
+	int state_fd;	    /* locks the state directory; -1: not open */
+	struct state state; /* as it is on the disk */
+	struct key key;
+	struct net *net;
+	struct dataplane *dp;
+	struct engine *engine;
+	struct interfaces interfaces;
+	struct ways ways;
+	bool is_config_refused; /* agent_start() failed at the configuration's own text */
+	/* The file's hash while its content is being put in force, else NULL. */
+	const uint8_t *loading;
+};
+
+/* Returns 0 or a negative errno; then all is closed, and is_config_refused says whether that was for the
+ * configuration (exit code 3). */
+int agent_start(struct agent *agent, const struct options *options, struct problems *p);
+
+/* Puts `config` in force or changes nothing; takes it over, also on failure. As engine_apply(), with interfaces. */
+int agent_apply(struct agent *agent, struct config *config, bool force, struct engine_forecast *out,
+		struct problems *p);
+
+/* Reads the file again and applies it (SIGHUP). */
+int agent_reload(struct agent *agent, struct problems *p);
+
+/* Takes in what netlink has said. Returns whether ways may have changed, or a negative errno. */
+int agent_net_input(struct agent *agent, struct problems *p);
+/* Asks for all ways anew, and says what changed. */
+int agent_refresh_ways(struct agent *agent, struct problems *p);
+
+/* Detaches all interfaces: forwarding ends. */
+int agent_detach(struct agent *agent, struct problems *p);
+/* Detaches and unpins everything, and closes all. */
+int agent_down(struct agent *agent, struct problems *p);
+
+/* Closes all; forwarding goes on. */
+void agent_close(struct agent *agent);
+
+/* Takes a start back that goes no further: what it adopted goes on as it is, what it made is taken down. */
+void agent_abandon(struct agent *agent, struct problems *p);
+
+/* "eth0 native; 5 of 6 backends take new flows: ..."; the caller frees it. */
+char *agent_summary(const struct agent *agent);
+
+#endif

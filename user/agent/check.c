@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/check.h"
+#include "api/api.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/problem.h"
+#include "config/config.h"
+
+static void print_refusal(const struct options *options, enum wire_code code,
+			  const struct problems *p)
+{
+	char *line;
+
+	if (!options->json) {
+		problems_print(p, stderr);
+		return;
+	}
+	line = wire_encode_error(code, p);
+	puts(line);
+	free(line);
+}
+
+static void print_answer(const struct options *options, const struct config *config)
+{
+	struct arena *arena = arena_new();
+	struct wire_check check = {};
+	char *line;
+
+	api_check_document(config, NULL, arena, &check);
+	if (options->json) {
+		line = wire_encode_reply(WIRE_KIND_check, &check);
+		puts(line);
+		free(line);
+	} else {
+		for (size_t i = 0; i < config->warnings->count; i++) {
+			line = problem_text(&config->warnings->list[i]);
+			fprintf(stderr, "warning: %s\n", line);
+			free(line);
+		}
+		printf("%s: valid: %llu services, %llu backends; %llu of %llu slots needed",
+		       check.file, (unsigned long long)check.services,
+		       (unsigned long long)check.backends, (unsigned long long)check.slots_needed,
+		       (unsigned long long)check.slots_available);
+		if (check.largest_table_size)
+			printf("; every table-size could be %llu",
+			       (unsigned long long)check.largest_table_size);
+		printf("\n");
+	}
+	arena_free(arena);
+}
+
+enum wire_code check_run(const struct options *options)
+{
+	enum wire_code code = WIRE_FAILED;
+	struct problems p = {};
+	struct config *config = NULL;
+	char *text = NULL;
+	size_t length = 0;
+
+	if (file_read(options->config, AGENT_CONFIG_MAX, &text, &length, &p) == 0)
+		code = config_read(options->config, text, length, &config, &p) ? WIRE_INVALID
+									       : WIRE_OK;
+	if (code == WIRE_OK)
+		print_answer(options, config);
+	else
+		print_refusal(options, code, &p);
+	/* An answer that nobody got is none. */
+	if (fflush(stdout) || ferror(stdout)) {
+		fprintf(stderr, "standard output cannot be written: %s\n", strerror(errno));
+		code = WIRE_FAILED;
+	}
+	config_free(config);
+	free(text);
+	problems_free(&p);
+	return code;
+}

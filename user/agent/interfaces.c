@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/interfaces.h"
+#include "base/mem.h"
+#include "base/problem.h"
+#include "base/text.h"
+#include "net/net.h"
+
+#define LINKS_MAX 256
+
+static const enum dataplane_mode modes[] = {
+	[CONFIG_MODE_AUTO] = DATAPLANE_AUTO,
+	[CONFIG_MODE_NATIVE] = DATAPLANE_NATIVE,
+	[CONFIG_MODE_GENERIC] = DATAPLANE_GENERIC,
+};
+
+const char *interfaces_mode_name(enum dataplane_mode mode)
+{
+	static const char *const names[] = {
+		[DATAPLANE_AUTO] = "auto",
+		[DATAPLANE_NATIVE] = "native",
+		[DATAPLANE_GENERIC] = "generic",
+	};
+
+	return names[mode];
+}
+
+void interfaces_free(struct interfaces *is)
+{
+	for (size_t i = 0; i < is->count; i++)
+		free(is->list[i].problem);
+	free(is->list);
+	*is = (struct interfaces){};
+}
+
+int interfaces_find(struct net *net, const struct config *config, struct problems *p)
+{
+	struct net_device device;
+	int err = 0;
+
+	for (size_t i = 0; i < config->interface_count; i++) {
+		const struct config_interface *wanted = &config->interfaces[i];
+
+		if (net_device(net, wanted->device, &device) == 0)
+			continue;
+		problems_add_at(p, config->file, wanted->place.line, wanted->place.column,
+				"interfaces.device", wanted->device,
+				"there is no such interface; `ip link` lists those there are");
+		err = -ENODEV;
+	}
+	return err;
+}
+
+static void warn_of_offload(const struct net_device *device, struct problems *warnings)
+{
+	if (device->vlan_rx_offload)
+		problems_add(warnings, 0, "interface", device->name,
+			     "takes VLAN tags off received frames before sluice sees them, so "
+			     "tagged frames "
+			     "look untagged; `ethtool -K %s rxvlan off` ends that",
+			     device->name);
+}
+
+/* Finds a pinned link by name; `links` is what was attached before this change. */
+static const struct dataplane_link *find_link(const struct dataplane_link *links, size_t count,
+					      const char *device)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(links[i].device, device) == 0)
+			return &links[i];
+	return NULL;
+}
+
+/* Goes back to what was there before an interface was switched. */
+static void switch_back(struct dataplane *dp, const struct interface *i, struct problems *p)
+{
+	struct dataplane_link link;
+
+	dataplane_detach(dp, i->link.device, p);
+	if (i->before.device[0])
+		dataplane_attach(dp, i->before.device, i->before.ifindex, i->before.mode, &link,
+				 NULL, p);
+}
+
+void interfaces_abort(struct dataplane *dp, struct interfaces *next, struct problems *p)
+{
+	for (size_t i = 0; i < next->count; i++)
+		if (next->list[i].switched)
+			switch_back(dp, &next->list[i], p);
+	interfaces_free(next);
+}
+
+/*
+ * Attaches one interface. A link keeps its mode for life, so another mode is a new link: for a moment the
+ * interface has none, and its packets go to the kernel.
+ */
+static int attach(struct dataplane *dp, const struct net_device *device, struct interface *i,
+		  const struct dataplane_link *before, struct problems *warnings,
+		  struct problems *p)
+{
+	enum dataplane_mode mode = modes[i->wanted];
+	bool other_mode = before && mode != DATAPLANE_AUTO && mode != before->mode;
+	struct dataplane_link link;
+	int err = 0;
+
+	memcpy(i->link.device, device->name, sizeof(i->link.device));
+	if (before)
+		i->before = *before;
+	if (other_mode)
+		err = dataplane_detach(dp, device->name, p);
+	if (!err)
+		err = dataplane_attach(dp, device->name, device->ifindex, mode, &link, warnings, p);
+	if (err) {
+		if (other_mode)
+			switch_back(dp, i, p);
+		return err;
+	}
+	i->link = link;
+	i->attached = true;
+	i->switched = !before || other_mode;
+	return 0;
+}
+
+/* One that is attached as wanted is left alone; its link is `now`'s. */
+static const struct interface *find_unchanged(const struct interfaces *now,
+					      const struct config_interface *wanted,
+					      uint32_t ifindex)
+{
+	for (size_t i = 0; i < now->count; i++) {
+		const struct interface *old = &now->list[i];
+		enum dataplane_mode mode = modes[wanted->mode];
+
+		if (strcmp(old->link.device, wanted->device) == 0)
+			return old->attached && old->link.ifindex == ifindex &&
+					       (mode == DATAPLANE_AUTO || mode == old->link.mode)
+				       ? old
+				       : NULL;
+	}
+	return NULL;
+}
+
+int interfaces_open(struct dataplane *dp, struct net *net, const struct config *config,
+		    const struct interfaces *now, struct interfaces *out, struct problems *warnings,
+		    struct problems *p)
+{
+	struct dataplane_link *links = mem_array(LINKS_MAX, sizeof(*links));
+	size_t link_count = dataplane_links(dp, links, LINKS_MAX);
+	struct interfaces next = {};
+	int err = interfaces_find(net, config, p);
+
+	next.list = mem_array(config->interface_count, sizeof(*next.list));
+	for (size_t i = 0; !err && i < config->interface_count; i++) {
+		const struct config_interface *wanted = &config->interfaces[i];
+		struct interface *to = &next.list[next.count];
+		const struct interface *same;
+		struct net_device device;
+
+		err = net_device(net, wanted->device, &device);
+		if (err)
+			break;
+		to->wanted = wanted->mode;
+		same = find_unchanged(now, wanted, device.ifindex);
+		if (same) {
+			to->link = same->link;
+			to->attached = true;
+		} else {
+			err = attach(dp, &device, to, find_link(links, link_count, wanted->device),
+				     warnings, p);
+			if (err)
+				break;
+			warn_of_offload(&device, warnings);
+		}
+		next.count++;
+	}
+	free(links);
+	if (err)
+		interfaces_abort(dp, &next, p);
+	else
+		*out = next;
+	return err;
+}
+
+void interfaces_commit(struct dataplane *dp, struct interfaces *now, struct interfaces *next,
+		       struct problems *p)
+{
+	struct dataplane_link *links = mem_array(LINKS_MAX, sizeof(*links));
+	size_t count = dataplane_links(dp, links, LINKS_MAX);
+
+	for (size_t i = 0; i < count; i++) {
+		bool stays = false;
+
+		for (size_t k = 0; k < next->count; k++)
+			stays |= strcmp(next->list[k].link.device, links[i].device) == 0;
+		if (!stays)
+			dataplane_detach(dp, links[i].device, p);
+	}
+	free(links);
+	for (size_t i = 0; i < next->count; i++)
+		next->list[i].switched = false;
+	interfaces_free(now);
+	*now = *next;
+	*next = (struct interfaces){};
+}
+
+static void set_problem(struct interface *i, const char *problem)
+{
+	free(i->problem);
+	i->problem = mem_string(problem);
+}
+
+bool interfaces_follow(struct interfaces *is, struct dataplane *dp, struct net *net,
+		       struct problems *warnings, struct problems *p)
+{
+	bool changed = false;
+
+	for (size_t k = 0; k < is->count; k++) {
+		struct interface *i = &is->list[k];
+		struct net_device device;
+
+		if (net_device(net, i->link.device, &device)) {
+			if (i->attached)
+				problems_add(p, 0, "interface", i->link.device,
+					     "has gone: no packet is taken there until it is back");
+			changed |= i->attached;
+			i->attached = false;
+			set_problem(i, "the interface has gone");
+		} else if (!i->attached || device.ifindex != i->link.ifindex) {
+			/* Once for each device: one that cannot be attached is not tried again. */
+			if (!i->attached && i->problem && device.ifindex == i->link.ifindex)
+				continue;
+			changed = true;
+			i->attached = false;
+			if (attach(dp, &device, i, NULL, warnings, p)) {
+				i->link.ifindex = device.ifindex;
+				set_problem(
+					i,
+					"the interface is back, and sluice could not be attached");
+				continue;
+			}
+			i->switched = false;
+			set_problem(i, NULL);
+			warn_of_offload(&device, warnings);
+			problems_add(warnings, 0, "interface", i->link.device,
+				     "is back: attached in %s mode",
+				     interfaces_mode_name(i->link.mode));
+		}
+	}
+	return changed;
+}
+
+void interfaces_summary(const struct interfaces *is, struct text *out)
+{
+	for (size_t i = 0; i < is->count; i++)
+		text_add(out, "%s%s %s", i ? ", " : "", is->list[i].link.device,
+			 is->list[i].attached ? interfaces_mode_name(is->list[i].link.mode)
+					      : "gone");
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The interfaces that the program is attached to. A change of the list is all or nothing: the new ones are attached
+ * first (their packets pass while no listener is in force), and either committed, when those that left are
+ * detached, or taken back.
+ */
+#ifndef AGENT_INTERFACES_H
+#define AGENT_INTERFACES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config/config.h"
+#include "dataplane/dataplane.h"
+
+struct net;
+struct problems;
+struct text;
+
+struct interface {
+	struct dataplane_link link;
+	enum config_mode wanted;
+	bool attached; /* false: the device went away; `problem` says so */
+	char *problem;
+	/* While a change is open: what to go back to. */
+	bool switched;		      /* this change attached it, or in another mode */
+	struct dataplane_link before; /* device "": it was not attached */
+};
+
+struct interfaces {
+	struct interface *list; /* in the configuration's order */
+	size_t count;
+};
+
+/*
+ * Attaches all that `config` lists and `now` does not have in this mode, and gives the new list. What is pinned
+ * already counts as attached, so that a restarted agent only switches programs. On failure everything is as it
+ * was. *warnings: why native mode failed, what the NIC hides.
+ */
+int interfaces_open(struct dataplane *dp, struct net *net, const struct config *config,
+		    const struct interfaces *now, struct interfaces *out, struct problems *warnings,
+		    struct problems *p);
+/* Takes back what interfaces_open() did, and frees `next`. */
+void interfaces_abort(struct dataplane *dp, struct interfaces *next, struct problems *p);
+/* Detaches what is not in `next`; `now` becomes `next`. */
+void interfaces_commit(struct dataplane *dp, struct interfaces *now, struct interfaces *next,
+		       struct problems *p);
+void interfaces_free(struct interfaces *is); /* attachments stay */
+
+/* Every device of `config` exists? Adds a problem for each that does not, at its place in the file. */
+int interfaces_find(struct net *net, const struct config *config, struct problems *p);
+
+/*
+ * Looks after devices that went away or came back as new ones, and attaches those again. Returns whether
+ * something changed; `p` says what.
+ */
+bool interfaces_follow(struct interfaces *is, struct dataplane *dp, struct net *net,
+		       struct problems *warnings, struct problems *p);
+
+/* "eth0 native, eth1 generic" */
+void interfaces_summary(const struct interfaces *is, struct text *out);
+const char *interfaces_mode_name(enum dataplane_mode mode);
+
+#endif

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include "agent/agent.h"
+#include "agent/loop.h"
+#include "agent/notify.h"
+#include "api/api.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/problem.h"
+#include "net/net.h"
+
+#define GATHER_MS 10   /* from netlink's first news to the answer */
+#define PROBE_MS  1000 /* between two looks at the neighbours */
+#define REPLY_MS  50   /* from `down` to the end: its reply goes out */
+
+struct loop {
+	uv_loop_t uv;
+	struct agent *agent;
+	uv_signal_t reload, terminate, interrupt;
+	uv_poll_t net;
+	uv_timer_t gather, tick, probe, end;
+	struct api api;
+	struct api_server *server;
+	bool is_ending;
+	bool is_down; /* a client has ended forwarding */
+};
+
+static void log_and_free(enum log_level level, struct problems *p)
+{
+	log_problems(level, p);
+	problems_free(p);
+}
+
+static void tell_manager(const char *what)
+{
+	static bool failed;
+	int err = notify_send("%s", what);
+
+	if (err && !failed)
+		log_warning("NOTIFY_SOCKET: the service manager cannot be told: %s",
+			    strerror(-err));
+	failed = err != 0;
+}
+
+/* ---- events ------------------------------------------------------------------------------------------ */
+
+static void on_reload(uv_signal_t *signal, int number)
+{
+	struct loop *loop = signal->data;
+	struct problems p = {};
+
+	(void)number;
+	if (notify_reloading())
+		log_debug("the service manager did not hear of the reload");
+	if (agent_reload(loop->agent, &p)) {
+		log_problems(LOG_LEVEL_ERROR, &p);
+		log_error("%s is refused: the configuration of revision %llu stays in force",
+			  loop->agent->options.config,
+			  (unsigned long long)engine_revision(loop->agent->engine));
+		tell_manager("READY=1\nSTATUS=the last reload was refused; see the log");
+	} else {
+		log_problems(LOG_LEVEL_WARNING, &p);
+		tell_manager("READY=1\nSTATUS=");
+	}
+	problems_free(&p);
+}
+
+static void on_end(uv_signal_t *signal, int number)
+{
+	struct loop *loop = signal->data;
+
+	log_info("%s: ends", number == SIGTERM ? "SIGTERM" : "SIGINT");
+	uv_stop(&loop->uv);
+	loop->is_ending = true;
+}
+
+static void on_gathered(uv_timer_t *timer)
+{
+	struct loop *loop = timer->data;
+	struct problems p = {};
+
+	agent_refresh_ways(loop->agent, &p);
+	log_and_free(LOG_LEVEL_ERROR, &p);
+}
+
+static void on_net(uv_poll_t *poll, int status, int events)
+{
+	struct loop *loop = poll->data;
+	struct problems p = {};
+	int changed = status;
+
+	(void)events;
+	if (!status)
+		changed = agent_net_input(loop->agent, &p);
+	if (changed && !uv_is_active((uv_handle_t *)&loop->gather))
+		uv_timer_start(&loop->gather, on_gathered, GATHER_MS, 0);
+	log_and_free(LOG_LEVEL_ERROR, &p);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct loop *loop = timer->data;
+	unsigned int next_ms = engine_tick(loop->agent->engine, ways_now_ms());
+
+	uv_timer_start(timer, on_tick, next_ms ? next_ms : 1, 0);
+}
+
+static void on_probe(uv_timer_t *timer)
+{
+	struct loop *loop = timer->data;
+
+	ways_probe(loop->agent->net, engine_model(loop->agent->engine), ways_now_ms());
+}
+
+static void on_replied(uv_timer_t *timer)
+{
+	struct loop *loop = timer->data;
+
+	uv_stop(&loop->uv);
+	loop->is_ending = true;
+}
+
+/* ---- what the socket asks of us ----------------------------------------------------------------------- */
+
+static uint64_t host_now_ms(void *self)
+{
+	(void)self;
+	return ways_now_ms();
+}
+
+static size_t host_interfaces(void *self, struct api_interface *out, size_t max)
+{
+	const struct loop *loop = self;
+	const struct interfaces *is = &loop->agent->interfaces;
+	size_t i;
+
+	for (i = 0; i < is->count && i < max; i++)
+		out[i] = (struct api_interface){
+			.device = is->list[i].link.device,
+			.wanted = is->list[i].wanted,
+			.attached = is->list[i].attached,
+			.mode = is->list[i].link.mode,
+			.problem = is->list[i].problem,
+		};
+	return i;
+}
+
+static int host_apply(void *self, struct config *config, bool force, struct engine_forecast *out,
+		      struct problems *p)
+{
+	struct loop *loop = self;
+
+	return agent_apply(loop->agent, config, force, out, p);
+}
+
+/* Ends forwarding now, so that the reply can say how it went; the rest goes with the agent. */
+static int host_down(void *self, struct problems *p)
+{
+	struct loop *loop = self;
+	int err = agent_detach(loop->agent, p);
+
+	if (err)
+		return err;
+	loop->is_down = true;
+	uv_timer_start(&loop->end, on_replied, REPLY_MS, 0);
+	return 0;
+}
+
+static void host_log(void *self, const char *sentence)
+{
+	(void)self;
+	log_info("%s", sentence);
+}
+
+/* ---- the loop itself ---------------------------------------------------------------------------------- */
+
+static int watch_signal(struct loop *loop, uv_signal_t *signal, uv_signal_cb on_signal, int number)
+{
+	uv_signal_init(&loop->uv, signal);
+	signal->data = loop;
+	return uv_signal_start(signal, on_signal, number);
+}
+
+static void init_timer(struct loop *loop, uv_timer_t *timer)
+{
+	uv_timer_init(&loop->uv, timer);
+	timer->data = loop;
+}
+
+static int watch(struct loop *loop, struct problems *p)
+{
+	int err;
+
+	init_timer(loop, &loop->gather);
+	init_timer(loop, &loop->tick);
+	init_timer(loop, &loop->probe);
+	init_timer(loop, &loop->end);
+	err = uv_poll_init(&loop->uv, &loop->net, net_fd(loop->agent->net));
+	loop->net.data = loop;
+	if (!err)
+		err = uv_poll_start(&loop->net, UV_READABLE, on_net);
+	if (!err)
+		err = watch_signal(loop, &loop->reload, on_reload, SIGHUP);
+	if (!err)
+		err = watch_signal(loop, &loop->terminate, on_end, SIGTERM);
+	if (!err)
+		err = watch_signal(loop, &loop->interrupt, on_end, SIGINT);
+	if (err)
+		return problems_add(p, err, "event loop", NULL, "%s", uv_strerror(err));
+	uv_timer_start(&loop->tick, on_tick, 0, 0);
+	uv_timer_start(&loop->probe, on_probe, PROBE_MS, PROBE_MS);
+	return api_server_open(&loop->uv, loop->agent->options.socket, &loop->api, &loop->server,
+			       p);
+}
+
+int loop_open(struct agent *agent, struct loop **out, struct problems *p)
+{
+	struct loop *loop = mem_alloc(sizeof(*loop));
+	int err = uv_loop_init(&loop->uv);
+
+	if (err) {
+		problems_add(p, err, "event loop", NULL, "%s", uv_strerror(err));
+		free(loop);
+		return err;
+	}
+	loop->agent = agent;
+	loop->api = (struct api){
+		.engine = agent->engine,
+		.host = {loop, host_now_ms, host_interfaces, host_apply, host_down, host_log},
+		.started_at_ms = ways_now_ms(),
+	};
+	err = watch(loop, p);
+	if (err)
+		loop_close(loop);
+	else
+		*out = loop;
+	return err;
+}
+
+bool loop_run(struct loop *loop)
+{
+	while (!loop->is_ending)
+		uv_run(&loop->uv, UV_RUN_DEFAULT);
+	tell_manager("STOPPING=1");
+	return loop->is_down || loop->agent->options.detach_on_exit;
+}
+
+static void close_handle(uv_handle_t *handle, void *arg)
+{
+	const struct loop *loop = arg;
+	const uv_handle_t *const own[] = {
+		(uv_handle_t *)&loop->reload,	 (uv_handle_t *)&loop->terminate,
+		(uv_handle_t *)&loop->interrupt, (uv_handle_t *)&loop->net,
+		(uv_handle_t *)&loop->gather,	 (uv_handle_t *)&loop->tick,
+		(uv_handle_t *)&loop->probe,	 (uv_handle_t *)&loop->end,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+		if (handle == own[i] && !uv_is_closing(handle))
+			uv_close(handle, NULL);
+}
+
+void loop_close(struct loop *loop)
+{
+	if (!loop)
+		return;
+	/* Those that were initialized; the server closes its own. */
+	uv_walk(&loop->uv, close_handle, loop);
+	if (loop->server)
+		api_server_close(loop->server);
+	uv_run(&loop->uv, UV_RUN_DEFAULT);
+	if (uv_loop_close(&loop->uv))
+		log_warning("event loop: something is still open at the end");
+	free(loop);
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sluiced: the agent. It starts as root, keeps three capabilities, and runs in the foreground until it is told to end;
+ * what it has put in force goes on without it.
+ */
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/agent.h"
+#include "agent/check.h"
+#include "agent/loop.h"
+#include "agent/notify.h"
+#include "agent/options.h"
+#include "agent/privileges.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/problem.h"
+#include "wire/wire.h"
+
+/* Makes the socket's directory if it is not there, and gives it away only then: another one may be shared. */
+static int prepare_socket_dir(const struct options *options, const struct privileges *user,
+			      struct problems *p)
+{
+	char *copy = mem_string(options->socket);
+	const char *dir = dirname(copy);
+	bool is_there = access(dir, F_OK) == 0;
+	int err = file_make_dirs(dir, 0755, p);
+
+	if (!err && !is_there)
+		err = privileges_give(user, dir, p);
+	free(copy);
+	return err;
+}
+
+/* From root to what is needed from now on. */
+static int step_down(const struct options *options, const struct privileges *user,
+		     struct problems *p)
+{
+	int err = 0;
+
+	if (geteuid() == 0) {
+		err = privileges_give(user, options->state_dir, p);
+		if (!err)
+			err = privileges_give(user, options->pin_dir, p);
+		if (!err)
+			err = privileges_give(user, options->socket, p);
+	}
+	if (!err)
+		err = privileges_drop(user, p);
+	if (err)
+		return err;
+	if (geteuid() == 0)
+		log_warning(
+			"there is no user sluice: running as root with CAP_NET_ADMIN, CAP_BPF and "
+			"CAP_PERFMON alone; `useradd --system --shell /usr/sbin/nologin sluice` "
+			"(or "
+			"the sysusers file that comes with sluice) makes one");
+	else if (access(options->config, R_OK) && errno == EACCES)
+		log_warning("%s cannot be read by user sluice, so a reload will fail; chmod or "
+			    "chgrp it",
+			    options->config);
+	return 0;
+}
+
+static void log_ready(const struct agent *agent)
+{
+	char *summary = agent_summary(agent);
+
+	log_info("ready: %s", summary);
+	if (notify_send("READY=1\nSTATUS=%s", summary))
+		log_warning("NOTIFY_SOCKET: the service manager cannot be told");
+	free(summary);
+}
+
+static enum wire_code fail(const struct agent *agent, struct problems *p)
+{
+	log_problems(LOG_LEVEL_ERROR, p);
+	problems_free(p);
+	return agent->is_config_refused ? WIRE_INVALID : WIRE_FAILED;
+}
+
+static enum wire_code run(const struct options *options)
+{
+	struct problems p = {};
+	struct privileges user;
+	struct loop *loop = NULL;
+	struct agent agent;
+	bool takes_down;
+	int err;
+
+	log_info("sluiced %s starts", SLUICE_VERSION);
+	signal(SIGPIPE, SIG_IGN);
+	err = agent_start(&agent, options, &p);
+	if (err)
+		return fail(&agent, &p);
+	privileges_find(&user);
+	err = prepare_socket_dir(options, &user, &p);
+	if (!err)
+		err = loop_open(&agent, &loop, &p);
+	if (!err)
+		err = step_down(options, &user, &p);
+	if (err) {
+		loop_close(loop);
+		agent_abandon(&agent, &p);
+		return fail(&agent, &p);
+	}
+	log_ready(&agent);
+	takes_down = loop_run(loop);
+	loop_close(loop);
+	if (takes_down)
+		err = agent_down(&agent, &p);
+	else
+		agent_close(&agent);
+	if (err)
+		return fail(&agent, &p);
+	log_info("ended: %s", takes_down ? "nothing is forwarded any more" : "forwarding goes on");
+	return WIRE_OK;
+}
+
+static enum wire_code down(const struct options *options)
+{
+	struct problems p = {};
+	int err = dataplane_down(options->pin_dir, &p);
+
+	problems_print(&p, stderr);
+	problems_free(&p);
+	return err ? WIRE_FAILED : WIRE_OK;
+}
+
+static enum wire_code help(const struct options *options)
+{
+	(void)options;
+	options_help(stdout);
+	return WIRE_OK;
+}
+
+static enum wire_code version(const struct options *options)
+{
+	(void)options;
+	printf("sluiced %s\n", SLUICE_VERSION);
+	return WIRE_OK;
+}
+
+static enum wire_code (*const actions[])(const struct options *options) = {
+	[OPTIONS_RUN] = run,   [OPTIONS_CHECK] = check_run, [OPTIONS_DOWN] = down,
+	[OPTIONS_HELP] = help, [OPTIONS_VERSION] = version,
+};
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	struct problems p = {};
+
+	log_init("sluiced");
+	if (options_parse(argc, argv, &options, &p)) {
+		for (size_t i = 0; i < p.count; i++) {
+			char *text = problem_text(&p.list[i]);
+
+			fprintf(stderr, "sluiced: %s\n", text);
+			free(text);
+		}
+		problems_free(&p);
+		return WIRE_USAGE;
+	}
+	if (sodium_init() < 0) {
+		log_error("libsodium: no random numbers from the kernel");
+		return WIRE_FAILED;
+	}
+	return actions[options.action](&options);
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "agent/ways.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/problem.h"
+#include "base/table.h"
+#include "base/text.h"
+
+#define LINES_MAX   10 /* a moment's news of backends; what is more is counted */
+#define SUMMARY_MAX 5
+
+uint64_t ways_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * UINT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+/* ---- news ------------------------------------------------------------------------------------------- */
+
+/* What was said of a backend: tables hold pointers, so an address stands for each reason and way. */
+#define WAYS_END (NET_WAY_FAILED + 1)
+static const char sayings[MODEL_UNLISTED_WAY + 1][WAYS_END];
+
+static void *saying_of(const struct model_backend *backend)
+{
+	/* Why there is no way counts only where that is the reason. */
+	enum net_way way = backend->reason == MODEL_NO_WAY ? backend->way.way : 0;
+
+	return (void *)&sayings[backend->reason][way];
+}
+
+static char *name_of(const struct model_service *service, const struct model_backend *backend)
+{
+	char address[ADDR_TEXT_SIZE];
+
+	return mem_format("%s %s", service->name, addr_format(&backend->address, address));
+}
+
+/* Resolving lasts a moment after a start or a change, and is worth a line only for those who look closely. */
+static void say_backend(const char *name, const struct model_backend *backend)
+{
+	bool passing = backend->reason == MODEL_NO_WAY && backend->way.way == NET_WAY_RESOLVING;
+	char why[160];
+
+	if (backend->reason == MODEL_TAKES_FLOWS)
+		log_info("backend %s takes new flows", name);
+	else
+		log_at(passing ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING,
+		       "backend %s takes no new flows: %s", name, model_reason_text(backend, why));
+}
+
+/* A way out that waits for no neighbour but for a person. */
+static void say_device(const struct model_backend *backend)
+{
+	const struct net_nexthop *way = &backend->way;
+
+	if (backend->reason == MODEL_UNLISTED_WAY)
+		log_warning(
+			"interface %s leads to backends and is not among `interfaces`: they take "
+			"no "
+			"new flows; add `- device: %s` to the configuration, or change the route",
+			way->device, way->device);
+	else
+		log_warning(
+			"interface %s leads to backends and is VLAN %u of %s: they take no new "
+			"flows, since VLAN devices are not supported yet; route to them over an "
+			"untagged interface",
+			way->device, way->vlan_id, way->parent[0] ? way->parent : "another device");
+}
+
+static bool needs_a_hand(const struct model_backend *backend)
+{
+	return backend->reason == MODEL_UNLISTED_WAY ||
+	       (backend->reason == MODEL_NO_WAY && backend->way.way == NET_WAY_VLAN);
+}
+
+/* One round over all backends. */
+struct round {
+	struct ways *ways, next;
+	size_t lines;
+};
+
+static void say_one(struct round *r, const struct model_service *service,
+		    const struct model_backend *backend)
+{
+	char *name = name_of(service, backend);
+	const char *device = backend->way.device;
+	void *saying = saying_of(backend), *before = NULL;
+
+	if (r->ways->backends)
+		before = table_get(r->ways->backends, name, strlen(name));
+	table_set(r->next.backends, name, strlen(name), saying);
+	if (r->ways->backends && before != saying && r->lines++ < LINES_MAX)
+		say_backend(name, backend);
+	if (needs_a_hand(backend)) {
+		bool said = table_set(r->next.devices, device, strlen(device), saying);
+
+		if (!said && (!r->ways->devices ||
+			      table_get(r->ways->devices, device, strlen(device)) != saying))
+			say_device(backend);
+	}
+	free(name);
+}
+
+void ways_say(struct ways *ways, const struct model *model)
+{
+	struct round r = {.ways = ways, .next = {table_new(), table_new()}};
+
+	for (size_t i = 0; i < model->service_count; i++)
+		for (size_t k = 0; k < model->services[i].backend_count; k++)
+			say_one(&r, &model->services[i], &model->services[i].backends[k]);
+	if (r.lines > LINES_MAX)
+		log_warning("%zu more backends changed; `sluicectl backend list` shows them",
+			    r.lines - LINES_MAX);
+	ways_free(ways);
+	*ways = r.next;
+}
+
+void ways_free(struct ways *ways)
+{
+	table_free(ways->backends);
+	table_free(ways->devices);
+	*ways = (struct ways){};
+}
+
+void ways_summary(const struct model *model, struct text *out)
+{
+	size_t all = 0, ready = 0, told = 0;
+
+	for (size_t i = 0; i < model->service_count; i++) {
+		all += model->services[i].backend_count;
+		ready += model->services[i].ready;
+	}
+	text_add(out, "%zu of %zu backends take new flows", ready, all);
+	for (size_t i = 0; i < model->service_count; i++) {
+		const struct model_service *service = &model->services[i];
+
+		for (size_t k = 0; k < service->backend_count; k++) {
+			const struct model_backend *backend = &service->backends[k];
+			char why[160], *name;
+
+			if (backend->reason == MODEL_TAKES_FLOWS || told++ >= SUMMARY_MAX)
+				continue;
+			name = name_of(service, backend);
+			text_add(out, "%s %s: %s", told == 1 ? ":" : ";", name,
+				 model_reason_text(backend, why));
+			free(name);
+		}
+	}
+	if (told > SUMMARY_MAX)
+		text_add(out, "; and %zu more", told - SUMMARY_MAX);
+}
+
+/* ---- neighbours ------------------------------------------------------------------------------------- */
+
+void ways_probe(struct net *net, const struct model *model, uint64_t now_ms)
+{
+	for (size_t i = 0; i < model->service_count; i++)
+		for (size_t k = 0; k < model->services[i].backend_count; k++)
+			/* One that fails is asked again a second later. */
+			net_probe(net, &model->services[i].backends[k].way, now_ms);
+}
+
+/* Asks for all that is not known; returns how many are awaited. */
+static size_t ask_all(struct net *net, const struct config *config)
+{
+	size_t awaited = 0;
+
+	for (size_t i = 0; i < config->service_count; i++) {
+		const struct config_service *service = &config->services[i];
+
+		for (size_t k = 0; k < service->backend_count; k++) {
+			struct net_nexthop way;
+
+			if (net_nexthop(net, &service->backends[k].address, &way))
+				continue;
+			if (way.way != NET_WAY_RESOLVING && way.way != NET_WAY_FAILED)
+				continue;
+			net_probe(net, &way, ways_now_ms());
+			awaited++;
+		}
+	}
+	return awaited;
+}
+
+int ways_settle(struct net *net, const struct config *config, unsigned int limit_ms,
+		struct problems *p)
+{
+	uint64_t end = ways_now_ms() + limit_ms, now;
+	int changed = 1;
+
+	while ((now = ways_now_ms()) < end) {
+		struct pollfd poll_for = {.fd = net_fd(net), .events = POLLIN};
+
+		if (changed && !ask_all(net, config))
+			return 0;
+		if (poll(&poll_for, 1, end - now) < 0 && errno != EINTR)
+			return problems_add(p, -errno, "netlink", NULL, "cannot be waited for: %s",
+					    strerror(errno));
+		changed = net_input(net, p);
+		if (changed < 0)
+			return changed;
+	}
+	return 0;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is said about the backends: which of them take new flows, once for each change, and what to do where
+ * the way out is one that sluice cannot use. And their neighbours kept alive: packets that XDP sends do not make the
+ * kernel ask for them.
+ */
+#ifndef AGENT_WAYS_H
+#define AGENT_WAYS_H
+
+#include <stdint.h>
+
+#include "core/model.h"
+#include "net/net.h"
+
+struct problems;
+struct table;
+struct text;
+
+/* What was said last; zero it before use. */
+struct ways {
+	struct table *backends; /* of reasons, by service and address */
+	struct table *devices;	/* ways out that cannot be used, by name and reason */
+};
+
+/* Logs what differs from the last call; the first one says only what needs a hand. */
+void ways_say(struct ways *ways, const struct model *model);
+void ways_free(struct ways *ways);
+
+/* "5 of 6 backends take new flows: web 10.0.1.13: neighbour does not answer" */
+void ways_summary(const struct model *model, struct text *out);
+
+/* Asks for each neighbour that is not known, or not known for sure. */
+void ways_probe(struct net *net, const struct model *model, uint64_t now_ms);
+
+/*
+ * Waits until the neighbours of all backends of a configuration are known, at most `limit_ms`: an agent that
+ * starts must not take a backend out only because nobody had asked for its neighbour lately.
+ */
+int ways_settle(struct net *net, const struct config *config, unsigned int limit_ms,
+		struct problems *p);
+
+/* CLOCK_MONOTONIC. */
+uint64_t ways_now_ms(void);
+
+#endif
