@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One socket listens and feeds the cache; the other asks: dumps at the start and after lost messages, the route
+ * of an address whenever net_nexthop() is called (a look-up in the kernel's own trie, far cheaper than a copy of
+ * its tables and rules here, and never another answer than the kernel's own), and neighbours to be resolved.
+ *
+ * Messages that were queued before a dump are taken after it and may set a thing back for a moment; the queue's
+ * end is always at least as new as the dump, so the cache is true when the queue is empty.
+ */
+#include "net/net.h"
+
+#include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <libmnl/libmnl.h>
+
+#include "base/mem.h"
+#include "base/problem.h"
+#include "net/cache.h"
+#include "net/messages.h"
+#include "net/socket.h"
+
+#define PROBE_INTERVAL_MS 1000
+#define DUMP_TRIES	  10   /* a dump is repeated if links come or go meanwhile */
+#define DATAGRAMS_MAX	  4096 /* a call of net_input(); what is left keeps the descriptor readable */
+
+struct net {
+	struct net_socket listen, ask;
+	int poll_fd;
+	struct cache *cache;
+	bool is_stale; /* messages were lost: a dump is due */
+};
+
+/* Everything that can change a way. */
+static const int groups[] = {
+	RTNLGRP_LINK,	     RTNLGRP_NEIGH,
+	RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+	RTNLGRP_IPV4_ROUTE,  RTNLGRP_IPV6_ROUTE,
+	RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE,
+	RTNLGRP_NEXTHOP,     0,
+};
+
+static int take_dumped(const struct nlmsghdr *message, size_t size, void *context)
+{
+	struct net *net = context;
+	int ret = cache_take(net->cache, message, size);
+
+	return ret < 0 ? ret : 0;
+}
+
+static int dump(struct net *net, uint16_t type)
+{
+	_Alignas(struct nlmsghdr) char buffer[MESSAGE_REQUEST_SIZE];
+	int err = -EINTR;
+
+	for (int i = 0; i < DUMP_TRIES && err == -EINTR; i++)
+		err = socket_ask(&net->ask, message_ask_dump(buffer, type), take_dumped, net);
+	return err;
+}
+
+/* Lists everything anew. The cache stays as it was where a dump fails, and a later call tries again. */
+static int refresh(struct net *net, struct problems *p)
+{
+	static const struct {
+		uint16_t type;
+		const char *what;
+	} dumps[] = {
+		{RTM_GETLINK, "network devices"},
+		{RTM_GETADDR, "addresses"},
+		{RTM_GETNEIGH, "neighbours"},
+	};
+
+	cache_begin(net->cache);
+	for (size_t i = 0; i < ARRAY_SIZE(dumps); i++) {
+		int err = dump(net, dumps[i].type);
+
+		if (err)
+			return problems_add(p, err, "netlink", NULL, "cannot list the %s: %s",
+					    dumps[i].what, strerror(-err));
+	}
+	cache_sweep(net->cache);
+	net->is_stale = false;
+	return 0;
+}
+
+/*
+ * A socket that lost messages polls as an error, which loops such as libuv's take for a broken descriptor. The
+ * caller gets an epoll descriptor around it instead: that one is readable in both cases.
+ */
+static int open_poll(struct net *net)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	net->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (net->poll_fd < 0)
+		return -errno;
+	if (epoll_ctl(net->poll_fd, EPOLL_CTL_ADD, mnl_socket_get_fd(net->listen.mnl), &event))
+		return -errno;
+	return 0;
+}
+
+int net_open(struct net **out, struct problems *p)
+{
+	struct net *net = mem_alloc(sizeof(*net));
+	int err;
+
+	net->poll_fd = -1;
+	net->cache = cache_new();
+	err = socket_open(&net->listen, groups);
+	if (!err)
+		err = socket_open(&net->ask, NULL);
+	if (!err)
+		err = open_poll(net);
+	if (err)
+		problems_add(p, err, "netlink", NULL, "cannot open a route netlink socket: %s",
+			     strerror(-err));
+	else
+		err = refresh(net, p);
+	if (err) {
+		net_close(net);
+		return err;
+	}
+	*out = net;
+	return 0;
+}
+
+void net_close(struct net *net)
+{
+	if (!net)
+		return;
+	if (net->poll_fd >= 0)
+		close(net->poll_fd);
+	socket_close(&net->listen);
+	socket_close(&net->ask);
+	cache_free(net->cache);
+	free(net);
+}
+
+int net_fd(const struct net *net)
+{
+	return net->poll_fd;
+}
+
+struct arrival {
+	struct net *net;
+	bool is_changed;
+};
+
+static int take_arrived(const struct nlmsghdr *message, size_t size, void *context)
+{
+	struct arrival *arrival = context;
+	int ret = cache_take(arrival->net->cache, message, size);
+
+	if (ret < 0)
+		return ret;
+	arrival->is_changed |= ret;
+	return 0;
+}
+
+int net_input(struct net *net, struct problems *p)
+{
+	struct arrival arrival = {.net = net};
+	int ret = 1;
+
+	for (int i = 0; i < DATAGRAMS_MAX && ret != 0; i++) {
+		ret = socket_listen(&net->listen, take_arrived, &arrival);
+		/* A message that cannot be read is as good as lost. */
+		if (ret == -ENOBUFS || ret == -EBADMSG)
+			net->is_stale = true;
+		else if (ret < 0)
+			return problems_add(p, ret, "netlink", NULL,
+					    "cannot read what the kernel tells about routes: %s",
+					    strerror(-ret));
+	}
+	/* The dump waits until the queue is empty: as long as it is full, the kernel goes on losing. */
+	if (net->is_stale && ret == 0) {
+		ret = refresh(net, p);
+		if (ret)
+			return ret;
+		return 1;
+	}
+	return arrival.is_changed;
+}
+
+static int take_route(const struct nlmsghdr *message, size_t size, void *context)
+{
+	if (message->nlmsg_type != RTM_NEWROUTE)
+		return -EBADMSG;
+	return message_read_route(message, size, context);
+}
+
+/*
+ * The errors that a look-up gives where there is no way: fib_props[] of net/ipv4/fib_semantics.c and
+ * ip6_rt_type_to_error() of net/ipv6/route.c for unreachable, blackhole, prohibit and throw; without IPv6 in
+ * the kernel, EOPNOTSUPP or EAFNOSUPPORT.
+ */
+static bool is_no_route(int err)
+{
+	static const int errors[] = {ENETUNREACH, EHOSTUNREACH, EINVAL,	     EACCES,
+				     EAGAIN,	  EOPNOTSUPP,	EAFNOSUPPORT};
+
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++)
+		if (err == -errors[i])
+			return true;
+	return false;
+}
+
+static int ask_route(struct net *net, const struct addr *address, struct net_route *route)
+{
+	_Alignas(struct nlmsghdr) char buffer[MESSAGE_REQUEST_SIZE];
+	struct net_route answer = {0};
+	int err = socket_ask(&net->ask, message_ask_route(buffer, address), take_route, &answer);
+
+	if (is_no_route(err))
+		answer = (struct net_route){.type = RTN_UNREACHABLE};
+	else if (err)
+		return err;
+	*route = answer;
+	return 0;
+}
+
+static void describe_link(struct net *net, const struct net_link *link, struct net_nexthop *way)
+{
+	const struct net_link *parent = cache_link(net->cache, link->parent_ifindex);
+
+	memcpy(way->device, link->name, sizeof(way->device));
+	memcpy(way->device_mac, link->mac, sizeof(way->device_mac));
+	way->vlan_id = link->vlan_id;
+	if (parent)
+		memcpy(way->parent, parent->name, sizeof(way->parent));
+	if (!way->mtu || way->mtu > link->mtu)
+		way->mtu = link->mtu;
+}
+
+static enum net_way neighbour_way(struct net *net, struct net_nexthop *way)
+{
+	static const enum net_way ways[] = {
+		[CACHE_UNKNOWN] = NET_WAY_RESOLVING,
+		[CACHE_VALID] = NET_WAY_READY,
+		[CACHE_FAILED] = NET_WAY_FAILED,
+	};
+	const struct cache_neighbour *neighbour =
+		cache_want_neighbour(net->cache, way->ifindex, &way->gateway);
+
+	if (neighbour->reach == CACHE_VALID)
+		memcpy(way->neighbour_mac, neighbour->last.mac, sizeof(way->neighbour_mac));
+	return ways[neighbour->reach];
+}
+
+/* The first thing on the way that stops a packet. What no operator's patience mends comes before what may. */
+static enum net_way judge(struct net *net, const struct net_route *route, struct net_nexthop *way)
+{
+	const struct net_link *link;
+
+	if (route->type == RTN_LOCAL || route->type == RTN_ANYCAST)
+		return NET_WAY_LOCAL;
+	if (route->type != RTN_UNICAST)
+		return NET_WAY_NO_ROUTE;
+	link = cache_link(net->cache, route->ifindex);
+	if (!link)
+		return NET_WAY_LINK_DOWN; /* just made or just gone; its message is on the way */
+	if (link->is_vlan)
+		return NET_WAY_VLAN;
+	if (!link->has_ethernet || route->is_encapsulated)
+		return NET_WAY_NO_ETHERNET;
+	if (!link->is_up)
+		return NET_WAY_LINK_DOWN;
+	return neighbour_way(net, way);
+}
+
+int net_nexthop(struct net *net, const struct addr *address, struct net_nexthop *out)
+{
+	struct net_nexthop way = {.gateway = *address};
+	const struct net_link *link;
+	struct net_route route;
+	int err;
+
+	err = ask_route(net, address, &route);
+	if (err)
+		return err;
+	if (route.type == RTN_UNICAST || route.type == RTN_LOCAL || route.type == RTN_ANYCAST) {
+		way.ifindex = route.ifindex;
+		way.source = route.source;
+		way.mtu = route.mtu;
+		if (!addr_is_none(&route.gateway))
+			way.gateway = route.gateway;
+		link = cache_link(net->cache, route.ifindex);
+		if (link)
+			describe_link(net, link, &way);
+	}
+	way.way = judge(net, &route, &way);
+	*out = way;
+	return 0;
+}
+
+int net_probe(struct net *net, const struct net_nexthop *way, uint64_t now_ms)
+{
+	/* To "use" these would do nothing, or take a permanent entry's permanence away (net/core/neighbour.c). */
+	const uint16_t leave =
+		NUD_REACHABLE | NUD_INCOMPLETE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP;
+	_Alignas(struct nlmsghdr) char buffer[MESSAGE_REQUEST_SIZE];
+	struct cache_neighbour *neighbour;
+
+	if (way->way != NET_WAY_READY && way->way != NET_WAY_RESOLVING &&
+	    way->way != NET_WAY_FAILED)
+		return 0;
+	neighbour = cache_want_neighbour(net->cache, way->ifindex, &way->gateway);
+	if ((neighbour->last.state & leave) || now_ms < neighbour->next_probe_ms)
+		return 0;
+	neighbour->next_probe_ms = now_ms + PROBE_INTERVAL_MS;
+	return socket_ask(&net->ask, message_use_neighbour(buffer, way->ifindex, &way->gateway),
+			  NULL, NULL);
+}
+
+/* ETHTOOL_GFLAGS by ioctl, which any socket of the namespace takes; since 2.6.37 it knows this flag. A device
+ * without ethtool's operations strips nothing. */
+static bool has_vlan_rx_offload(struct net *net, const char *name)
+{
+	struct ethtool_value value = {.cmd = ETHTOOL_GFLAGS};
+	struct ifreq request = {.ifr_data = (void *)&value};
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	if (ioctl(mnl_socket_get_fd(net->ask.mnl), SIOCETHTOOL, &request))
+		return false;
+	return value.data & ETH_FLAG_RXVLAN;
+}
+
+int net_device(struct net *net, const char *name, struct net_device *out)
+{
+	const struct net_link *link = cache_link_named(net->cache, name), *parent;
+	struct net_device device = {0};
+
+	if (!link)
+		return -ENODEV;
+	device.ifindex = link->ifindex;
+	memcpy(device.name, link->name, sizeof(device.name));
+	parent = cache_link(net->cache, link->parent_ifindex);
+	if (parent)
+		memcpy(device.parent, parent->name, sizeof(device.parent));
+	device.is_vlan = link->is_vlan;
+	device.is_up = link->is_up;
+	device.has_ethernet = link->has_ethernet;
+	device.vlan_rx_offload = has_vlan_rx_offload(net, link->name);
+	device.mtu = link->mtu;
+	memcpy(device.mac, link->mac, sizeof(device.mac));
+	*out = device;
+	return 0;
+}
+
+bool net_has_address(struct net *net, const struct addr *address, char device[NET_NAME_SIZE])
+{
+	const struct net_address *own = cache_address(net->cache, address);
+	const struct net_link *link;
+
+	if (!own)
+		return false;
+	link = cache_link(net->cache, own->ifindex);
+	snprintf(device, NET_NAME_SIZE, "%s", link ? link->name : "");
+	return true;
+}
+
+const char *net_way_text(const struct net_nexthop *way, char out[128])
+{
+	const char *device = way->device[0] ? way->device : "an unknown device";
+	char who[ADDR_TEXT_SIZE];
+
+	addr_format(&way->gateway, who);
+	switch (way->way) {
+	case NET_WAY_READY:
+		snprintf(out, 128, "neighbour %s on %s", who, device);
+		break;
+	case NET_WAY_NO_ROUTE:
+		snprintf(out, 128, "no route to %s", who);
+		break;
+	case NET_WAY_LOCAL:
+		snprintf(out, 128, "%s is an address of this host", who);
+		break;
+	case NET_WAY_LINK_DOWN:
+		snprintf(out, 128, "%s is down or has no carrier", device);
+		break;
+	case NET_WAY_NO_ETHERNET:
+		snprintf(out, 128, "the way over %s is a tunnel or has no Ethernet header", device);
+		break;
+	case NET_WAY_VLAN:
+		snprintf(out, 128, "%s is VLAN %u of %s; VLAN devices are not supported yet",
+			 device, way->vlan_id, way->parent[0] ? way->parent : "a device elsewhere");
+		break;
+	case NET_WAY_RESOLVING:
+		snprintf(out, 128, "neighbour %s on %s is not known yet", who, device);
+		break;
+	case NET_WAY_FAILED:
+		snprintf(out, 128, "neighbour %s on %s does not answer", who, device);
+		break;
+	}
+	return out;
+}
