@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Packets that the balancer sends: every output byte against a frame that was written from the RFCs, every
+ * counter, and once more by scapy, a decoder that this project did not write.
+ */
+#include <check.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "packet/world.h"
+
+#define V4(vip, ...)                                                                \
+	{                                                                           \
+		.source = "198.51.100.7", .destination = vip, .source_port = 40000, \
+		.destination_port = 443, __VA_ARGS__                                \
+	}
+#define V6(vip, ...)                                                                 \
+	{                                                                            \
+		.source = "2001:db8:c::7", .destination = vip, .source_port = 40000, \
+		.destination_port = 443, __VA_ARGS__                                 \
+	}
+#define TCP .protocol = IPPROTO_TCP
+#define UDP .protocol = IPPROTO_UDP
+
+static const uint8_t hop_by_hop[] = {IPPROTO_HOPOPTS, 255};
+static const uint8_t three[] = {IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_DSTOPTS, 255};
+static const uint8_t six[] = {0, 60, 43, 60, 60, 60, 255};
+static const uint8_t atomic_fragment[] = {IPPROTO_FRAGMENT, 255};
+
+static const struct {
+	const char *name;
+	struct packet packet;
+	enum world_backend backend;
+} cases[] = {
+	{"4in4 tcp", V4("203.0.113.10", TCP, .payload = 100), WORLD_V4},
+	{"4in4 udp", V4("203.0.113.10", UDP, .payload = 100), WORLD_V4},
+	{"4in6 tcp", V4("203.0.113.11", TCP, .payload = 33), WORLD_V6},
+	{"4in6 udp", V4("203.0.113.11", UDP, .payload = 33), WORLD_V6},
+	{"6in4 tcp", V6("2001:db8:f::10", TCP, .payload = 100), WORLD_V4},
+	{"6in4 udp", V6("2001:db8:f::10", UDP, .payload = 1), WORLD_V4},
+	{"6in6 tcp", V6("2001:db8:f::11", TCP, .payload = 100), WORLD_V6},
+	{"6in6 udp", V6("2001:db8:f::11", UDP, .payload = 0), WORLD_V6},
+	{"any port v4", V4("203.0.113.12", TCP, .payload = 9), WORLD_V4},
+	{"any port v6", V6("2001:db8:f::12", TCP, .payload = 9), WORLD_V4},
+	{"any port, port 0",
+	 {.source = "198.51.100.7", .destination = "203.0.113.12", .source_port = 1, TCP},
+	 WORLD_V4},
+	{"syn", V4("203.0.113.10", TCP, .tcp_flags = 0x02), WORLD_V4},
+	{"fin", V4("203.0.113.10", TCP, .tcp_flags = 0x11), WORLD_V4},
+	{"rst", V4("203.0.113.10", TCP, .tcp_flags = 0x04), WORLD_V4},
+	{"no payload, padded to 60 bytes", V4("203.0.113.10", TCP, .padding = 6), WORLD_V4},
+	{"v6 padding", V6("2001:db8:f::11", UDP, .padding = 18), WORLD_V6},
+	{"dscp and ecn v4 in v4", V4("203.0.113.10", TCP, .tos = 0xb9), WORLD_V4},
+	{"dscp and ecn v4 in v6", V4("203.0.113.11", TCP, .tos = 0xff), WORLD_V6},
+	{"dscp and ecn v6 in v4", V6("2001:db8:f::10", TCP, .tos = 0x2e), WORLD_V4},
+	{"dscp and ecn v6 in v6", V6("2001:db8:f::11", TCP, .tos = 0xa3), WORLD_V6},
+	{"df clear: outer id varies", V4("203.0.113.10", UDP, .clear_df = true, .id = 0x1234),
+	 WORLD_V4},
+	{"df clear, another id", V4("203.0.113.10", UDP, .clear_df = true, .id = 0xffff), WORLD_V4},
+	{"df clear in v6", V4("203.0.113.11", UDP, .clear_df = true, .id = 0x1234), WORLD_V6},
+	{"ipv4 options", V4("203.0.113.10", TCP, .options = 4, .payload = 10), WORLD_V4},
+	{"all ipv4 options", V4("203.0.113.10", UDP, .options = 40, .payload = 10), WORLD_V4},
+	{"one extension header", V6("2001:db8:f::11", TCP, .extensions = hop_by_hop), WORLD_V6},
+	{"three extension headers", V6("2001:db8:f::10", UDP, .extensions = three, .payload = 5),
+	 WORLD_V4},
+	{"six extension headers", V6("2001:db8:f::11", TCP, .extensions = six, .payload = 5),
+	 WORLD_V6},
+	{"atomic fragment", V6("2001:db8:f::11", UDP, .extensions = atomic_fragment, .payload = 5),
+	 WORLD_V6},
+	{"tcp options", V4("203.0.113.10", TCP, .tcp_offset = 8, .payload = 40), WORLD_V4},
+	{"largest that fits v4 in v4", V4("203.0.113.10", TCP, .payload = WORLD_MTU - 20 - 40),
+	 WORLD_V4},
+	{"largest that fits v4 in v6", V4("203.0.113.11", TCP, .payload = WORLD_MTU - 40 - 40),
+	 WORLD_V6},
+	{"largest that fits v6 in v6", V6("2001:db8:f::11", UDP, .payload = WORLD_MTU - 40 - 48),
+	 WORLD_V6},
+	{"udp shorter than ip says", V4("203.0.113.10", UDP, .payload = 20, .lie_udp_length = -5),
+	 WORLD_V4},
+	{"checksum that sums to 0xffff", V4("203.0.113.10", TCP, .payload = 1435), WORLD_V4},
+};
+
+#define CASES (int)(sizeof(cases) / sizeof(cases[0]))
+
+static void check_counts(const struct world *w, const struct world_counts *before, int i,
+			 enum sl_verdict verdict, uint64_t bytes)
+{
+	const struct packet *p = &cases[i].packet;
+	bool tcp = p->protocol == IPPROTO_TCP;
+	struct world_counts after;
+	uint64_t services = 0, service_bytes = 0;
+
+	world_count(w, &after);
+	for (int v = 1; v < SL_VERDICTS; v++)
+		ck_assert_msg(after.verdict[v] - before->verdict[v] == (v == (int)verdict),
+			      "%s: verdict %s counted %ld", cases[i].name, world_verdict_name(v),
+			      (long)(after.verdict[v] - before->verdict[v]));
+	for (int s = 0; s < 16; s++) {
+		services += after.service[s][SL_SERVICE_packets] -
+			    before->service[s][SL_SERVICE_packets];
+		service_bytes +=
+			after.service[s][SL_SERVICE_bytes] - before->service[s][SL_SERVICE_bytes];
+		ck_assert_uint_eq(after.service[s][SL_SERVICE_dropped],
+				  before->service[s][SL_SERVICE_dropped]);
+	}
+	ck_assert_uint_eq(services, 1);
+	ck_assert_uint_eq(service_bytes, bytes);
+	for (int b = 0; b < WORLD_BACKENDS; b++) {
+		const uint64_t *now = after.backend[b], *then = before->backend[b];
+		bool mine = b == (int)cases[i].backend;
+
+		ck_assert_uint_eq(now[SL_BACKEND_packets] - then[SL_BACKEND_packets], mine);
+		ck_assert_uint_eq(now[SL_BACKEND_bytes] - then[SL_BACKEND_bytes], mine ? bytes : 0);
+		ck_assert_uint_eq(now[SL_BACKEND_opened] - then[SL_BACKEND_opened],
+				  mine && tcp && (p->tcp_flags & 0x12) == 0x02);
+		ck_assert_uint_eq(now[SL_BACKEND_closed] - then[SL_BACKEND_closed],
+				  mine && tcp && (p->tcp_flags & 0x05) != 0);
+	}
+}
+
+static void check_case(struct world *w, int i)
+{
+	struct frame in, out, expected;
+	struct world_counts before;
+	struct outer outer;
+	uint64_t bytes;
+
+	frame_build(&in, &cases[i].packet);
+	world_outer(w, cases[i].backend, &in, &outer);
+	frame_encapsulate(&expected, &in, &outer);
+	world_count(w, &before);
+	ck_assert_msg(world_run(w, &in, &out, 1) == XDP_TX, "%s: not sent", cases[i].name);
+	ck_assert_msg(out.length == expected.length, "%s: %zu bytes, expected %zu", cases[i].name,
+		      out.length, expected.length);
+	for (size_t b = 0; b < out.length; b++)
+		ck_assert_msg(out.data[b] == expected.data[b],
+			      "%s: byte %zu is 0x%02x, expected 0x%02x", cases[i].name, b,
+			      out.data[b], expected.data[b]);
+	bytes = in.length - 14 - cases[i].packet.padding;
+	check_counts(w, &before, i, SL_SEND_tx, bytes);
+}
+
+START_TEST(every_byte_sent_is_as_the_rfcs_say)
+{
+	struct world w;
+
+	world_open(&w, _i);
+	for (int i = 0; i < CASES; i++)
+		check_case(&w, i);
+	world_close(&w);
+}
+END_TEST
+
+/* Classic pcap: link type 1, Ethernet. */
+static void write_capture(FILE *file, const struct frame *frame)
+{
+	uint32_t header[4] = {0, 0, frame->length, frame->length};
+
+	ck_assert_uint_eq(fwrite(header, sizeof(header), 1, file), 1);
+	ck_assert_uint_eq(fwrite(frame->data, frame->length, 1, file), 1);
+}
+
+START_TEST(scapy_reads_every_packet_sent_and_finds_its_checksums_right)
+{
+	static const uint32_t head[6] = {0xa1b2c3d4, 0x00040002, 0, 0, 65535, 1};
+	char path[] = "/tmp/sl-packets-XXXXXX", count[16];
+	int fd = mkstemp(path), status;
+	FILE *file = fdopen(fd, "wb");
+	struct frame in, out;
+	struct world w;
+	pid_t child;
+
+	ck_assert_ptr_nonnull(file);
+	ck_assert_uint_eq(fwrite(head, sizeof(head), 1, file), 1);
+	world_open(&w, false);
+	for (int i = 0; i < CASES; i++) {
+		frame_build(&in, &cases[i].packet);
+		ck_assert_int_eq(world_run(&w, &in, &out, 1), XDP_TX);
+		write_capture(file, &in);
+		write_capture(file, &out);
+	}
+	world_close(&w);
+	ck_assert_int_eq(fclose(file), 0);
+	snprintf(count, sizeof(count), "%d", CASES);
+	child = fork();
+	if (!child) {
+		execl("/usr/bin/python3", "python3", TEST_DIR "/packet/decode.py", path, count,
+		      (char *)NULL);
+		_exit(127);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	unlink(path);
+	ck_assert_msg(status == 0,
+		      "the decoder disagrees, see above (status %d; 127: no python3-scapy)",
+		      WEXITSTATUS(status));
+}
+END_TEST
+
+Suite *balancer_send_suite(void)
+{
+	Suite *suite = suite_create("balancer sends");
+	TCase *tcase = tcase_create("send");
+
+	tcase_set_timeout(tcase, 60);
+	tcase_add_loop_test(tcase, every_byte_sent_is_as_the_rfcs_say, 0,
+			    2); /* the redirect knob off and on */
+	tcase_add_test(tcase, scapy_reads_every_packet_sent_and_finds_its_checksums_right);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}

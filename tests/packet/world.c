@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bpf/bpf.h>
+#include <check.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/problem.h"
+#include "packet/world.h"
+
+enum world_service { WEB_V4 = 1, WEB_V6, ANY, EMPTY, LOST, SPREAD, SERVICES };
+
+static const struct {
+	const char *name;
+	enum world_backend backend;
+} services[SERVICES] = {
+	[WEB_V4] = {"web4", WORLD_V4},	 [WEB_V6] = {"web6", WORLD_V6},
+	[ANY] = {"any", WORLD_V4},	 [EMPTY] = {"empty", WORLD_NOBODY},
+	[LOST] = {"lost", WORLD_NO_WAY}, [SPREAD] = {"spread", WORLD_NOBODY},
+};
+
+static const struct {
+	const char *address;
+	uint16_t port;
+	uint8_t protocol; /* 0: TCP and UDP */
+	enum world_service service;
+} listeners[] = {
+	{"203.0.113.10", 443, 0, WEB_V4},
+	{"2001:db8:f::10", 443, 0, WEB_V4},
+	{"203.0.113.11", 443, 0, WEB_V6},
+	{"2001:db8:f::11", 443, 0, WEB_V6},
+	{"203.0.113.12", 0, IPPROTO_TCP, ANY},
+	{"2001:db8:f::12", 0, IPPROTO_TCP, ANY},
+	{"203.0.113.20", 443, 0, EMPTY},
+	{"2001:db8:f::20", 443, 0, EMPTY},
+	{"203.0.113.21", 443, 0, LOST},
+	{"203.0.113.22", 443, IPPROTO_TCP, SPREAD},
+	{"2001:db8:f::22", 443, IPPROTO_TCP, SPREAD},
+};
+
+static const struct {
+	const char *address, *source;
+	uint8_t mac[6];
+} backends[WORLD_BACKENDS] = {
+	[WORLD_V4] = {"10.0.1.11", "192.0.2.10", {2, 0, 0, 0, 1, 0x11}},
+	[WORLD_V6] = {"2001:db8:1::12", "2001:db8::10", {2, 0, 0, 0, 1, 0x12}},
+	[WORLD_NO_WAY] = {"10.0.1.13", NULL, {0}},
+	[WORLD_V4B] = {"10.0.1.14", "192.0.2.10", {2, 0, 0, 0, 1, 0x14}},
+};
+
+static const uint8_t device_mac[6] = {2, 0, 0, 0, 0, 2};
+
+static void address(const char *text, struct addr *out)
+{
+	ck_assert_int_eq(addr_parse(text, out), 0);
+}
+
+/* A path by the words of abi.h, written without the agent's builder. */
+static void make_path(enum world_backend b, uint32_t ifindex, struct sl_path *path)
+{
+	struct addr to, from;
+	uint8_t *h = path->header;
+	uint32_t sum = 0;
+	uint16_t word;
+
+	memset(path, 0, sizeof(*path));
+	if (!backends[b].source)
+		return;
+	address(backends[b].address, &to);
+	address(backends[b].source, &from);
+	path->ifindex = ifindex;
+	path->family = to.family;
+	memcpy(h, backends[b].mac, 6);
+	memcpy(h + 6, device_mac, 6);
+	if (to.family == 4) {
+		path->inner_max = WORLD_MTU - 20;
+		path->header_len = 34;
+		memcpy(h + 12, (uint8_t[]){8, 0, 0x45}, 3);
+		h[22] = 64;
+		memcpy(h + 26, from.bytes, 4);
+		memcpy(h + 30, to.bytes, 4);
+		for (int i = 14; i < 34; i += 2) {
+			memcpy(&word, h + i, 2);
+			sum += word;
+		}
+		while (sum >> 16)
+			sum = (sum & 0xffff) + (sum >> 16);
+		path->checksum4 = sum;
+	} else {
+		path->inner_max = WORLD_MTU - 40;
+		path->header_len = 54;
+		memcpy(h + 12, (uint8_t[]){0x86, 0xdd, 0x60}, 3);
+		h[21] = 64;
+		memcpy(h + 22, from.bytes, 16);
+		memcpy(h + 38, to.bytes, 16);
+	}
+}
+
+static void fill_backends(struct world *w)
+{
+	struct sl_backend backend;
+	struct addr to;
+
+	for (int b = 1; b < WORLD_BACKENDS; b++) {
+		memset(&backend, 0, sizeof(backend));
+		address(backends[b].address, &to);
+		backend.family = to.family;
+		memcpy(backend.address, to.bytes, 16);
+		backend.service = sl_counter_services(&w->view->limits) + WEB_V4;
+		make_path(b, 1, &backend.path[0]);
+		ck_assert_int_eq(w->ops->write_backend(w->dp, b, &backend), 0);
+	}
+}
+
+static void fill_services(struct world *w)
+{
+	struct dataplane_store stores[WORLD_SLOTS];
+	struct sl_service record;
+
+	for (int s = 1; s < SERVICES; s++) {
+		memset(&record, 0, sizeof(record));
+		record.slots_base = s * 256;
+		record.slots = WORLD_SLOTS;
+		record.counters = sl_counter_services(&w->view->limits) + s;
+		snprintf(record.name, sizeof(record.name), "%s", services[s].name);
+		for (uint32_t i = 0; i < WORLD_SLOTS; i++)
+			stores[i] = (struct dataplane_store){
+				record.slots_base + i,
+				s == SPREAD ? (uint32_t[]){WORLD_V4, WORLD_V6, WORLD_V4B}[i % 3]
+					    : services[s].backend};
+		ck_assert_int_eq(w->ops->store_cold(w->dp, stores, WORLD_SLOTS), 0);
+		ck_assert_int_eq(w->ops->store_hot(w->dp, stores, WORLD_SLOTS), 0);
+		ck_assert_int_eq(w->ops->write_service(w->dp, s, &record), 0);
+	}
+}
+
+static void fill_listeners(struct world *w)
+{
+	struct dataplane_listener list[2 * sizeof(listeners) / sizeof(listeners[0])];
+	size_t count = 0;
+
+	for (size_t i = 0; i < sizeof(listeners) / sizeof(listeners[0]); i++)
+		for (int protocol = IPPROTO_TCP; protocol;
+		     protocol = protocol == IPPROTO_TCP ? IPPROTO_UDP : 0) {
+			if (listeners[i].protocol && listeners[i].protocol != protocol)
+				continue;
+			address(listeners[i].address, &list[count].address);
+			list[count].port = listeners[i].port;
+			list[count].protocol = protocol;
+			list[count++].service = listeners[i].service;
+		}
+	ck_assert_int_eq(w->ops->write_listeners(w->dp, list, count), 0);
+}
+
+/* The object of PACKET_OBJECT, or NULL for the built-in one. */
+static void *object(size_t *size)
+{
+	const char *path = getenv("PACKET_OBJECT");
+	char *data = NULL;
+
+	if (path)
+		ck_assert_int_eq(file_read(path, 64 << 20, &data, size, NULL), 0);
+	return data;
+}
+
+void world_open(struct world *w, bool redirect)
+{
+	struct dataplane_options options = {.redirect = redirect,
+					    .limits = {.cpus = 2,
+						       .services = 16,
+						       .listeners = 64,
+						       .backends = 16,
+						       .flows = 4096,
+						       .slots = 4096}};
+	struct problems p = {0};
+	void *bytes;
+
+	for (size_t i = 0; i < sizeof(options.key) / 8; i++)
+		((uint64_t *)&options.key)[i] = (i + 1) * 0x9e3779b97f4a7c15ULL ^ i << 60;
+	bytes = object(&options.object_size);
+	options.object = bytes;
+	if (dataplane_open(&options, &w->dp, &p)) {
+		problems_print(&p, stderr);
+		ck_abort_msg("the balancer does not load");
+	}
+	free(bytes);
+	w->key = options.key;
+	w->ops = dataplane_operations();
+	w->view = dataplane_view(w->dp);
+	fill_backends(w);
+	fill_services(w);
+	fill_listeners(w);
+}
+
+void world_close(struct world *w)
+{
+	dataplane_close(w->dp);
+}
+
+void world_set_ifindex(struct world *w, uint32_t ifindex)
+{
+	struct sl_path path;
+
+	for (int b = 1; b < WORLD_BACKENDS; b++) {
+		make_path(b, ifindex, &path);
+		ck_assert_int_eq(w->ops->write_path(w->dp, b, &path), 0);
+	}
+}
+
+static uint32_t word(const uint8_t *bytes)
+{
+	uint32_t value;
+
+	memcpy(&value, bytes, 4);
+	return value;
+}
+
+uint64_t world_hash(const struct world *w, const struct frame *in)
+{
+	const uint8_t *ip = in->data + 14, *next;
+	uint32_t s[4], d[4];
+	uint8_t protocol = ip[6];
+
+	if (ip[0] >> 4 == 4)
+		return sl_hash4(&w->key, word(ip + 12), word(ip + 16), word(ip + (ip[0] & 15) * 4),
+				ip[9]);
+	for (int i = 0; i < 4; i++) {
+		s[i] = word(ip + 8 + i * 4);
+		d[i] = word(ip + 24 + i * 4);
+	}
+	for (next = ip + 40; protocol != IPPROTO_TCP && protocol != IPPROTO_UDP;) {
+		size_t length = protocol == IPPROTO_FRAGMENT ? 8 : 8 + next[1] * 8;
+
+		protocol = next[0];
+		next += length;
+	}
+	return sl_hash6(&w->key, s, d, word(next), protocol);
+}
+
+void world_outer(const struct world *w, enum world_backend b, const struct frame *in,
+		 struct outer *out)
+{
+	uint64_t hash = world_hash(w, in);
+
+	out->source = backends[b].source;
+	out->destination = backends[b].address;
+	memcpy(out->source_mac, device_mac, 6);
+	memcpy(out->destination_mac, backends[b].mac, 6);
+	/* In the packet's byte order: the id's two bytes are mixed with the hash's lowest two as they lie in memory. */
+	out->id = (uint16_t)((in->data[18] ^ (hash & 0xff)) << 8 |
+			     (in->data[19] ^ (hash >> 8 & 0xff)));
+	out->flow_label = hash & 0xfffff;
+}
+
+int world_run(struct world *w, const struct frame *in, struct frame *out, uint32_t ifindex)
+{
+	struct xdp_md context = {.data_end = in->length, .ingress_ifindex = ifindex};
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = in->data, .data_size_in = in->length,
+		    .data_out = out->data, .data_size_out = sizeof(out->data), .ctx_in = &context,
+		    .ctx_size_in = sizeof(context), .repeat = 1);
+
+	ck_assert_msg(bpf_prog_test_run_opts(dataplane_program_fd(w->dp), &options) == 0,
+		      "test run: %m");
+	out->length = options.data_size_out;
+	return options.retval;
+}
+
+void world_count(const struct world *w, struct world_counts *out)
+{
+	const struct sl_limits *l = &w->view->limits;
+	uint64_t line[SL_COUNTERS_PER_LINE];
+
+	for (int v = 0; v < SL_VERDICTS; v++) {
+		dataplane_count(w->view, v / SL_COUNTERS_PER_LINE, line);
+		out->verdict[v] = line[v % SL_COUNTERS_PER_LINE];
+	}
+	for (int s = 0; s < 16; s++)
+		dataplane_count(w->view, sl_counter_services(l) + s, out->service[s]);
+	for (int b = 0; b < WORLD_BACKENDS; b++)
+		dataplane_count(w->view, sl_counter_backends(l) + b, out->backend[b]);
+}
+
+const char *world_verdict_name(enum sl_verdict verdict)
+{
+	static const char *const names[] = {
+		"go_on",
+#define SL_VERDICT(name, action, help) #action " " #name,
+#include <sluice/verdicts.def>
+	};
+
+	return verdict < SL_VERDICTS ? names[verdict] : "?";
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A loaded balancer with services in its maps, for the packet tests: every VIP has TCP and UDP port 443.
+ *
+ *	203.0.113.10, 2001:db8:f::10	-> 10.0.1.11, out by IPv4
+ *	203.0.113.11, 2001:db8:f::11	-> 2001:db8:1::12, out by IPv6
+ *	203.0.113.12, 2001:db8:f::12	any port of TCP -> 10.0.1.11
+ *	203.0.113.20, 2001:db8:f::20	no backend
+ *	203.0.113.21			its backend has no next hop
+ *	203.0.113.22			TCP only; its slots name all of the backends in turn
+ */
+#ifndef PACKET_WORLD_H
+#define PACKET_WORLD_H
+
+#include <linux/bpf.h>
+
+#include "dataplane/dataplane.h"
+#include "packet/frame.h"
+
+#define WORLD_SLOTS 251
+#define WORLD_MTU   1500
+
+enum world_backend { WORLD_NOBODY, WORLD_V4, WORLD_V6, WORLD_NO_WAY, WORLD_V4B, WORLD_BACKENDS };
+
+struct world {
+	struct dataplane *dp;
+	const struct dataplane_ops *ops;
+	const struct dataplane_view *view;
+	struct sl_hash_key key;
+};
+
+/* Loads and fills; `redirect` is the knob. Fails the test when it cannot. */
+void world_open(struct world *world, bool redirect);
+void world_close(struct world *world);
+
+/* The outer header of a backend's path, for frame_encapsulate(); `in` is for the hash. */
+void world_outer(const struct world *world, enum world_backend backend, const struct frame *in,
+		 struct outer *out);
+
+/* Sends the ways out of all backends to this interface. */
+void world_set_ifindex(struct world *world, uint32_t ifindex);
+
+/* Runs one packet as if it had come in by `ifindex`; returns the XDP action. */
+int world_run(struct world *world, const struct frame *in, struct frame *out, uint32_t ifindex);
+
+/* The keyed hash of the flow in a frame that has ports. */
+uint64_t world_hash(const struct world *world, const struct frame *in);
+
+/* All counters at one moment, summed over CPUs. */
+struct world_counts {
+	uint64_t verdict[SL_VERDICTS];
+	uint64_t service[16][SL_COUNTERS_PER_LINE];
+	uint64_t backend[WORLD_BACKENDS][SL_COUNTERS_PER_LINE];
+};
+void world_count(const struct world *world, struct world_counts *out);
+
+const char *world_verdict_name(enum sl_verdict verdict);
+
+#endif
