@@ -3,6 +3,8 @@
 #ifndef BPF_DONE_H
 #define BPF_DONE_H
 
+#include <proto/tcp.h>
+
 #include "maps.h"
 #include "pkt.h"
 

@@ -14,6 +14,9 @@
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <bpf/bpf_endian.h>
+
+#include <proto/ipv4.h>
 
 #include "maps.h"
 #include "pkt.h"
@@ -34,7 +37,7 @@ static __always_inline void write_outer4(const struct pkt *p, __u64 *to)
 {
 	const __u64 *from = (const __u64 *)p->path->header;
 	__u64 length = bpf_htons(p->length + sizeof(struct iphdr));
-	__u64 flags = p->fragment & IP_DF;
+	__u64 flags = p->fragment & IPV4_DF;
 	__u64 id = flags ? 0 : (__u16)(p->id ^ p->hash);
 	__u64 protocol = inner_protocol(p);
 	__u32 sum = p->path->checksum4 + (p->tos << 8) + length + id + flags + (protocol << 8);

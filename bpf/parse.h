@@ -10,22 +10,15 @@
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <bpf/bpf_endian.h>
+
+#include <proto/ipv4.h>
+#include <proto/ipv6.h>
 
 #include "pkt.h"
 
 /* Extension headers that are read; RFC 8504 section 5.3 lets hosts limit them to about as many. */
 #define PARSE_EXTENSIONS 6
-
-/* The fixed start of IPv6 extension headers (RFC 8200 section 4) and the fragment header (section 4.5). */
-struct ipv6_extension {
-	__u8 next;
-	__u8 length; /* 8-byte units after the first; a fragment header has none and is 8 bytes */
-	__be16 fragment; /* of a fragment header: offset 13 bits, reserved 2, more 1 */
-	__u8 rest[4];
-};
-
-#define IPV6_OFFSET_MASK bpf_htons(0xfff8)
-#define IPV6_MORE	 bpf_htons(0x0001)
 
 /* What comes after the IP headers: every transport here begins with four bytes of ports. */
 static __always_inline enum sl_verdict parse_transport(struct pkt *p, void *transport, void *end)
@@ -57,15 +50,9 @@ static __always_inline enum sl_verdict parse_ipv4(struct pkt *p, void *network, 
 	p->headers = ip->ihl * 4;
 	p->source[0] = ip->saddr;
 	p->destination[0] = ip->daddr;
-	if (p->fragment & (IP_MF | IP_OFFSET))
-		p->part = p->fragment & IP_OFFSET ? PKT_LATER_FRAGMENT : PKT_FIRST_FRAGMENT;
+	if (p->fragment & (IPV4_MF | IPV4_OFFSET))
+		p->part = p->fragment & IPV4_OFFSET ? PKT_LATER_FRAGMENT : PKT_FIRST_FRAGMENT;
 	return parse_transport(p, network + p->headers, end);
-}
-
-static __always_inline _Bool parse_is_extension(__u8 protocol)
-{
-	return protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_ROUTING ||
-	       protocol == IPPROTO_DSTOPTS || protocol == IPPROTO_FRAGMENT;
 }
 
 /* Walks the extension headers; `header` is the first one, after the fixed header. */
@@ -82,7 +69,7 @@ static __always_inline enum sl_verdict parse_extensions(struct pkt *p, void *hea
 		length = sizeof(*extension);
 		if (p->protocol != IPPROTO_FRAGMENT)
 			length += extension->length * 8;
-		else if (extension->fragment & IPV6_OFFSET_MASK)
+		else if (extension->fragment & IPV6_OFFSET)
 			p->part = PKT_LATER_FRAGMENT;
 		else if (extension->fragment & IPV6_MORE)
 			p->part =
@@ -90,7 +77,7 @@ static __always_inline enum sl_verdict parse_extensions(struct pkt *p, void *hea
 		p->protocol = extension->next;
 		p->headers += length;
 		header += length;
-		if (p->part == PKT_LATER_FRAGMENT || !parse_is_extension(p->protocol))
+		if (p->part == PKT_LATER_FRAGMENT || !ipv6_is_extension(p->protocol))
 			return parse_transport(p, header, end);
 	}
 	p->part = PKT_MANY_HEADERS;
@@ -107,7 +94,7 @@ static __always_inline enum sl_verdict parse_ipv6(struct pkt *p, void *network, 
 	p->family = 6;
 	p->protocol = ip->nexthdr;
 	p->tos = ip->priority << 4 | ip->flow_lbl[0] >> 4;
-	p->fragment = IP_DF;
+	p->fragment = IPV4_DF;
 	p->length = sizeof(*ip) + bpf_ntohs(ip->payload_len);
 	p->headers = sizeof(*ip);
 	address = (__u64 *)&ip->saddr;
@@ -115,7 +102,7 @@ static __always_inline enum sl_verdict parse_ipv6(struct pkt *p, void *network, 
 	p->source64[1] = address[1];
 	p->destination64[0] = address[2];
 	p->destination64[1] = address[3];
-	if (parse_is_extension(p->protocol))
+	if (ipv6_is_extension(p->protocol))
 		return parse_extensions(p, ip + 1, end);
 	return parse_transport(p, ip + 1, end);
 }

@@ -9,21 +9,12 @@
 
 #include <linux/bpf.h>
 #include <linux/types.h>
-#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
 #include <sluice/abi.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 	       "headers are composed in little-endian words");
-
-#define IP_DF	  bpf_htons(0x4000)
-#define IP_MF	  bpf_htons(0x2000)
-#define IP_OFFSET bpf_htons(0x1fff)
-#define TCP_FIN	  0x01
-#define TCP_SYN	  0x02
-#define TCP_RST	  0x04
-#define TCP_ACK	  0x10
 
 /* What of the packet this frame shows. */
 enum pkt_part {

@@ -9,6 +9,7 @@
 #include <linux/in.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
+#include <bpf/bpf_endian.h>
 
 #include "find.h"
 #include "pkt.h"
