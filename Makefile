@@ -28,7 +28,7 @@ PARTS_sluiced	   := agent api core dataplane net config wire base
 PARTS_sluicectl	   := cli wire base
 PARTS_sluice-decap := decap dataplane base
 LIBS_sluiced	   := -lxdp -lbpf -lelf -lz -luv -lyaml -ljansson -lsodium -lmnl -lcap-ng
-LIBS_sluicectl	   := -ljansson -lsodium
+LIBS_sluicectl	   := -ljansson
 LIBS_sluice-decap  := -lxdp -lbpf -lelf -lz
 
 BPF_PROGRAMS := $(patsubst bpf/%.bpf.c,%,$(wildcard bpf/*.bpf.c))

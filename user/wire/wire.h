@@ -28,14 +28,8 @@ struct problems;
 
 /* Exit codes of sluicectl, which are an error's `code`, too. */
 enum wire_code {
-	WIRE_OK = 0,
-	WIRE_FAILED = 1,
-	WIRE_USAGE = 2,
-	WIRE_INVALID = 3,     /* the configuration */
-	WIRE_CONFLICT = 4,    /* of revisions */
-	WIRE_UNREACHABLE = 5, /* the agent */
-	WIRE_REFUSED = 6,     /* for safety; --force overrides */
-	WIRE_DIFFERS = 10,    /* sluicectl diff */
+#define WIRE_CODE(id, code, help) WIRE_##id = code,
+#include "wire/commands.def"
 };
 
 /* ---- documents -------------------------------------------------------------------------------------- */

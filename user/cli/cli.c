@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What sluicectl does, from the command line to the exit code. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/problem.h"
+#include "base/text.h"
+#include "cli/cli.h"
+
+#define FILE_MAX    (4 << 20) /* bytes of a configuration */
+#define TIMEOUT_S   60
+#define WATCH_S_MAX 86400
+
+/* ---- telling ---------------------------------------------------------------------------------------------- */
+
+static void report(const struct cli *cli, enum wire_code code, struct problems *p)
+{
+	if (cli->json) {
+		char *line = wire_encode_error(code, p);
+
+		puts(line);
+		free(line);
+		return;
+	}
+	for (size_t i = 0; i < p->count; i++) {
+		char *line = problem_text(&p->list[i]);
+
+		fprintf(stderr, "sluicectl: %s\n", line);
+		free(line);
+	}
+}
+
+/* What was accepted, but is to be said, goes where errors go. */
+static void report_warnings(const struct wire_problem *list, size_t count)
+{
+	struct problems warnings = {};
+
+	wire_problems_to(list, count, &warnings);
+	for (size_t i = 0; i < warnings.count; i++) {
+		char *line = problem_text(&warnings.list[i]);
+
+		fprintf(stderr, "sluicectl: warning: %s\n", line);
+		free(line);
+	}
+	problems_free(&warnings);
+}
+
+static enum wire_code tell(const struct cli *cli, const char *line, const struct wire_reply *reply)
+{
+	struct text text = {};
+
+	if (cli->json) {
+		puts(line);
+		return reply->code;
+	}
+	if (reply->kind == WIRE_KIND_error) {
+		struct problems errors = {};
+
+		wire_problems_to(reply->errors.list, reply->errors.count, &errors);
+		report(cli, reply->code, &errors);
+		problems_free(&errors);
+		return reply->code;
+	}
+	if (reply->kind == WIRE_KIND_check)
+		report_warnings(reply->check->warnings.list, reply->check->warnings.count);
+	if (reply->kind == WIRE_KIND_plan)
+		report_warnings(reply->plan->warnings.list, reply->plan->warnings.count);
+	show_reply(cli, reply, &text);
+	if (text.length)
+		fwrite(text.data, 1, text.length, stdout);
+	text_free(&text);
+	return WIRE_OK;
+}
+
+/* ---- the file ---------------------------------------------------------------------------------------------- */
+
+/* A document carries UTF-8 only: says where the text is not. */
+static enum wire_code check_utf8(const char *file, const char *text, size_t length,
+				 struct problems *p)
+{
+	size_t valid = wire_utf8_length(text, length);
+	unsigned int line = 1, column = 1;
+
+	if (valid == length)
+		return WIRE_OK;
+	for (size_t i = 0; i < valid; i++) {
+		if (text[i] == '\n') {
+			line++;
+			column = 1;
+		} else {
+			column += (text[i] & 0xc0) != 0x80;
+		}
+	}
+	problems_add_at(p, file, line, column, NULL, NULL,
+			"the byte 0x%02x is no UTF-8 text; save the file as UTF-8",
+			(unsigned char)text[valid]);
+	return WIRE_INVALID;
+}
+
+/* Reads the configuration that the command line names into the arguments. The caller frees *text. */
+static enum wire_code read_file(struct cli *cli, char **text, struct problems *p)
+{
+	const char *file = cli->arguments.file;
+	enum wire_code code;
+	size_t length;
+	int err;
+
+	if (!(cli->arguments.given & WIRE_BIT(file)))
+		return WIRE_OK;
+	err = file_read(file, FILE_MAX, text, &length, p);
+	if (err)
+		return err == -EFBIG ? WIRE_INVALID : WIRE_FAILED;
+	code = check_utf8(strcmp(file, "-") ? file : "standard input", *text, length, p);
+	cli->arguments.text = *text;
+	cli->arguments.given |= WIRE_BIT(text);
+	return code;
+}
+
+/* ---- counters --watch --------------------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal_number)
+{
+	(void)signal_number;
+	interrupted = 1;
+}
+
+/* An interrupt ends the wait; it is how a watch ends, and no failure. */
+static void wait_seconds(uint64_t seconds)
+{
+	struct timespec time = {.tv_sec = seconds};
+
+	while (!interrupted && nanosleep(&time, &time) && errno == EINTR)
+		;
+}
+
+static void tell_rates(const struct wire_reply *before, const struct wire_reply *after)
+{
+	struct text text = {};
+
+	show_rates(before->counters, after->counters, &text);
+	if (text.length)
+		fwrite(text.data, 1, text.length, stdout);
+	text_free(&text);
+}
+
+static enum wire_code watch(const struct cli *cli, struct client *client, struct problems *p)
+{
+	struct sigaction action = {.sa_handler = interrupt};
+	struct wire_reply before = {}, after = {};
+	enum wire_code code = WIRE_OK;
+	const char *line;
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	while (!interrupted && !ferror(stdout)) {
+		code = client_ask(client, cli->command, &cli->arguments, &line, &after, p);
+		if (code)
+			break;
+		if (cli->json || after.kind != WIRE_KIND_counters)
+			code = tell(cli, line, &after);
+		else if (before.arena)
+			tell_rates(&before, &after);
+		wire_reply_free(&before);
+		before = after;
+		after = (struct wire_reply){};
+		fflush(stdout);
+		if (code)
+			break;
+		wait_seconds(cli->arguments.watch);
+	}
+	wire_reply_free(&before);
+	return code;
+}
+
+/* ---- commands ------------------------------------------------------------------------------------------------ */
+
+/* What a reply means for the exit code, beyond that it is no error. */
+static enum wire_code judge(const struct cli *cli, const struct wire_reply *reply)
+{
+	if (reply->kind != WIRE_KIND_plan)
+		return WIRE_OK;
+	if (cli->command == WIRE_COMMAND_diff)
+		return reply->plan->changes.count ? WIRE_DIFFERS : WIRE_OK;
+	/* A dry run ends as the change itself would. */
+	return reply->plan->unsafe && !cli->arguments.force ? WIRE_REFUSED : WIRE_OK;
+}
+
+static enum wire_code ask(const struct cli *cli, struct client *client, struct problems *p)
+{
+	struct wire_reply reply = {};
+	const char *line;
+	enum wire_code code = client_ask(client, cli->command, &cli->arguments, &line, &reply, p);
+
+	if (code)
+		return code;
+	code = tell(cli, line, &reply);
+	if (!code)
+		code = judge(cli, &reply);
+	wire_reply_free(&reply);
+	return code;
+}
+
+/* What is done without an agent; the others need one. */
+static enum wire_code (*const without_agent[WIRE_COMMANDS])(const struct cli *,
+							    struct problems *) = {
+	[WIRE_COMMAND_check] = local_check,
+	[WIRE_COMMAND_down] = local_down,
+	[WIRE_COMMAND_key_new] = local_key_new,
+};
+
+static enum wire_code run_command(const struct cli *cli, struct problems *p)
+{
+	const struct wire_command_info *info = &wire_command_table[cli->command];
+	struct client *client = NULL;
+	struct problems unreached = {};
+	enum wire_code code;
+	bool absent;
+
+	if (info->access == WIRE_ACCESS_LOCAL)
+		return without_agent[cli->command](cli, p);
+	if (cli->command == WIRE_COMMAND_version && !cli->json)
+		printf("sluicectl %s\n", SLUICE_VERSION);
+	code = client_open(cli, &client, &absent, &unreached);
+	if (code && absent && without_agent[cli->command]) {
+		problems_free(&unreached);
+		return without_agent[cli->command](cli, p);
+	}
+	if (code)
+		*p = unreached;
+	else if (cli->arguments.given & WIRE_BIT(watch))
+		code = watch(cli, client, p);
+	else
+		code = ask(cli, client, p);
+	client_close(client);
+	return code;
+}
+
+static enum wire_code run(int argc, char **argv, struct cli *cli, struct problems *p)
+{
+	char *text = NULL;
+	enum wire_code code;
+
+	if (cli_parse(argc, argv, cli, p))
+		return WIRE_USAGE;
+	if (cli->help || cli->version) {
+		if (cli->help)
+			cli_help(cli, stdout);
+		else
+			printf("sluicectl %s\n", SLUICE_VERSION);
+		return WIRE_OK;
+	}
+	if (cli->arguments.given & WIRE_BIT(watch) &&
+	    (cli->arguments.watch < 1 || cli->arguments.watch > WATCH_S_MAX)) {
+		problems_add(p, -EINVAL, "--watch", NULL, "expected 1 to %d seconds", WATCH_S_MAX);
+		return WIRE_USAGE;
+	}
+	code = read_file(cli, &text, p);
+	if (!code)
+		code = run_command(cli, p);
+	free(text);
+	return code;
+}
+
+/* An error on the command line itself must know how to be told. */
+static bool wants_json(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
+		if (strcmp(argv[i], "-j") == 0 || strcmp(argv[i], "--json") == 0)
+			return true;
+	return false;
+}
+
+int cli_main(int argc, char **argv)
+{
+	struct cli cli = {
+		.socket = WIRE_SOCKET,
+		.timeout_s = TIMEOUT_S,
+		.json = wants_json(argc, argv),
+		.arguments.watch = 1,
+		.color = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"),
+	};
+	struct problems p = {};
+	enum wire_code code = run(argc, argv, &cli, &p);
+
+	if (p.count)
+		report(&cli, code, &p);
+	problems_free(&p);
+	if (fflush(stdout) || ferror(stdout)) {
+		fprintf(stderr, "sluicectl: standard output: cannot be written: %s\n",
+			strerror(errno));
+		return code ? code : WIRE_FAILED;
+	}
+	return code;
+}

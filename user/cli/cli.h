@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sluicectl: the operator's side of the agent's socket.
+ *
+ * Story: arguments.c reads the command line by the tables of wire/commands.def; cli.c asks the agent
+ * (client.c) or does what needs none (local.c); the reply is printed as it is (-j), or by the one function
+ * of its kind in show.c and counters.c. Whatever goes wrong is a list of problems and an exit code, and is
+ * reported in one place.
+ */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "wire/wire.h"
+
+struct problems;
+struct text;
+
+/* The command line. Strings point into argv, or are constants. */
+struct cli {
+	const char *socket;
+	uint64_t timeout_s; /* the longest wait for an answer */
+	bool json, help, version;
+	bool has_command;
+	enum wire_command command;
+	struct wire_arguments arguments;
+	bool color; /* standard output is a terminal and NO_COLOR is not set */
+};
+
+/* The whole program; main() does nothing else. Returns the exit code. */
+int cli_main(int argc, char **argv);
+
+/* ---- arguments.c ---------------------------------------------------------------------------------------- */
+
+/* Returns 0 or -EINVAL; `cli` has what was read so far. */
+int cli_parse(int argc, char **argv, struct cli *cli, struct problems *p);
+void cli_help(const struct cli *cli, FILE *to); /* of the command, or of the program */
+/* "backend drain [--force] SERVICE ADDRESS"; the caller frees it. */
+char *cli_usage(enum wire_command command);
+
+/* ---- client.c ------------------------------------------------------------------------------------------- */
+
+struct client;
+
+/* Returns WIRE_OK and *out, or an exit code, explained in `p`. *absent: no agent is there at all. */
+enum wire_code client_open(const struct cli *cli, struct client **out, bool *absent,
+			   struct problems *p);
+/*
+ * Sends a request and waits for its reply. *line (of *length bytes, valid until the next call) is the reply as
+ * it came, and *reply what it says; the caller frees *reply. An error reply is WIRE_OK here.
+ */
+enum wire_code client_ask(struct client *client, enum wire_command command,
+			  const struct wire_arguments *arguments, const char **line,
+			  struct wire_reply *reply, struct problems *p);
+void client_close(struct client *client);
+
+/* ---- local.c: what needs no agent -------------------------------------------------------------------------- */
+
+enum wire_code local_key_new(const struct cli *cli, struct problems *p);
+/* Run `sluiced --check` and `sluiced --down`. Return its exit code, or WIRE_FAILED, explained in `p`. */
+enum wire_code local_check(const struct cli *cli, struct problems *p);
+enum wire_code local_down(const struct cli *cli, struct problems *p);
+
+/* ---- show.c, counters.c: replies for people ----------------------------------------------------------------- */
+
+void show_reply(const struct cli *cli, const struct wire_reply *reply, struct text *out);
+void show_services(const struct wire_services *services, struct text *out);
+void show_service(const struct wire_service *service, struct text *out);
+void show_backends(const struct wire_backends *backends, struct text *out);
+void show_backend(const struct wire_backend *backend, struct text *out);
+void show_counters(const struct wire_counters *counters, struct text *out);
+/* What was counted between two readings, a second. Nothing if the first one is later. */
+void show_rates(const struct wire_counters *before, const struct wire_counters *after,
+		struct text *out);
+
+/* ---- table.c: columns as wide as what is in them ------------------------------------------------------------- */
+
+struct table_rows;
+
+/* `heads`: the columns' names, NULL at the end; one that begins with '>' is aligned to the right. */
+struct table_rows *rows_new(const char *const *heads);
+void rows_add(struct table_rows *rows, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));		    /* the next cell */
+void rows_print(struct table_rows *rows, struct text *out); /* and frees it; nothing without rows */
+
+/* "1.5 GiB"; "1.5 M" (10^6); 33.3 % of a whole. Each writes into `out` and returns it. */
+#define UNIT_TEXT_SIZE 24
+const char *unit_bytes(uint64_t bytes, char out[UNIT_TEXT_SIZE]);
+const char *unit_rate(double per_second, const char *unit, char out[UNIT_TEXT_SIZE]);
+const char *unit_share(uint64_t part, uint64_t whole, char out[UNIT_TEXT_SIZE]);
+
+#endif

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The agent's socket, from outside: one request and one reply a line, with a bound on the wait. */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/problem.h"
+#include "base/text.h"
+#include "cli/cli.h"
+
+#define READ_STEP (64 << 10)
+
+struct client {
+	int fd;
+	const char *socket;
+	uint64_t timeout_s;
+	uint64_t deadline_ms; /* of the request under way */
+	struct text received; /* the last line, and what came after it */
+	size_t line_length;   /* of the last line, with its newline */
+	char *step;
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * UINT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+/* ---- connecting ----------------------------------------------------------------------------------------- */
+
+/* What each errno of connect() means to an operator. */
+static const struct {
+	int error;
+	bool absent; /* no agent is there */
+	const char *what;
+} connect_errors[] = {
+	{ENOENT, true, "no agent is running here; start sluiced, or name its socket by --socket"},
+	{ECONNREFUSED, true,
+	 "the agent has ended; start sluiced, or name another socket by --socket"},
+	{EACCES, false, "no permission; only root and the socket's group may ask the agent"},
+	{EPERM, false, "no permission; only root and the socket's group may ask the agent"},
+	{EAGAIN, false, "the agent is too busy to answer; try again"},
+};
+
+static enum wire_code unreachable(const char *path, int error, bool *absent, struct problems *p)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(connect_errors); i++) {
+		if (connect_errors[i].error != error)
+			continue;
+		*absent = connect_errors[i].absent;
+		problems_add(p, -error, "socket", path, "%s", connect_errors[i].what);
+		return WIRE_UNREACHABLE;
+	}
+	problems_add(p, -error, "socket", path, "cannot be reached: %s", strerror(error));
+	return WIRE_UNREACHABLE;
+}
+
+enum wire_code client_open(const struct cli *cli, struct client **out, bool *absent,
+			   struct problems *p)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct client *client;
+	int fd;
+
+	*absent = false;
+	if (strlen(cli->socket) >= sizeof(address.sun_path)) {
+		problems_add(p, -ENAMETOOLONG, "socket", cli->socket,
+			     "is longer than a socket's path may be, %zu bytes",
+			     sizeof(address.sun_path) - 1);
+		return WIRE_USAGE;
+	}
+	strcpy(address.sun_path, cli->socket);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return unreachable(cli->socket, errno, absent, p);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address))) {
+		int error = errno;
+
+		close(fd);
+		return unreachable(cli->socket, error, absent, p);
+	}
+	client = mem_alloc(sizeof(*client));
+	client->fd = fd;
+	client->socket = cli->socket;
+	client->timeout_s = cli->timeout_s;
+	client->step = mem_alloc(READ_STEP);
+	*out = client;
+	return WIRE_OK;
+}
+
+void client_close(struct client *client)
+{
+	if (!client)
+		return;
+	close(client->fd);
+	text_free(&client->received);
+	free(client->step);
+	free(client);
+}
+
+/* ---- asking --------------------------------------------------------------------------------------------- */
+
+static enum wire_code lost(const struct client *client, enum wire_command command,
+			   struct problems *p, const char *what)
+{
+	bool changes = wire_command_table[command].access == WIRE_ACCESS_CHANGE;
+
+	problems_add(p, -EIO, "agent at", client->socket, "%s%s", what,
+		     changes ? "; the change may have been made or not, see 'sluicectl status'"
+			     : "");
+	return WIRE_UNREACHABLE;
+}
+
+/* Waits until the socket is ready. Returns 1, 0 when the time is over, or -1. */
+static int wait_for(const struct client *client, short events)
+{
+	struct pollfd poll_fd = {.fd = client->fd, .events = events};
+
+	for (;;) {
+		uint64_t now = now_ms();
+		int ready;
+
+		if (now >= client->deadline_ms)
+			return 0;
+		ready = poll(&poll_fd, 1, client->deadline_ms - now);
+		if (ready >= 0 || errno != EINTR)
+			return ready;
+	}
+}
+
+/* Sends all of a request. A reply that comes before (too many clients) is left to be read. */
+static enum wire_code send_line(struct client *client, enum wire_command command, const char *line,
+				size_t length, struct problems *p)
+{
+	while (length) {
+		ssize_t sent = send(client->fd, line, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (sent > 0) {
+			line += sent;
+			length -= sent;
+		} else if (errno == EPIPE || errno == ECONNRESET) {
+			return WIRE_OK;
+		} else if (errno == EAGAIN) {
+			if (wait_for(client, POLLOUT) <= 0)
+				return lost(client, command, p, "does not take the request");
+		} else if (errno != EINTR) {
+			return lost(client, command, p, strerror(errno));
+		}
+	}
+	return WIRE_OK;
+}
+
+static enum wire_code receive_line(struct client *client, enum wire_command command,
+				   struct problems *p)
+{
+	struct text *text = &client->received;
+	size_t seen = 0;
+	char *newline;
+
+	while (!(newline = text->length > seen
+				   ? memchr(text->data + seen, '\n', text->length - seen)
+				   : NULL)) {
+		ssize_t got;
+
+		seen = text->length;
+		if (seen > WIRE_REPLY_MAX)
+			return lost(client, command, p, "its answer is too long");
+		if (wait_for(client, POLLIN) <= 0)
+			return lost(client, command, p, "gave no answer in time (--timeout)");
+		got = recv(client->fd, client->step, READ_STEP, 0);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return lost(client, command, p,
+				    seen ? "hung up in the middle of its answer"
+					 : "hung up without an answer");
+		text_add_bytes(text, client->step, got);
+	}
+	client->line_length = newline - text->data + 1;
+	return WIRE_OK;
+}
+
+/* Drops the line that was read last. */
+static void forget_line(struct client *client)
+{
+	struct text rest = {};
+
+	if (client->line_length)
+		text_add_bytes(&rest, client->received.data + client->line_length,
+			       client->received.length - client->line_length);
+	text_free(&client->received);
+	client->received = rest;
+	client->line_length = 0;
+}
+
+enum wire_code client_ask(struct client *client, enum wire_command command,
+			  const struct wire_arguments *arguments, const char **line,
+			  struct wire_reply *reply, struct problems *p)
+{
+	struct text request = {};
+	char *document = wire_encode_request(command, arguments);
+	enum wire_code code;
+
+	forget_line(client);
+	client->deadline_ms = now_ms() + client->timeout_s * 1000;
+	text_add_bytes(&request, document, strlen(document));
+	text_add_bytes(&request, "\n", 1);
+	free(document);
+	if (request.length > WIRE_REQUEST_MAX) {
+		problems_add(p, -EFBIG, wire_command_table[command].name, NULL,
+			     "the request takes %zu bytes, the agent reads at most %d",
+			     request.length, WIRE_REQUEST_MAX);
+		code = WIRE_INVALID;
+	} else {
+		code = send_line(client, command, request.data, request.length, p);
+	}
+	text_free(&request);
+	if (!code)
+		code = receive_line(client, command, p);
+	if (code)
+		return code;
+	client->received.data[client->line_length - 1] = '\0';
+	*line = client->received.data;
+	if (wire_decode_reply(*line, client->line_length - 1, reply, p)) {
+		lost(client, command, p, "gave an answer that is no document of this release");
+		return WIRE_FAILED;
+	}
+	return WIRE_OK;
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Services, backends and what was counted, as tables for people. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cli/cli.h"
+
+/* ---- services and backends ----------------------------------------------------------------------------------- */
+
+void show_services(const struct wire_services *services, struct text *out)
+{
+	static const char *const heads[] = {"SERVICE", "LISTENERS", ">READY", ">PACKETS",
+					    ">BYTES",  ">DROPPED",  NULL};
+	struct table_rows *rows = rows_new(heads);
+	char bytes[UNIT_TEXT_SIZE];
+
+	for (size_t i = 0; i < services->services.count; i++) {
+		const struct wire_service_line *service = &services->services.list[i];
+		size_t more = service->listeners.count - 1;
+
+		rows_add(rows, "%s", service->name);
+		if (service->listeners.count == 0)
+			rows_add(rows, "none");
+		else if (more)
+			rows_add(rows, "%s and %zu more", service->listeners.list[0], more);
+		else
+			rows_add(rows, "%s", service->listeners.list[0]);
+		rows_add(rows, "%" PRIu64 "/%" PRIu64, service->backends_ready, service->backends);
+		rows_add(rows, "%" PRIu64, service->packets);
+		rows_add(rows, "%s", unit_bytes(service->bytes, bytes));
+		rows_add(rows, "%" PRIu64, service->dropped);
+	}
+	if (!services->services.count)
+		text_add(out, "no services\n");
+	rows_print(rows, out);
+}
+
+/* One table for the backends of one service (`slots` of its table) or of several (0). */
+static void add_backends(const struct wire_backend *list, size_t count, uint64_t slots,
+			 struct text *out)
+{
+	static const char *const heads_all[] = {"SERVICE", "ADDRESS",	"STATE",  ">WEIGHT",
+						">SLOTS",  ">PACKETS",	">BYTES", ">OPENED",
+						">CLOSED", "NEW FLOWS", NULL};
+	static const char *const heads_one[] = {"ADDRESS", "STATE",	">WEIGHT", ">SLOTS",
+						">SHARE",  ">PACKETS",	">BYTES",  ">OPENED",
+						">CLOSED", "NEW FLOWS", NULL};
+	struct table_rows *rows = rows_new(slots ? heads_one : heads_all);
+	bool overridden = false;
+	char number[UNIT_TEXT_SIZE];
+
+	for (size_t i = 0; i < count; i++) {
+		const struct wire_backend *backend = &list[i];
+
+		if (!slots)
+			rows_add(rows, "%s", backend->service);
+		rows_add(rows, "%s", backend->address);
+		rows_add(rows, "%s%s", backend->state, backend->state_overridden ? "*" : "");
+		rows_add(rows, "%" PRIu64 "%s", backend->weight,
+			 backend->weight_overridden ? "*" : "");
+		rows_add(rows, "%" PRIu64, backend->slots);
+		if (slots)
+			rows_add(rows, "%s", unit_share(backend->slots, slots, number));
+		rows_add(rows, "%" PRIu64, backend->packets);
+		rows_add(rows, "%s", unit_bytes(backend->bytes, number));
+		rows_add(rows, "%" PRIu64, backend->opened);
+		rows_add(rows, "%" PRIu64, backend->closed);
+		rows_add(rows, "%s%s", backend->takes_flows ? "yes" : "no: ",
+			 backend->takes_flows ? ""
+			 : backend->reason    ? backend->reason
+					      : "unknown");
+		overridden |= backend->state_overridden || backend->weight_overridden;
+	}
+	rows_print(rows, out);
+	if (overridden)
+		text_add(out, "* changed at run time\n");
+}
+
+void show_backends(const struct wire_backends *backends, struct text *out)
+{
+	if (!backends->backends.count)
+		text_add(out, "no backends\n");
+	add_backends(backends->backends.list, backends->backends.count, 0, out);
+}
+
+void show_backend(const struct wire_backend *backend, struct text *out)
+{
+	add_backends(backend, 1, 0, out);
+}
+
+void show_service(const struct wire_service *service, struct text *out)
+{
+	char text[UNIT_TEXT_SIZE];
+
+	text_add(out, "%s: %" PRIu64 " backends ready of %zu\n", service->name,
+		 service->backends_ready, service->backends.count);
+	for (size_t i = 0; i < service->listeners.count; i++)
+		text_add(out, "%-14s %s\n", i ? "" : "listeners", service->listeners.list[i]);
+	text_add(out, "encapsulation  %s\naffinity       %s\ntracking       %s\n",
+		 service->encapsulation, service->affinity, service->tracking);
+	text_add(out, "table          %" PRIu64 " slots\n", service->table_size);
+	text_add(out, "idle-timeout   %s\n", text_format_duration(service->idle_timeout_ms, text));
+	text_add(out, "drain-timeout  %s\n", text_format_duration(service->drain_timeout_ms, text));
+	text_add(out, "sent           %" PRIu64 " packets, %s\n", service->packets,
+		 unit_bytes(service->bytes, text));
+	text_add(out, "dropped        %" PRIu64 " packets\n\n", service->dropped);
+	add_backends(service->backends.list, service->backends.count, service->table_size, out);
+}
+
+/* ---- counters --------------------------------------------------------------------------------------------------- */
+
+/*
+ * One way to print what was counted, and the rates between two readings: `before` is what to take away
+ * (NULL: nothing), `seconds` what to divide by (0: print counts as they are).
+ */
+struct reading {
+	const struct wire_counters *before, *after;
+	double seconds;
+};
+
+static void add_count(struct table_rows *rows, const struct reading *reading, uint64_t before,
+		      uint64_t after)
+{
+	char rate[UNIT_TEXT_SIZE];
+	/* A service that went and came back begins at zero. */
+	uint64_t count = after > before ? after - before : 0;
+
+	if (reading->seconds > 0)
+		rows_add(rows, "%s", unit_rate(count / reading->seconds, "", rate));
+	else
+		rows_add(rows, "%" PRIu64, count);
+}
+
+/* Bytes: as rates they are bits, as links are measured. */
+static void add_bytes(struct table_rows *rows, const struct reading *reading, uint64_t before,
+		      uint64_t after)
+{
+	char text[UNIT_TEXT_SIZE];
+	uint64_t count = after > before ? after - before : 0;
+
+	if (reading->seconds > 0)
+		rows_add(rows, "%s", unit_rate(count * 8 / reading->seconds, "bit", text));
+	else
+		rows_add(rows, "%s", unit_bytes(count, text));
+}
+
+static uint64_t verdict_before(const struct reading *reading, const char *verdict)
+{
+	const struct wire_counters *before = reading->before;
+
+	for (size_t i = 0; before && i < before->verdicts.count; i++)
+		if (strcmp(before->verdicts.list[i].verdict, verdict) == 0)
+			return before->verdicts.list[i].packets;
+	return 0;
+}
+
+static void add_verdicts(const struct reading *reading, struct text *out)
+{
+	static const char *const counts[] = {"VERDICT", "ACTION", ">PACKETS", NULL};
+	static const char *const rates[] = {"VERDICT", "ACTION", ">PACKETS/S", NULL};
+	struct table_rows *rows = rows_new(reading->seconds > 0 ? rates : counts);
+	size_t silent = 0;
+
+	for (size_t i = 0; i < reading->after->verdicts.count; i++) {
+		const struct wire_verdict_counters *verdict = &reading->after->verdicts.list[i];
+		uint64_t before = verdict_before(reading, verdict->verdict);
+
+		if (verdict->packets <= before) {
+			silent++;
+			continue;
+		}
+		rows_add(rows, "%s", verdict->verdict);
+		rows_add(rows, "%s", verdict->action);
+		add_count(rows, reading, before, verdict->packets);
+	}
+	rows_print(rows, out);
+	text_add(out, "(%zu verdict%s without packets)\n", silent, silent == 1 ? "" : "s");
+}
+
+static void add_services(const struct reading *reading, struct text *out)
+{
+	static const char *const counts[] = {"SERVICE", ">PACKETS", ">BYTES", ">DROPPED", NULL};
+	static const char *const rates[] = {"SERVICE", ">PACKETS/S", ">BITS/S", ">DROPPED/S", NULL};
+	static const struct wire_service_counters none;
+	struct table_rows *rows = rows_new(reading->seconds > 0 ? rates : counts);
+	const struct wire_counters *old = reading->before;
+	size_t j = 0;
+
+	for (size_t i = 0; i < reading->after->services.count; i++) {
+		const struct wire_service_counters *after = &reading->after->services.list[i];
+		const struct wire_service_counters *before = &none;
+
+		/* Both lists are sorted by name. */
+		while (old && j < old->services.count &&
+		       strcmp(old->services.list[j].service, after->service) < 0)
+			j++;
+		if (old && j < old->services.count &&
+		    strcmp(old->services.list[j].service, after->service) == 0)
+			before = &old->services.list[j];
+		rows_add(rows, "%s", after->service);
+		add_count(rows, reading, before->packets, after->packets);
+		add_bytes(rows, reading, before->bytes, after->bytes);
+		add_count(rows, reading, before->dropped, after->dropped);
+	}
+	if (reading->after->services.count)
+		text_add(out, "\n");
+	rows_print(rows, out);
+}
+
+static bool is_same(const struct wire_backend_counters *a, const struct wire_backend_counters *b)
+{
+	return strcmp(a->service, b->service) == 0 && strcmp(a->address, b->address) == 0;
+}
+
+/* The same backend in the earlier reading: most often at the same place, where `*from` points. */
+static const struct wire_backend_counters *
+backend_before(const struct wire_counters *before, const struct wire_backend_counters *backend,
+	       size_t *from)
+{
+	static const struct wire_backend_counters none;
+	size_t count = before ? before->backends.count : 0;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t at = (*from + i) % count;
+
+		if (!is_same(&before->backends.list[at], backend))
+			continue;
+		*from = at + 1;
+		return &before->backends.list[at];
+	}
+	return &none;
+}
+
+static void add_backend_counters(const struct reading *reading, struct text *out)
+{
+	static const char *const counts[] = {"SERVICE", "BACKEND", ">PACKETS", ">BYTES",
+					     ">OPENED", ">CLOSED", NULL};
+	static const char *const rates[] = {"SERVICE",	 "BACKEND",   ">PACKETS/S", ">BITS/S",
+					    ">OPENED/S", ">CLOSED/S", NULL};
+	struct table_rows *rows = rows_new(reading->seconds > 0 ? rates : counts);
+	size_t from = 0;
+
+	for (size_t i = 0; i < reading->after->backends.count; i++) {
+		const struct wire_backend_counters *after = &reading->after->backends.list[i];
+		const struct wire_backend_counters *before =
+			backend_before(reading->before, after, &from);
+
+		rows_add(rows, "%s", after->service);
+		rows_add(rows, "%s", after->address);
+		add_count(rows, reading, before->packets, after->packets);
+		add_bytes(rows, reading, before->bytes, after->bytes);
+		add_count(rows, reading, before->opened, after->opened);
+		add_count(rows, reading, before->closed, after->closed);
+	}
+	if (reading->after->backends.count)
+		text_add(out, "\n");
+	rows_print(rows, out);
+}
+
+static void show_reading(const struct reading *reading, struct text *out)
+{
+	add_verdicts(reading, out);
+	add_services(reading, out);
+	add_backend_counters(reading, out);
+}
+
+void show_counters(const struct wire_counters *counters, struct text *out)
+{
+	show_reading(&(struct reading){.after = counters}, out);
+}
+
+void show_rates(const struct wire_counters *before, const struct wire_counters *after,
+		struct text *out)
+{
+	struct reading reading = {before, after, (after->at_ms - before->at_ms) / 1000.0};
+
+	if (after->at_ms <= before->at_ms)
+		return;
+	show_reading(&reading, out);
+	text_add(out, "\n");
+}

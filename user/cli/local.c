@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What needs no agent: a new key, and sluiced itself for check and down. */
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/problem.h"
+#include "base/text.h"
+#include "cli/cli.h"
+
+#define KEY_SIZE 32
+
+enum wire_code local_key_new(const struct cli *cli, struct problems *p)
+{
+	unsigned char secret[2 * KEY_SIZE];
+	char hash[2 * KEY_SIZE + 1], aead[2 * KEY_SIZE + 1];
+	struct wire_key key = {.hash = hash, .aead = aead};
+
+	if (getrandom(secret, sizeof(secret), 0) != sizeof(secret)) {
+		problems_add(p, -errno, "key new", NULL, "the kernel gives no random bytes: %s",
+			     strerror(errno));
+		return WIRE_FAILED;
+	}
+	text_format_hex(secret, KEY_SIZE, hash);
+	text_format_hex(secret + KEY_SIZE, KEY_SIZE, aead);
+	if (cli->json) {
+		char *line = wire_encode_reply(WIRE_KIND_key, &key);
+
+		puts(line);
+		free(line);
+	} else {
+		printf("hash %s\naead 1 %s\n", hash, aead);
+	}
+	explicit_bzero(secret, sizeof(secret));
+	return WIRE_OK;
+}
+
+/* ---- sluiced -------------------------------------------------------------------------------------------- */
+
+/* The sluiced beside this program, or else the name for PATH to find. The caller frees it. */
+static char *find_sluiced(void)
+{
+	char self[PATH_MAX], *beside;
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (length > 0) {
+		self[length] = '\0';
+		beside = mem_format("%s/sluiced", dirname(self));
+		if (access(beside, X_OK) == 0)
+			return beside;
+		free(beside);
+	}
+	return mem_string("sluiced");
+}
+
+/* A file without a name that holds `text`, at its start. Returns its descriptor or a negative errno. */
+static int hold_text(const char *text)
+{
+	size_t left = strlen(text);
+	int fd = memfd_create("configuration", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	while (left) {
+		ssize_t done = write(fd, text, left);
+
+		if (done < 0) {
+			int err = -errno;
+
+			close(fd);
+			return err;
+		}
+		text += done;
+		left -= done;
+	}
+	lseek(fd, 0, SEEK_SET);
+	return fd;
+}
+
+static enum wire_code wait_for(pid_t pid, const char *program, struct problems *p)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return WIRE_FAILED;
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	problems_add(p, -ECHILD, program, NULL, "was ended by signal %d", WTERMSIG(status));
+	return WIRE_FAILED;
+}
+
+/* Runs sluiced with these arguments and `standard_input` (-1: ours), and waits for it. */
+static enum wire_code run_sluiced(const char *const *arguments, int standard_input,
+				  struct problems *p)
+{
+	const char *argv[8] = {NULL};
+	char *program = find_sluiced();
+	enum wire_code code;
+	pid_t pid;
+
+	argv[0] = program;
+	for (size_t i = 0; arguments[i]; i++)
+		argv[i + 1] = arguments[i];
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		if (standard_input >= 0)
+			dup2(standard_input, STDIN_FILENO);
+		execvp(program, (char *const *)argv);
+		_exit(127);
+	}
+	code = pid > 0 ? wait_for(pid, program, p) : WIRE_FAILED;
+	if (pid < 0)
+		problems_add(p, -errno, program, NULL, "cannot be run: %s", strerror(errno));
+	if (code == 127) {
+		problems_add(p, -ENOENT, program, NULL,
+			     "no agent answers, and it cannot be run in its place; install it "
+			     "beside sluicectl or in PATH");
+		code = WIRE_UNREACHABLE;
+	}
+	free(program);
+	return code;
+}
+
+enum wire_code local_check(const struct cli *cli, struct problems *p)
+{
+	bool from_input = strcmp(cli->arguments.file, "-") == 0;
+	const char *arguments[] = {"--check", "-c", cli->arguments.file,
+				   cli->json ? "--json" : NULL, NULL};
+	int input = from_input ? hold_text(cli->arguments.text) : -1;
+	enum wire_code code;
+
+	if (from_input && input < 0) {
+		problems_add(p, input, "standard input", NULL, "cannot be handed on: %s",
+			     strerror(-input));
+		return WIRE_FAILED;
+	}
+	code = run_sluiced(arguments, input, p);
+	if (input >= 0)
+		close(input);
+	return code;
+}
+
+enum wire_code local_down(const struct cli *cli, struct problems *p)
+{
+	static const char *const arguments[] = {"--down", NULL};
+	static const struct wire_down down = {
+		.what = "no agent was running; everything is detached and unpinned"};
+	enum wire_code code = run_sluiced(arguments, -1, p);
+
+	if (code && !p->count)
+		problems_add(p, -EIO, "sluiced --down", NULL, "failed; it says above why");
+	if (!code && cli->json) {
+		char *line = wire_encode_reply(WIRE_KIND_down, &down);
+
+		puts(line);
+		free(line);
+	} else if (!code) {
+		puts(down.what);
+	}
+	return code;
+}

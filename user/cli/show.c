@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Replies for people: one function for each kind. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "cli/cli.h"
+
+static const char *plural(uint64_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
+/* ---- status ------------------------------------------------------------------------------------------------ */
+
+/* Select graphic rendition, ECMA-48 section 8.3.117. */
+static const struct {
+	const char *level, *paint;
+} paints[] = {
+	{"error", "\x1b[1;31m"},
+	{"warning", "\x1b[33m"},
+};
+
+static void add_level(const struct cli *cli, const char *level, struct text *out)
+{
+	for (size_t i = 0; cli->color && i < ARRAY_SIZE(paints); i++) {
+		if (strcmp(paints[i].level, level))
+			continue;
+		text_add(out, "%s%s\x1b[0m:", paints[i].paint, level);
+		return;
+	}
+	text_add(out, "%s:", level);
+}
+
+/* "3d 4h", "4h 12m", "12m 5s": the two largest units. */
+static void add_uptime(uint64_t seconds, struct text *out)
+{
+	static const struct {
+		uint64_t seconds;
+		char unit;
+	} units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+	size_t i = 0;
+
+	while (i + 1 < ARRAY_SIZE(units) - 1 && seconds < units[i].seconds)
+		i++;
+	if (seconds >= units[i].seconds)
+		text_add(out, "%" PRIu64 "%c ", seconds / units[i].seconds, units[i].unit);
+	text_add(out, "%" PRIu64 "%c", seconds % units[i].seconds / units[i + 1].seconds,
+		 units[i + 1].unit);
+}
+
+static void show_status(const struct cli *cli, const struct wire_status *status, struct text *out)
+{
+	char share[UNIT_TEXT_SIZE];
+
+	for (size_t i = 0; i < status->findings.count; i++) {
+		const struct wire_finding *finding = &status->findings.list[i];
+
+		add_level(cli, finding->level, out);
+		text_add(out, " %s: %s\n", finding->about, finding->what);
+	}
+	text_add(out, "%ssluiced %s, up ", status->findings.count ? "\n" : "", status->version);
+	add_uptime(status->uptime_s, out);
+	if (status->revision)
+		text_add(out, ", revision %" PRIu64 " from %s\n", status->revision,
+			 status->file ? status->file : "the socket");
+	else
+		text_add(out, ", no configuration yet\n");
+	text_add(
+		out,
+		"services %" PRIu64 " ready of %" PRIu64 ", backends %" PRIu64 " ready of %" PRIu64,
+		status->services_ready, status->services, status->backends_ready, status->backends);
+	if (status->overrides)
+		text_add(out, ", %" PRIu64 " changed at run time", status->overrides);
+	text_add(out, "\n");
+	for (size_t i = 0; i < status->interfaces.count; i++) {
+		const struct wire_interface *interface = &status->interfaces.list[i];
+
+		text_add(out, "interface %s: %s", interface->device, interface->mode);
+		if (strcmp(interface->mode, interface->wanted))
+			text_add(out, " (configured: %s)", interface->wanted);
+		text_add(out, "\n");
+	}
+	for (size_t i = 0; i < status->usage.count; i++) {
+		const struct wire_usage *usage = &status->usage.list[i];
+
+		text_add(out, "%s: %" PRIu64 " of %" PRIu64 " used (%s)\n", usage->name,
+			 usage->used, usage->limit, unit_share(usage->used, usage->limit, share));
+	}
+}
+
+/* ---- check, diff, apply ---------------------------------------------------------------------------------------- */
+
+static void show_check(const struct wire_check *check, struct text *out)
+{
+	text_add(out,
+		 "%s: ok: %" PRIu64 " service%s, %" PRIu64 " backend%s, %" PRIu64 " interface%s\n",
+		 check->file, check->services, plural(check->services), check->backends,
+		 plural(check->backends), check->interfaces, plural(check->interfaces));
+	text_add(out, "Maglev slots: %" PRIu64 " needed, %" PRIu64 " available",
+		 check->slots_needed, check->slots_available);
+	if (check->largest_table_size)
+		text_add(out, "; the largest table-size that fits is %" PRIu64,
+			 check->largest_table_size);
+	text_add(out, "\n");
+}
+
+static void show_change(const struct wire_change *change, struct text *out)
+{
+	text_add(out, "%-8s %s", change->kind, change->path);
+	if (change->before && change->after)
+		text_add(out, ": %s -> %s", change->before, change->after);
+	else if (change->before || change->after)
+		text_add(out, ": %s", change->before ? change->before : change->after);
+	text_add(out, "\n");
+}
+
+static void show_override(const struct wire_override *override, struct text *out)
+{
+	text_add(out, "override services[%s].backends[%s]:", override->service, override->address);
+	if (override->state)
+		text_add(out, " state %s", override->state);
+	if (override->weight)
+		text_add(out, "%s weight %s", override->state ? "," : "", override->weight);
+	text_add(out, " (set at run time, stays)\n");
+}
+
+static void show_forecast(const struct wire_plan *plan, struct text *out)
+{
+	char share[UNIT_TEXT_SIZE];
+
+	if (plan->operations.count && !plan->applied)
+		text_add(out, "plan:\n");
+	for (size_t i = 0; i < plan->operations.count && !plan->applied; i++)
+		text_add(out, "  %zu. %s\n", i + 1, plan->operations.list[i]);
+	text_add(out,
+		 "services: %" PRIu64 " added, %" PRIu64 " removed, %" PRIu64
+		 " changed; backends: %" PRIu64 " added, %" PRIu64 " removed\n",
+		 plan->services_added, plan->services_removed, plan->services_changed,
+		 plan->backends_added, plan->backends_removed);
+	text_add(out, "slots moved: %" PRIu64 " of %" PRIu64 " (%s)%s\n", plan->slots_moved,
+		 plan->slots_total, unit_share(plan->slots_moved, plan->slots_total, share),
+		 plan->slots_moved ? "; flows of these slots change their backend" : "");
+}
+
+static void show_plan(const struct wire_plan *plan, struct text *out)
+{
+	for (size_t i = 0; i < plan->changes.count; i++)
+		show_change(&plan->changes.list[i], out);
+	for (size_t i = 0; i < plan->overrides.count; i++)
+		show_override(&plan->overrides.list[i], out);
+	if (plan->changes.count)
+		show_forecast(plan, out);
+	if (plan->unsafe && !plan->applied)
+		text_add(out, "needs --force: %s\n", plan->unsafe);
+	if (!plan->changes.count)
+		text_add(out, "no difference: revision %" PRIu64 " is in force\n", plan->revision);
+	else if (plan->applied)
+		text_add(out, "in force as revision %" PRIu64 "\n", plan->revision);
+}
+
+/* ---- the rest ------------------------------------------------------------------------------------------------- */
+
+static void show_flow(const struct wire_flow *flow, struct text *out)
+{
+	text_add(out, "%s %s -> %s\n", flow->protocol, flow->source, flow->destination);
+	text_add(out, "service   %s\n", flow->service ? flow->service : "none");
+	text_add(out, "backend   %s\n", flow->backend ? flow->backend : "none");
+	if (flow->device)
+		text_add(out, "next hop  %s on %s\n", flow->gateway ? flow->gateway : "unknown",
+			 flow->device);
+	text_add(out, "why       %s\n", flow->why);
+	if (flow->hash)
+		text_add(out, "hash      %s\n", flow->hash);
+}
+
+static void show_version(const struct wire_version *version, struct text *out)
+{
+	text_add(out, "sluiced %s (layout %" PRIu64 " of the maps)\n", version->version,
+		 version->layout);
+}
+
+void show_reply(const struct cli *cli, const struct wire_reply *reply, struct text *out)
+{
+	switch (reply->kind) {
+	case WIRE_KIND_status:
+		show_status(cli, reply->status, out);
+		break;
+	case WIRE_KIND_services:
+		show_services(reply->services, out);
+		break;
+	case WIRE_KIND_service:
+		show_service(reply->service, out);
+		break;
+	case WIRE_KIND_backends:
+		show_backends(reply->backends, out);
+		break;
+	case WIRE_KIND_backend:
+		show_backend(reply->backend, out);
+		break;
+	case WIRE_KIND_flow:
+		show_flow(reply->flow, out);
+		break;
+	case WIRE_KIND_counters:
+		show_counters(reply->counters, out);
+		break;
+	case WIRE_KIND_plan:
+		show_plan(reply->plan, out);
+		break;
+	case WIRE_KIND_check:
+		show_check(reply->check, out);
+		break;
+	case WIRE_KIND_version:
+		show_version(reply->version, out);
+		break;
+	case WIRE_KIND_down:
+		text_add(out, "%s\n", reply->down->what);
+		break;
+	default:
+		break;
+	}
+}
