@@ -240,7 +240,6 @@ static int choose_config(struct agent *agent, struct config **out, bool *from_fi
 
 static int open_dataplane(struct agent *agent, const struct config *config, struct problems *p)
 {
-	long cpus = sysconf(_SC_NPROCESSORS_CONF);
 	struct dataplane_options options = {
 		.pin_dir = agent->options.pin_dir,
 		.limits =
@@ -250,7 +249,6 @@ static int open_dataplane(struct agent *agent, const struct config *config, stru
 				.backends = config->limits.backends,
 				.flows = config->limits.flows,
 				.slots = config->limits.slots,
-				.cpus = cpus > 0 ? cpus : 1,
 			},
 		.key = agent->key.hash,
 		.redirect = config->interface_count > 1,
@@ -260,9 +258,25 @@ static int open_dataplane(struct agent *agent, const struct config *config, stru
 	return dataplane_open(&options, &agent->dp, p);
 }
 
+/* What was applied last, so that the engine knows a change from a repetition. */
+static struct config *read_last(const struct agent *agent)
+{
+	const struct state *state = &agent->state;
+	struct config *config = NULL;
+	struct problems p = {};
+
+	if (state->text && config_read(state->name, state->text, state->text_length, &config, &p))
+		log_warning("the configuration applied last cannot be read by this version, so the "
+			    "present "
+			    "one counts as changed");
+	log_and_free(LOG_LEVEL_DEBUG, &p);
+	return config;
+}
+
 static int open_engine(struct agent *agent, struct problems *p)
 {
 	struct engine_options options = {
+		.config = read_last(agent),
 		.ops = dataplane_operations(),
 		.dataplane = agent->dp,
 		.view = dataplane_view(agent->dp),
