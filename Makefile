@@ -9,6 +9,7 @@ CLANG	?= clang
 # A second clang that the BPF programs must also build and load with.
 CLANG_NEW ?= clang-19
 BPFTOOL	?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+JOBS	?= $(shell nproc)
 VERSION	:= $(shell cat VERSION)
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
@@ -21,6 +22,16 @@ ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,--as-needed $(LDFLAGS)
 MULTIARCH := $(shell $(CC) -print-multiarch)
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -std=gnu11 -Wall -Wextra -Werror -Wshadow -Wundef \
 	      -Iinclude -Iheaders -Ibpf -I/usr/include/$(MULTIARCH) -MMD -MP
+
+# `make V=1` shows the commands; otherwise one short line each.
+ifneq ($(V),1)
+say = @printf '  %-5s %s\n' $(1) $@;
+endif
+QCC = $(call say,CC)
+QBPF = $(call say,BPF)
+QSKEL = $(call say,SKEL)
+QLINK = $(call say,LINK)
+QAR = $(call say,AR)
 
 # What each program is made of, and what it may link (DESIGN section 3).
 PROGRAMS := sluiced sluicectl sluice-decap
@@ -40,40 +51,40 @@ all: $(PROGRAMS:%=$(BUILD)/%)
 
 define PROGRAM_RULE
 $(BUILD)/$(1): $(call objects,$(PARTS_$(1)))
-	$$(CC) $$(ALL_CFLAGS) -o $$@ $$^ $$(ALL_LDFLAGS) $$(LIBS_$(1))
+	$$(QLINK)$$(CC) $$(ALL_CFLAGS) -o $$@ $$^ $$(ALL_LDFLAGS) $$(LIBS_$(1))
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call PROGRAM_RULE,$(p))))
 
 # ---- BPF programs: object -> skeleton; the same once more with the newer clang, for the tests ----
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 	@mkdir -p $(@D)
-	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+	$(QBPF)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 $(BUILD)/bpf-new/%.bpf.o: bpf/%.bpf.c
 	@mkdir -p $(@D)
-	$(CLANG_NEW) $(BPF_CFLAGS) -c $< -o $@
+	$(QBPF)$(CLANG_NEW) $(BPF_CFLAGS) -c $< -o $@
 $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
-	$(BPFTOOL) gen skeleton $< name $(subst -,_,$*)_bpf > $@.tmp && mv $@.tmp $@
+	$(QSKEL)$(BPFTOOL) gen skeleton $< name $(subst -,_,$*)_bpf > $@.tmp && mv $@.tmp $@
 
 $(call objects,dataplane decap): | $(SKELETONS)
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c $< -o $@
+	$(QCC)$(CC) $(ALL_CFLAGS) -c $< -o $@
 
 include tests/Makefile.inc
 
 # ---- what users call ----
 demo:
 	scripts/install-deps build demo
-	$(MAKE) all
+	$(MAKE) -j$(JOBS) all
 	scripts/demo
 
 check:
 	scripts/install-deps build demo check
-	$(MAKE) run-checks
+	$(MAKE) -j$(JOBS) run-checks
 
 bench:
 	scripts/install-deps build check
-	$(MAKE) run-bench
+	$(MAKE) -j$(JOBS) run-bench
 
 install: all
 	PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) BUILD=$(BUILD) scripts/dist/install
