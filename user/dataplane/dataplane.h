@@ -36,7 +36,7 @@ struct dataplane_view {
 	const struct sl_control *control;
 	const struct sl_listeners4 *listeners4;
 	const struct sl_listeners6 *listeners6;
-	const struct sl_service *services;  /* [sl_service_records()] */
+	const struct sl_service *services; /* [sl_service_records()] */
 	const struct sl_hot_line *hot;
 	const struct sl_cold_line *cold;
 	const struct sl_flow_bucket *flows;
@@ -46,7 +46,8 @@ struct dataplane_view {
 
 static inline uint16_t dataplane_hot(const struct dataplane_view *v, uint32_t slot)
 {
-	return __atomic_load_n(&v->hot[slot / SL_HOT_PER_LINE].word[slot % SL_HOT_PER_LINE], __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&v->hot[slot / SL_HOT_PER_LINE].word[slot % SL_HOT_PER_LINE],
+			       __ATOMIC_ACQUIRE);
 }
 
 static inline uint32_t dataplane_cold(const struct dataplane_view *v, uint32_t slot)
@@ -99,9 +100,11 @@ struct dataplane_options {
 	const char *pin_dir; /* NULL: nothing is pinned (tests) */
 	struct sl_limits limits;
 	struct sl_hash_key key;
-	uint8_t key_id[8]; /* its fingerprint: other pinned maps are refused, their flows would all move */
-	bool redirect;	   /* knob: more than one interface */
-	const void *object; /* another BPF object than the built-in one; NULL: built in (tests, other clang) */
+	uint8_t key_id
+		[8]; /* its fingerprint: other pinned maps are refused, their flows would all move */
+	bool redirect; /* knob: more than one interface */
+	const void *
+		object; /* another BPF object than the built-in one; NULL: built in (tests, other clang) */
 	size_t object_size;
 };
 
@@ -109,21 +112,23 @@ struct dataplane_options {
  * Errors (each explained in `p`): -EWOULDBLOCK another agent holds the pins; -EPERM no privilege; -EOPNOTSUPP the
  * kernel lacks something; -EPROTO pinned maps of another layout or key; -EBUSY a smaller limit cuts off what is in use.
  */
-int dataplane_open(const struct dataplane_options *options, struct dataplane **out, struct problems *p);
+int dataplane_open(const struct dataplane_options *options, struct dataplane **out,
+		   struct problems *p);
 void dataplane_close(struct dataplane *dp); /* all that is pinned stays in force */
 
 bool dataplane_adopted(const struct dataplane *dp); /* false: the maps were made fresh */
 const struct dataplane_view *dataplane_view(const struct dataplane *dp);
 const struct dataplane_ops *dataplane_operations(void); /* `self` is the struct dataplane */
 int dataplane_program_fd(const struct dataplane *dp);	/* for BPF_PROG_TEST_RUN and the bench */
-int dataplane_map_fd(const struct dataplane *dp, const char *name); /* a name of maps.def; -ENOENT */
+int dataplane_map_fd(const struct dataplane *dp,
+		     const char *name); /* a name of maps.def; -ENOENT */
 
 enum dataplane_mode { DATAPLANE_AUTO, DATAPLANE_NATIVE, DATAPLANE_GENERIC };
 
 struct dataplane_link {
 	char device[16];
-	uint32_t ifindex;
-	enum dataplane_mode mode; /* as it is, never AUTO */
+	uint32_t ifindex;	  /* 0: the device is gone, and the link with it */
+	enum dataplane_mode mode; /* as it is; AUTO only where the device is gone */
 };
 
 /*
@@ -132,29 +137,37 @@ struct dataplane_link {
  * on the device is named (libxdp) and left alone: -EBUSY. A pinned link of a device that is another one by
  * now (ifindex differs) is replaced.
  */
-int dataplane_attach(struct dataplane *dp, const char *device, uint32_t ifindex, enum dataplane_mode mode,
-		     struct dataplane_link *out, struct problems *warnings, struct problems *p);
+int dataplane_attach(struct dataplane *dp, const char *device, uint32_t ifindex,
+		     enum dataplane_mode mode, struct dataplane_link *out,
+		     struct problems *warnings, struct problems *p);
+/* -ENOENT: no program of ours is attached there. */
 int dataplane_detach(struct dataplane *dp, const char *device, struct problems *p);
 /* The pinned links; returns their number, at most `max`. */
 size_t dataplane_links(struct dataplane *dp, struct dataplane_link *out, size_t max);
 
-/* Detaches and unpins everything below `pin_dir`, with or without an agent's maps in order; idempotent. */
+/*
+ * Detaches and unpins everything below `pin_dir`, with or without an agent's maps in order; idempotent. It takes
+ * the lock, so the agent itself closes first. -EWOULDBLOCK: an agent holds the pins.
+ */
 int dataplane_down(const char *pin_dir, struct problems *p);
 
 /* Sums a line of counters over all CPUs; `line` as in abi.h. */
-void dataplane_count(const struct dataplane_view *v, uint32_t line, uint64_t out[SL_COUNTERS_PER_LINE]);
+void dataplane_count(const struct dataplane_view *v, uint32_t line,
+		     uint64_t out[SL_COUNTERS_PER_LINE]);
 
 /* Looks a listener up in the table in force, exactly as a packet does. Returns the record, 0: none. */
-uint32_t dataplane_find_listener(const struct dataplane_view *v, const struct addr *address, uint16_t port,
-				 uint8_t protocol);
+uint32_t dataplane_find_listener(const struct dataplane_view *v, const struct addr *address,
+				 uint16_t port, uint8_t protocol);
 /* Lists the listeners in force, at most `max`; returns how many there are. */
-size_t dataplane_listeners(const struct dataplane_view *v, struct dataplane_listener *out, size_t max);
+size_t dataplane_listeners(const struct dataplane_view *v, struct dataplane_listener *out,
+			   size_t max);
 
 /*
  * Builds a listener table into `buckets4`/`buckets6` (arrays of at most max4/max6 buckets, zeroed here) and
  * describes it in *out with base 0. Pure. -ENOSPC: no multiplier without overflow was found.
  */
-int listeners_build(const struct dataplane_listener *list, size_t count, struct sl_listeners4 *buckets4,
-		    uint32_t max4, struct sl_listeners6 *buckets6, uint32_t max6, struct sl_listener_table *out);
+int listeners_build(const struct dataplane_listener *list, size_t count,
+		    struct sl_listeners4 *buckets4, uint32_t max4, struct sl_listeners6 *buckets6,
+		    uint32_t max6, struct sl_listener_table *out);
 
 #endif

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Pinned maps: taken as they are, or copied into new ones when the limits have changed.
+ *
+ * Story: struct sl_meta says what the pinned maps were made for. Another layout or another hash key is
+ * refused, since no flow would keep its backend. The same limits: the maps are taken. Other limits: what does not
+ * depend on them is taken, the rest is made anew and filled while packets still read the old maps; only their
+ * counters change meanwhile, so that what is counted during the copy (milliseconds) is lost, and nothing else.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "base/problem.h"
+#include "base/text.h"
+#include "dataplane/internal.h"
+
+#define START_AFRESH "run `sluiced --down` and start again; flows will then move"
+
+static int open_map(const struct pins *pins, const struct map_shape *shape, int *fd,
+		    struct problems *p)
+{
+	struct bpf_map_info info = {0};
+	uint32_t length = sizeof(info);
+	char *path = pins_path(pins, "maps", shape->name);
+	int err = 0;
+
+	*fd = bpf_obj_get(path);
+	if (*fd < 0 || bpf_obj_get_info_by_fd(*fd, &info, &length)) {
+		err = -errno;
+		if (err == -ENOENT)
+			err = problems_add(p, -EPROTO, "pinned map", path,
+					   "is missing beside the other maps; " START_AFRESH);
+		else
+			problems_add(p, err, "pinned map", path, "cannot be opened: %s%s",
+				     strerror(-err),
+				     err == -EPERM || err == -EACCES ? "; run this as root" : "");
+	} else if (info.type != shape->type || info.key_size != sizeof(__u32) ||
+		   info.value_size != shape->value_size || info.max_entries != shape->entries) {
+		err = problems_add(p, -EPROTO, "pinned map", path,
+				   "has %u entries of %u bytes where its meta record says %u of "
+				   "%u; " START_AFRESH,
+				   info.max_entries, info.value_size, shape->entries,
+				   shape->value_size);
+	}
+	free(path);
+	return err;
+}
+
+static struct sl_limits limits_of(const struct sl_meta *meta)
+{
+	return (struct sl_limits){
+		.cpus = meta->cpus,
+		.services = meta->services,
+		.listeners = meta->listeners,
+		.backends = meta->backends,
+		.flows = meta->flows,
+		.slots = meta->slots,
+	};
+}
+
+static int check_meta(const struct sl_meta *meta, const struct dataplane_options *options,
+		      struct problems *p)
+{
+	char pinned[2 * sizeof(meta->key_id) + 1], wanted[2 * sizeof(meta->key_id) + 1];
+
+	if (meta->layout != SL_LAYOUT_VERSION)
+		return problems_add(
+			p, -EPROTO, "pinned maps", options->pin_dir,
+			"have layout %u, this program has layout %u; run the version that made "
+			"them, or " START_AFRESH,
+			meta->layout, SL_LAYOUT_VERSION);
+	if (memcmp(meta->key_id, options->key_id, sizeof(meta->key_id)) == 0)
+		return 0;
+	return problems_add(p, -EPROTO, "pinned maps", options->pin_dir,
+			    "were filled under the hash key %s, the cluster's key is %s; restore "
+			    "that key, or " START_AFRESH,
+			    text_format_hex(meta->key_id, sizeof(meta->key_id), pinned),
+			    text_format_hex(options->key_id, sizeof(options->key_id), wanted));
+}
+
+int adopt_look(const struct pins *pins, const struct dataplane_options *options,
+	       enum adopt_how *how, struct map_set *pinned, struct problems *p)
+{
+	struct map_shape shapes[MAPS];
+	struct sl_meta meta;
+	struct stat is;
+	char *maps;
+	int err;
+
+	map_set_init(pinned, &options->limits);
+	*how = ADOPT_NOTHING;
+	if (!pins->dir)
+		return 0;
+	maps = pins_path(pins, "maps", NULL);
+	err = stat(maps, &is);
+	free(maps);
+	if (err)
+		return 0;
+
+	/* The meta record first: it tells the shapes of the others. */
+	map_shapes(&options->limits, shapes);
+	err = open_map(pins, &shapes[MAP_meta], &pinned->fd[MAP_meta], p);
+	if (!err && bpf_map_lookup_elem(pinned->fd[MAP_meta], &(__u32){0}, &meta))
+		err = problems_add(p, -errno, "pinned map", "meta", "cannot be read: %s",
+				   strerror(errno));
+	if (!err)
+		err = check_meta(&meta, options, p);
+	if (err)
+		return err;
+	pinned->limits = limits_of(&meta);
+	map_shapes(&pinned->limits, shapes);
+	for (int i = 0; !err && i < MAPS; i++)
+		if (i != MAP_meta)
+			err = open_map(pins, &shapes[i], &pinned->fd[i], p);
+	*how = memcmp(&pinned->limits, &options->limits, sizeof(options->limits)) ? ADOPT_COPY
+										  : ADOPT_ALL;
+	return err;
+}
+
+/* ---- copying -------------------------------------------------------------------------------------- */
+
+static int too_small(struct problems *p, const char *limit, uint32_t value, uint64_t needed)
+{
+	char field[32], text[16];
+
+	snprintf(field, sizeof(field), "limits.%s", limit);
+	snprintf(text, sizeof(text), "%u", value);
+	return problems_add(
+		p, -EBUSY, field, text,
+		"cuts off what is in use; at least %llu is needed until it is taken out of the "
+		"configuration",
+		(unsigned long long)needed);
+}
+
+static uint32_t max32(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+static int check_services(const struct map_set *from, const struct map_set *to, struct problems *p)
+{
+	uint32_t services = 0, slots = 0;
+
+	for (uint32_t i = 1; i < sl_service_records(&from->limits); i++) {
+		const struct sl_service *s = &from->services[i];
+
+		if (s->name[0] == '\0')
+			continue;
+		/* Each service brings two records, from 1 (sl_service_records()), and a line of counters. */
+		services = max32(services, (i + 1) / 2);
+		if (s->counters >= sl_counter_services(&from->limits))
+			services = max32(services,
+					 s->counters + 1 - sl_counter_services(&from->limits));
+		slots = max32(slots, s->slots_base + s->slots);
+	}
+	if (services > to->limits.services)
+		return too_small(p, "services", to->limits.services, services);
+	return slots > to->limits.slots ? too_small(p, "maglev-slots", to->limits.slots, slots) : 0;
+}
+
+static int check_backends(const struct map_set *from, const struct map_set *to, struct problems *p)
+{
+	uint32_t last = 0;
+
+	for (uint32_t i = 1; i <= from->limits.backends; i++)
+		if (from->backends[i].family)
+			last = i;
+	return last > to->limits.backends ? too_small(p, "backends", to->limits.backends, last) : 0;
+}
+
+/* A flow's bucket follows from the number of buckets, so the entries of a table in use cannot just be copied. */
+static int check_flows(const struct map_set *from, const struct map_set *to, struct problems *p)
+{
+	uint32_t buckets = from->limits.flows / SL_FLOWS_PER_BUCKET;
+
+	if (from->limits.flows == to->limits.flows)
+		return 0;
+	for (uint32_t i = 0; i < buckets; i++)
+		for (unsigned int way = 0; way < SL_FLOWS_PER_BUCKET; way++)
+			if (from->flows[i].entry[way].data >> 16 & 0xffff)
+				return too_small(p, "flows", to->limits.flows, from->limits.flows);
+	return 0;
+}
+
+static int copy_listeners(const struct map_set *from, struct map_set *to, struct problems *p)
+{
+	const struct dataplane_view old = {
+		.limits = from->limits,
+		.control = from->control,
+		.listeners4 = from->listeners4,
+		.listeners6 = from->listeners6,
+	};
+	size_t count = dataplane_listeners(&old, NULL, 0), families[2] = {0};
+	struct dataplane_listener *list = mem_array(count + 1, sizeof(*list));
+	int err = 0;
+
+	dataplane_listeners(&old, list, count);
+	for (size_t i = 0; i < count; i++)
+		families[list[i].address.family == 6]++;
+	for (int i = 0; !err && i < 2; i++)
+		if (families[i] > to->limits.listeners)
+			err = too_small(p, "listeners", to->limits.listeners, families[i]);
+	if (!err && count) {
+		err = listeners_build(list, count, to->listeners4,
+				      sl_listener_buckets4(&to->limits), to->listeners6,
+				      sl_listener_buckets6(&to->limits), &to->control->table[0]);
+		if (err)
+			problems_add(
+				p, err, "limits.listeners", NULL,
+				"the listeners in force do not fit a table of this size; raise it");
+	}
+	free(list);
+	return err;
+}
+
+#define COPY(to, from, elements) memcpy(to, from, sizeof(*(to)) * (elements))
+
+static uint32_t min32(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* A row's three parts keep their order, but their places follow from the limits. */
+static void copy_counters(const struct map_set *from, struct map_set *to)
+{
+	const struct sl_limits *old = &from->limits, *new = &to->limits;
+
+	for (uint64_t cpu = 0; cpu < min32(old->cpus, new->cpus); cpu++) {
+		const struct sl_counter_line *source = from->counters + cpu * sl_counter_lines(old);
+		struct sl_counter_line *target = to->counters + cpu * sl_counter_lines(new);
+
+		COPY(target, source, SL_VERDICT_LINES);
+		COPY(target + sl_counter_services(new), source + sl_counter_services(old),
+		     min32(old->services, new->services));
+		COPY(target + sl_counter_backends(new), source + sl_counter_backends(old),
+		     min32(old->backends, new->backends) + 1);
+	}
+}
+
+int adopt_copy(const struct map_set *from, struct map_set *to, struct problems *p)
+{
+	const struct sl_limits *old = &from->limits, *new = &to->limits;
+	uint32_t slots = min32(old->slots, new->slots);
+	int err = 0, errors[] = {check_services(from, to, p), check_backends(from, to, p),
+				 check_flows(from, to, p)};
+
+	for (size_t i = 0; !err && i < ARRAY_SIZE(errors); i++)
+		err = errors[i];
+	if (err)
+		return err;
+	err = copy_listeners(from, to, p);
+	if (err)
+		return err;
+	COPY(to->services, from->services, min32(sl_service_records(old), sl_service_records(new)));
+	COPY(to->hot, from->hot, slots / SL_HOT_PER_LINE);
+	COPY(to->cold, from->cold, slots / SL_COLD_PER_LINE);
+	COPY(to->backends, from->backends, min32(old->backends, new->backends) + 1);
+	if (old->flows == new->flows)
+		COPY(to->flows, from->flows, new->flows / SL_FLOWS_PER_BUCKET);
+	copy_counters(from, to);
+	to->meta->revision = from->meta->revision;
+	memcpy(to->meta->host_key, from->meta->host_key, sizeof(to->meta->host_key));
+	return 0;
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Opening and closing. Nothing outside this process changes before the program has loaded; then what is new is
+ * pinned aside, put in force, and put in its place, each by one call that either happens or does not.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/problem.h"
+#include "dataplane/internal.h"
+
+#define PROGRAM "balancer"
+
+/* ---- limits ---------------------------------------------------------------------------------------- */
+
+/* Fills in the CPUs. What config/ checks in words is only asserted here. */
+static int check_limits(struct sl_limits *l, struct problems *p)
+{
+	int cpus = libbpf_num_possible_cpus();
+
+	if (cpus < 0)
+		return problems_add(p, cpus, "kernel", NULL,
+				    "the number of CPUs is unknown (is /sys mounted?): %s",
+				    strerror(-cpus));
+	if (l->cpus == 0)
+		l->cpus = cpus;
+	if (l->cpus < (uint32_t)cpus)
+		return problems_add(p, -EINVAL, "limits.cpus", NULL,
+				    "is %u, but there may be %d CPUs here", l->cpus, cpus);
+	if (l->services == 0 || l->listeners == 0 || l->backends == 0 ||
+	    l->backends > SL_BACKEND_MAX || l->flows < SL_FLOWS_PER_BUCKET ||
+	    l->flows & (l->flows - 1) || l->slots == 0 || l->slots % SL_HOT_PER_LINE ||
+	    l->slots > SL_SLOTS_MAX)
+		return problems_add(p, -EINVAL, "limits", NULL,
+				    "one of them is out of range (services %u, listeners %u, "
+				    "backends %u, flows "
+				    "%u, maglev-slots %u)",
+				    l->services, l->listeners, l->backends, l->flows, l->slots);
+	return 0;
+}
+
+static int fill_meta(struct sl_meta *meta, const struct dataplane_options *options, bool fresh,
+		     struct problems *p)
+{
+	const struct sl_limits *l = &options->limits;
+
+	meta->layout = SL_LAYOUT_VERSION;
+	meta->cpus = l->cpus;
+	meta->services = l->services;
+	meta->listeners = l->listeners;
+	meta->backends = l->backends;
+	meta->flows = l->flows;
+	meta->slots = l->slots;
+	memcpy(meta->key_id, options->key_id, sizeof(meta->key_id));
+	if (fresh && getrandom(meta->host_key, sizeof(meta->host_key), 0) != sizeof(meta->host_key))
+		return problems_add(p, -errno, "kernel", NULL, "gives no random numbers: %s",
+				    strerror(errno));
+	return 0;
+}
+
+/* ---- maps and program ------------------------------------------------------------------------------ */
+
+/* The maps whose shape does not follow from limits go over to the new set; arrays are copied. */
+static int take_over(const struct map_set *pinned, struct map_set *maps)
+{
+	struct map_shape shapes[MAPS];
+
+	map_shapes(&maps->limits, shapes);
+	for (int i = 0; i < MAPS; i++) {
+		if (shapes[i].type == BPF_MAP_TYPE_ARRAY)
+			continue;
+		maps->fd[i] = dup(pinned->fd[i]);
+		if (maps->fd[i] < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+/* Makes what an update of the grace map puts there, of the shape that bpf/maps.h gives its elements (libbpf
+ * forgets it once it has loaded the object). */
+static int make_grace_inner(struct dataplane *dp, struct problems *p)
+{
+	dp->grace_inner_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "grace_inner", sizeof(__u32),
+					    sizeof(__u32), 1, NULL);
+	if (dp->grace_inner_fd < 0)
+		return problems_add(p, -errno, "map", "grace", "its element cannot be made: %s",
+				    strerror(errno));
+	return 0;
+}
+
+static int load(struct dataplane *dp, const struct dataplane_options *options, enum adopt_how how,
+		struct map_set *pinned, struct problems *p)
+{
+	int err = 0;
+
+	if (how == ADOPT_ALL) {
+		dp->maps = *pinned;
+		map_set_init(pinned, &pinned->limits);
+	} else if (how == ADOPT_COPY) {
+		err = take_over(pinned, &dp->maps);
+	}
+	if (!err)
+		err = load_open(options, &dp->object, p);
+	if (!err)
+		err = load_run(dp->object, options, &dp->maps, &dp->program_fd, p);
+	if (!err)
+		err = map_set_mmap(&dp->maps, p);
+	if (!err)
+		err = make_grace_inner(dp, p);
+	if (!err && how == ADOPT_COPY) {
+		err = map_set_mmap(pinned, p);
+		if (!err)
+			err = adopt_copy(pinned, &dp->maps, p);
+	}
+	if (!err && how != ADOPT_ALL)
+		err = fill_meta(dp->maps.meta, options, how == ADOPT_NOTHING, p);
+	return err;
+}
+
+/* ---- putting in force ------------------------------------------------------------------------------ */
+
+static int pin_maps(struct dataplane *dp, struct problems *p)
+{
+	struct map_shape shapes[MAPS];
+	int err = pins_stage(&dp->pins, p);
+
+	map_shapes(&dp->maps.limits, shapes);
+	for (int i = 0; !err && i < MAPS; i++) {
+		char *path = pins_path(&dp->pins, "new/maps", shapes[i].name);
+
+		if (bpf_obj_pin(dp->maps.fd[i], path))
+			err = problems_add(p, -errno, "map", path, "could not be pinned: %s",
+					   strerror(errno));
+		free(path);
+	}
+	return err;
+}
+
+struct switching {
+	struct pins *pins;
+	int program_fd;
+	struct problems *p;
+};
+
+static int switch_link(void *arg, const char *name)
+{
+	const struct switching *s = arg;
+	char *path = pins_path(s->pins, "links", name);
+	int fd = bpf_obj_get(path), err = 0;
+
+	/* ENOLINK: the device is gone, dataplane_attach() will replace the link. */
+	if (fd < 0 || (bpf_link_update(fd, s->program_fd, NULL) && errno != ENOLINK))
+		err = problems_add(s->p, -errno, "link", path, "does not take the new program: %s",
+				   strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	return err;
+}
+
+static int switch_links(struct dataplane *dp, int program_fd, struct problems *p)
+{
+	struct switching s = {.pins = &dp->pins, .program_fd = program_fd, .p = p};
+
+	return pins_each(&dp->pins, "links", switch_link, &s);
+}
+
+/* Undoes install() as far as it came. */
+static void uninstall(struct dataplane *dp, int old_program_fd)
+{
+	char *path = pins_path(&dp->pins, "progs", PROGRAM);
+
+	if (old_program_fd >= 0) {
+		switch_links(dp, old_program_fd, NULL);
+		pins_replace(&dp->pins, old_program_fd, "progs", PROGRAM, NULL);
+	} else {
+		unlink(path);
+	}
+	free(path);
+}
+
+/*
+ * Pins, and switches the links where the maps are others now. (Else the links go on with the old program on
+ * the same maps until dataplane_attach() switches each.)
+ */
+static int install(struct dataplane *dp, enum adopt_how how, struct problems *p)
+{
+	char *path = pins_path(&dp->pins, "progs", PROGRAM);
+	int old_program_fd = bpf_obj_get(path), err = 0;
+
+	free(path);
+	if (how != ADOPT_ALL)
+		err = pin_maps(dp, p);
+	if (err)
+		goto out;
+	err = pins_replace(&dp->pins, dp->program_fd, "progs", PROGRAM, p);
+	if (!err && how == ADOPT_COPY)
+		err = switch_links(dp, dp->program_fd, p);
+	if (!err && how != ADOPT_ALL)
+		err = pins_commit_maps(&dp->pins, p);
+	if (err)
+		uninstall(dp, old_program_fd);
+out:
+	if (old_program_fd >= 0)
+		close(old_program_fd);
+	return err;
+}
+
+/* ---- the public part ------------------------------------------------------------------------------- */
+
+static void set_view(struct dataplane *dp)
+{
+	dp->view.limits = dp->maps.limits;
+#define SL_ARRAY(name, value, entries) dp->view.name = dp->maps.name;
+#include <sluice/maps.def>
+}
+
+static struct dataplane *dataplane_new(const struct dataplane_options *options)
+{
+	struct dataplane *dp = mem_alloc(sizeof(*dp));
+
+	map_set_init(&dp->maps, &options->limits);
+	dp->program_fd = dp->grace_inner_fd = -1;
+	dp->graces = 1;
+	dp->path_left = mem_array((size_t)options->limits.backends + 1, sizeof(*dp->path_left));
+	return dp;
+}
+
+int dataplane_open(const struct dataplane_options *given, struct dataplane **out,
+		   struct problems *p)
+{
+	struct dataplane_options options = *given;
+	struct map_set pinned;
+	struct dataplane *dp;
+	enum adopt_how how;
+	int err;
+
+	err = check_limits(&options.limits, p);
+	if (err)
+		return err;
+	dp = dataplane_new(&options);
+	map_set_init(&pinned, &options.limits);
+	if (options.pin_dir)
+		err = pins_open(&dp->pins, options.pin_dir, p);
+	if (!err)
+		err = adopt_look(&dp->pins, &options, &how, &pinned, p);
+	if (!err)
+		err = load(dp, &options, how, &pinned, p);
+	/* Spares that the last agent left just before it ended may still be read. */
+	if (!err && how != ADOPT_NOTHING)
+		err = dataplane_operations()->grace(dp);
+	if (!err && dp->pins.dir)
+		err = install(dp, how, p);
+	pins_tidy(&dp->pins);
+	map_set_close(&pinned);
+	if (err) {
+		dataplane_close(dp);
+		return err;
+	}
+	dp->pins.made = false;
+	dp->adopted = how != ADOPT_NOTHING;
+	set_view(dp);
+	*out = dp;
+	return 0;
+}
+
+void dataplane_close(struct dataplane *dp)
+{
+	if (!dp)
+		return;
+	for (size_t i = 0; i < dp->links_count; i++)
+		close(dp->links[i].fd);
+	free(dp->links);
+	if (dp->grace_inner_fd >= 0)
+		close(dp->grace_inner_fd);
+	bpf_object__close(dp->object);
+	map_set_close(&dp->maps);
+	pins_close(&dp->pins);
+	free(dp->path_left);
+	free(dp);
+}
+
+bool dataplane_adopted(const struct dataplane *dp)
+{
+	return dp->adopted;
+}
+
+const struct dataplane_view *dataplane_view(const struct dataplane *dp)
+{
+	return &dp->view;
+}
+
+int dataplane_program_fd(const struct dataplane *dp)
+{
+	return dp->program_fd;
+}
+
+int dataplane_map_fd(const struct dataplane *dp, const char *name)
+{
+	struct map_shape shapes[MAPS];
+
+	map_shapes(&dp->maps.limits, shapes);
+	for (int i = 0; i < MAPS; i++)
+		if (strcmp(shapes[i].name, name) == 0)
+			return dp->maps.fd[i];
+	return -ENOENT;
+}
+
+int dataplane_down(const char *pin_dir, struct problems *p)
+{
+	struct pins pins = {0};
+	int err = pins_open_existing(&pins, pin_dir, p);
+
+	if (!err)
+		err = pins_remove_all(&pins, p);
+	pins_close(&pins);
+	return err == -ENOENT ? 0 : err;
+}

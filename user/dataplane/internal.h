@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of dataplane/ share; nobody else includes it. */
+#ifndef DATAPLANE_INTERNAL_H
+#define DATAPLANE_INTERNAL_H
+
+#include <bpf/libbpf.h>
+
+#include "dataplane/dataplane.h"
+#include "dataplane/pins.h"
+
+/* ---- maps.c: the list of maps.def, and maps as memory ------------------------------------------- */
+
+enum map_id {
+#define SL_ARRAY(name, value, entries) MAP_##name,
+#define SL_DEVMAP(name, entries)       MAP_##name,
+#define SL_GRACE(name)		       MAP_##name,
+#include <sluice/maps.def>
+	MAPS
+};
+
+/* What maps.def says about a map made for given limits. */
+struct map_shape {
+	const char *name;
+	enum bpf_map_type type;
+	uint32_t value_size; /* bytes */
+	uint32_t entries;
+};
+
+/* A whole set of maps: descriptors (-1: none), and the arrays as memory, with the names of maps.def. */
+struct map_set {
+	struct sl_limits limits;
+	int fd[MAPS];
+#define SL_ARRAY(name, value, entries) value *name;
+#include <sluice/maps.def>
+};
+
+void map_shapes(const struct sl_limits *limits, struct map_shape out[MAPS]);
+void map_set_init(struct map_set *set, const struct sl_limits *limits);
+int map_set_mmap(struct map_set *set, struct problems *p); /* every array */
+void map_set_close(struct map_set *set);
+
+/* ---- load.c ------------------------------------------------------------------------------------- */
+
+/* Opens the object, and compares its maps with maps.def. */
+int load_open(const struct dataplane_options *options, struct bpf_object **out, struct problems *p);
+
+/*
+ * Loads: maps that have a descriptor in `maps` are taken, the others are made; then all have one. The
+ * program's descriptor is the object's.
+ */
+int load_run(struct bpf_object *object, const struct dataplane_options *options,
+	     struct map_set *maps, int *program_fd, struct problems *p);
+
+/* ---- adopt.c ------------------------------------------------------------------------------------ */
+
+enum adopt_how {
+	ADOPT_NOTHING, /* nothing is pinned: the maps are to be made */
+	ADOPT_ALL,     /* the pinned maps are taken as they are */
+	ADOPT_COPY,    /* other limits: the contents are to be copied into new maps */
+};
+
+/* Looks at the pinned maps, opens them into `pinned`, and says what is to be done with them. */
+int adopt_look(const struct pins *pins, const struct dataplane_options *options,
+	       enum adopt_how *how, struct map_set *pinned, struct problems *p);
+
+/* Copies all contents into fresh maps. -EBUSY: something in use does not fit. */
+int adopt_copy(const struct map_set *from, struct map_set *to, struct problems *p);
+
+/* ---- dataplane.c -------------------------------------------------------------------------------- */
+
+/* A link that is not pinned. */
+struct held_link {
+	struct dataplane_link link;
+	int fd;
+};
+
+struct dataplane {
+	struct pins pins;
+	struct map_set maps;
+	struct dataplane_view view;
+	struct bpf_object *object;
+	int program_fd;
+	bool adopted;
+	struct held_link *links;
+	size_t links_count;
+	/*
+	 * Grace periods so far, and when each spare went out of force: a spare whose number is the current
+	 * one may still be read by a packet.
+	 */
+	uint64_t graces;
+	uint64_t *path_left; /* [backends + 1] */
+	uint64_t listeners_left;
+	int grace_inner_fd; /* what an update of the grace map puts there */
+};
+
+#endif

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The BPF object: opened, given its limits, its maps and its constants, and loaded.
+ *
+ * Constants are found by the object's own type information and not by the skeleton's struct, so that an object
+ * of another compiler loads the same way.
+ */
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/problem.h"
+#include "dataplane/capture.h"
+#include "dataplane/internal.h"
+#include "sluice.skel.h"
+
+#define PROGRAM "balancer"
+
+static int compare_map(const struct bpf_object *object, const struct map_shape *shape,
+		       struct problems *p)
+{
+	const struct bpf_map *map = bpf_object__find_map_by_name(object, shape->name);
+
+	if (map && bpf_map__type(map) == shape->type && bpf_map__key_size(map) == sizeof(__u32) &&
+	    bpf_map__value_size(map) == shape->value_size)
+		return 0;
+	return problems_add(p, -EINVAL, "BPF object", shape->name,
+			    "%s; build the program and its BPF object from the same sources",
+			    map ? "this map has another shape" : "it has no such map");
+}
+
+int load_open(const struct dataplane_options *options, struct bpf_object **out, struct problems *p)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "sluice");
+	struct map_shape shapes[MAPS];
+	struct bpf_object *object;
+	const void *bytes = options->object;
+	size_t size = options->object_size;
+	int err = 0;
+
+	if (!bytes)
+		bytes = sluice_bpf__elf_bytes(&size);
+	capture_start();
+	object = bpf_object__open_mem(bytes, size, &opts);
+	if (!object)
+		return problems_add(p, -errno, "BPF object", NULL, "cannot be read: %s",
+				    capture_text());
+	map_shapes(&options->limits, shapes);
+	for (int i = 0; !err && i < MAPS; i++)
+		err = compare_map(object, &shapes[i], p);
+	if (err)
+		bpf_object__close(object);
+	else
+		*out = object;
+	return err;
+}
+
+/* ---- constants ------------------------------------------------------------------------------------ */
+
+static struct bpf_map *find_rodata(const struct bpf_object *object)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object)
+	{
+		const char *name = strrchr(bpf_map__name(map), '.');
+
+		if (name && strcmp(name, ".rodata") == 0)
+			return map;
+	}
+	return NULL;
+}
+
+/* Where a constant lies within .rodata, or -ENOENT. */
+static ssize_t find_constant(const struct bpf_object *object, const char *name, size_t size)
+{
+	const struct btf *btf = bpf_object__btf(object);
+	int id = btf ? btf__find_by_name_kind(btf, ".rodata", BTF_KIND_DATASEC) : -ENOENT;
+	const struct btf_type *section = id > 0 ? btf__type_by_id(btf, id) : NULL;
+
+	for (int i = 0; section && i < btf_vlen(section); i++) {
+		const struct btf_var_secinfo *info = btf_var_secinfos(section) + i;
+		const struct btf_type *var = btf__type_by_id(btf, info->type);
+
+		if (strcmp(btf__name_by_offset(btf, var->name_off), name) == 0 &&
+		    info->size == size)
+			return info->offset;
+	}
+	return -ENOENT;
+}
+
+static int set_constants(struct bpf_object *object, const struct dataplane_options *options,
+			 struct problems *p)
+{
+	const struct sl_knobs knobs = {
+		.counter_lines = sl_counter_lines(&options->limits),
+		.backend_lines = sl_counter_backends(&options->limits),
+		.redirect = options->redirect,
+	};
+	const struct {
+		const char *name;
+		const void *value;
+		size_t size;
+	} constants[] = {
+		{"knobs", &knobs, sizeof(knobs)},
+		{"hash_key", &options->key, sizeof(options->key)},
+	};
+	struct bpf_map *rodata = find_rodata(object);
+	size_t room = 0;
+	const void *initial = rodata ? bpf_map__initial_value(rodata, &room) : NULL;
+	char *values = mem_alloc(room + 1);
+	int err = 0;
+
+	if (initial)
+		memcpy(values, initial, room);
+	for (size_t i = 0; !err && i < ARRAY_SIZE(constants); i++) {
+		size_t size = constants[i].size;
+		ssize_t at = find_constant(object, constants[i].name, size);
+
+		if (at < 0 || at + size > room)
+			err = problems_add(
+				p, -EINVAL, "BPF object", constants[i].name,
+				"it has no such constant of %zu bytes; build the program and "
+				"its BPF object from the same sources",
+				size);
+		else
+			memcpy(values + at, constants[i].value, size);
+	}
+	if (!err)
+		err = bpf_map__set_initial_value(rodata, values, room);
+	free(values);
+	return err;
+}
+
+/* ---- loading -------------------------------------------------------------------------------------- */
+
+/* What the kernel must have. Asked only after a failure, since each question makes a map or a program. */
+static const char *missing_feature(void)
+{
+	static const struct {
+		enum bpf_map_type type;
+		const char *name;
+	} maps[] = {
+		{BPF_MAP_TYPE_ARRAY, "BPF arrays"},
+		{BPF_MAP_TYPE_DEVMAP_HASH, "BPF device maps (Linux 5.4)"},
+		{BPF_MAP_TYPE_ARRAY_OF_MAPS, "BPF arrays of maps (Linux 4.12)"},
+	};
+	LIBBPF_OPTS(bpf_map_create_opts, mmapable, .map_flags = BPF_F_MMAPABLE);
+	int fd;
+
+	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_XDP, NULL) == 0)
+		return "XDP programs (CONFIG_BPF_SYSCALL, CONFIG_XDP_SOCKETS or a driver's XDP)";
+	for (size_t i = 0; i < ARRAY_SIZE(maps); i++)
+		if (libbpf_probe_bpf_map_type(maps[i].type, NULL) == 0)
+			return maps[i].name;
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, NULL, sizeof(__u32), sizeof(__u64), 1, &mmapable);
+	if (fd < 0)
+		return errno == EINVAL ? "arrays that can be mapped into memory (Linux 5.5)" : NULL;
+	close(fd);
+	return NULL;
+}
+
+static int explain(int err, struct problems *p)
+{
+	const char *verifier = capture_verifier(), *feature;
+
+	if (err == -EPERM && !verifier)
+		return problems_add(
+			p, -EPERM, "BPF", NULL,
+			"no permission to load programs; run this as root, or with CAP_BPF, "
+			"CAP_NET_ADMIN and CAP_PERFMON");
+	if (err == -ENOSYS)
+		return problems_add(
+			p, -EOPNOTSUPP, "kernel", NULL,
+			"was built without BPF (CONFIG_BPF_SYSCALL); Linux 6.1 or later is needed");
+	if (verifier)
+		return problems_add(p, err, "BPF", PROGRAM,
+				    "the kernel's verifier refused the program: %s", verifier);
+	feature = missing_feature();
+	if (feature)
+		return problems_add(p, -EOPNOTSUPP, "kernel", NULL,
+				    "does not support %s; Linux 6.1 or later is needed", feature);
+	if (err == -ENOMEM || err == -E2BIG)
+		return problems_add(
+			p, err, "limits", NULL,
+			"the kernel has no memory for maps of this size; lower `limits`, or raise "
+			"the memory limit of this service: %s",
+			capture_text());
+	return problems_add(p, err, "BPF", PROGRAM, "the kernel does not load it (%s): %s",
+			    strerror(-err), capture_text());
+}
+
+/*
+ * Gives the object its maps. An array of maps gets its element's shape from the object; libbpf 1.1 cannot
+ * change that (nor is there a need to).
+ */
+static int set_maps(struct bpf_object *object, const struct map_set *maps)
+{
+	struct map_shape shapes[MAPS];
+	int err = 0;
+
+	map_shapes(&maps->limits, shapes);
+	for (int i = 0; !err && i < MAPS; i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(object, shapes[i].name);
+
+		err = maps->fd[i] >= 0 ? bpf_map__reuse_fd(map, maps->fd[i])
+				       : bpf_map__set_max_entries(map, shapes[i].entries);
+	}
+	return err;
+}
+
+/* Descriptors of our own: the object's die with it. */
+static int take_maps(const struct bpf_object *object, struct map_set *maps)
+{
+	struct map_shape shapes[MAPS];
+
+	map_shapes(&maps->limits, shapes);
+	for (int i = 0; i < MAPS; i++) {
+		const struct bpf_map *map = bpf_object__find_map_by_name(object, shapes[i].name);
+
+		if (maps->fd[i] < 0)
+			maps->fd[i] = fcntl(bpf_map__fd(map), F_DUPFD_CLOEXEC, 0);
+		if (maps->fd[i] < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+int load_run(struct bpf_object *object, const struct dataplane_options *options,
+	     struct map_set *maps, int *program_fd, struct problems *p)
+{
+	const struct bpf_program *program = bpf_object__find_program_by_name(object, PROGRAM);
+	int err;
+
+	if (!program)
+		return problems_add(p, -EINVAL, "BPF object", PROGRAM, "it has no such program");
+	err = set_constants(object, options, p);
+	if (err)
+		return err;
+	capture_start();
+	err = set_maps(object, maps);
+	if (!err)
+		err = bpf_object__load(object);
+	if (err)
+		return explain(err, p);
+	err = take_maps(object, maps);
+	if (err)
+		return problems_add(p, err, "BPF", PROGRAM, "no file descriptor is left: %s",
+				    strerror(-err));
+	*program_fd = bpf_program__fd(program);
+	return 0;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Changes of the maps: stores into mmapped arrays.
+ *
+ * Whatever a packet reads whole (a path, a listener table) has two versions. The spare is written, then one
+ * release store switches to it. A packet that began before the switch still reads the version that went out of
+ * force, so that one becomes writable only after a grace period: each spare remembers the number of grace
+ * periods at which it was left.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+
+#include "dataplane/internal.h"
+
+static int grace(void *self)
+{
+	struct dataplane *dp = self;
+
+	/* Returns after synchronize_rcu(): maybe_wait_bpf_programs() in kernel/bpf/syscall.c. */
+	if (bpf_map_update_elem(dp->maps.fd[MAP_grace], &(__u32){0}, &dp->grace_inner_fd, BPF_ANY))
+		return -errno;
+	dp->graces++;
+	return 0;
+}
+
+/* Waits if a packet may still read the spare that was left at grace period number `left`. */
+static int free_spare(struct dataplane *dp, uint64_t left)
+{
+	return left == dp->graces ? grace(dp) : 0;
+}
+
+static int write_service(void *self, uint32_t record, const struct sl_service *value)
+{
+	struct dataplane *dp = self;
+
+	if (record == 0 || record >= sl_service_records(&dp->maps.limits))
+		return -ERANGE;
+	dp->maps.services[record] = *value;
+	return 0;
+}
+
+static int write_backend(void *self, uint32_t index, const struct sl_backend *value)
+{
+	struct dataplane *dp = self;
+	struct sl_backend *backend;
+
+	if (index == SL_NOBODY || index > dp->maps.limits.backends)
+		return -ERANGE;
+	backend = &dp->maps.backends[index];
+	*backend = *value;
+	__atomic_store_n(&backend->active, 0, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static int write_path(void *self, uint32_t index, const struct sl_path *path)
+{
+	struct dataplane *dp = self;
+	struct sl_backend *backend;
+	uint64_t spare;
+	int err;
+
+	if (index == SL_NOBODY || index > dp->maps.limits.backends)
+		return -ERANGE;
+	err = free_spare(dp, dp->path_left[index]);
+	if (err)
+		return err;
+	backend = &dp->maps.backends[index];
+	spare = !(backend->active & 1);
+	backend->path[spare] = *path;
+	__atomic_store_n(&backend->active, spare, __ATOMIC_RELEASE);
+	dp->path_left[index] = dp->graces;
+	return 0;
+}
+
+static int write_flags(void *self, uint32_t index, uint32_t flags)
+{
+	struct dataplane *dp = self;
+
+	if (index == SL_NOBODY || index > dp->maps.limits.backends)
+		return -ERANGE;
+	__atomic_store_n(&dp->maps.backends[index].flags, flags, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static int clear_counters(void *self, uint32_t line)
+{
+	struct dataplane *dp = self;
+	uint64_t lines = sl_counter_lines(&dp->maps.limits);
+
+	if (line >= lines)
+		return -ERANGE;
+	for (uint64_t cpu = 0; cpu < dp->maps.limits.cpus; cpu++) {
+		struct sl_counter_line *l = &dp->maps.counters[cpu * lines + line];
+
+		for (unsigned int i = 0; i < SL_COUNTERS_PER_LINE; i++)
+			__atomic_store_n(&l->count[i], 0, __ATOMIC_RELAXED);
+	}
+	return 0;
+}
+
+static int write_listeners(void *self, const struct dataplane_listener *list, size_t count)
+{
+	struct dataplane *dp = self;
+	struct sl_control *control = dp->maps.control;
+	uint32_t max4 = sl_listener_buckets4(&dp->maps.limits);
+	uint32_t max6 = sl_listener_buckets6(&dp->maps.limits);
+	uint32_t spare = !(control->active & 1), base4 = spare * max4, base6 = spare * max6;
+	struct sl_listener_table *table = &control->table[spare];
+	int err;
+
+	err = free_spare(dp, dp->listeners_left);
+	if (err)
+		return err;
+	err = listeners_build(list, count, dp->maps.listeners4 + base4, max4,
+			      dp->maps.listeners6 + base6, max6, table);
+	if (err)
+		return err;
+	table->base4 = base4;
+	table->base6 = base6;
+	__atomic_store_n(&control->active, spare, __ATOMIC_RELEASE);
+	dp->listeners_left = dp->graces;
+	return 0;
+}
+
+static int check_slots(const struct dataplane *dp, const struct dataplane_store *stores,
+		       size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (stores[i].slot >= dp->maps.limits.slots)
+			return -ERANGE;
+	return 0;
+}
+
+static int store_cold(void *self, const struct dataplane_store *stores, size_t count)
+{
+	struct dataplane *dp = self;
+	int err = check_slots(dp, stores, count);
+
+	for (size_t i = 0; !err && i < count; i++) {
+		struct sl_cold_line *line = &dp->maps.cold[stores[i].slot / SL_COLD_PER_LINE];
+
+		__atomic_store_n(&line->word[stores[i].slot % SL_COLD_PER_LINE], stores[i].word,
+				 __ATOMIC_RELEASE);
+	}
+	return err;
+}
+
+static int store_hot(void *self, const struct dataplane_store *stores, size_t count)
+{
+	struct dataplane *dp = self;
+	int err = check_slots(dp, stores, count);
+
+	for (size_t i = 0; !err && i < count; i++) {
+		struct sl_hot_line *line = &dp->maps.hot[stores[i].slot / SL_HOT_PER_LINE];
+
+		__atomic_store_n(&line->word[stores[i].slot % SL_HOT_PER_LINE],
+				 (__u16)stores[i].word, __ATOMIC_RELEASE);
+	}
+	return err;
+}
+
+static int open_way(void *self, uint32_t ifindex)
+{
+	struct dataplane *dp = self;
+	struct bpf_devmap_val way = {.ifindex = ifindex};
+
+	return bpf_map_update_elem(dp->maps.fd[MAP_egress], &ifindex, &way, BPF_ANY) ? -errno : 0;
+}
+
+static void set_revision(void *self, uint64_t revision)
+{
+	struct dataplane *dp = self;
+
+	__atomic_store_n(&dp->maps.meta->revision, revision, __ATOMIC_RELEASE);
+}
+
+const struct dataplane_ops *dataplane_operations(void)
+{
+	static const struct dataplane_ops ops = {
+		.write_service = write_service,
+		.write_backend = write_backend,
+		.write_path = write_path,
+		.write_flags = write_flags,
+		.clear_counters = clear_counters,
+		.write_listeners = write_listeners,
+		.store_cold = store_cold,
+		.store_hot = store_hot,
+		.open_way = open_way,
+		.grace = grace,
+		.set_revision = set_revision,
+	};
+
+	return &ops;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * XDP programs on devices, by pinned links: what the balancer and sluice-decap have in common. Pins and modes
+ * behave as dataplane_attach() says.
+ */
+#ifndef DATAPLANE_XDP_H
+#define DATAPLANE_XDP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/dataplane.h"
+
+struct pins;
+
+struct xdp_attach {
+	struct pins *pins; /* NULL: the link lives as long as *link_fd */
+	int program_fd;
+	const char *device;
+	uint32_t ifindex;
+	enum dataplane_mode mode;
+};
+
+/* *link_fd is set without pins only. */
+int xdp_attach(const struct xdp_attach *a, struct dataplane_link *out, int *link_fd,
+	       struct problems *warnings, struct problems *p);
+
+/* Detaches the pinned link of a device. -ENOENT: there is none. */
+int xdp_detach(struct pins *pins, const char *device, struct problems *p);
+
+/* The pinned links; returns their number, at most `max`. */
+size_t xdp_links(const struct pins *pins, struct dataplane_link *out, size_t max);
+
+/* ---- xdp_report.c ------------------------------------------------------------------------------- */
+
+const char *xdp_mode_name(enum dataplane_mode mode); /* "auto", "native", "generic" */
+
+/*
+ * Names the XDP program that holds a device, with the members of a libxdp dispatcher: "name (id 7, native)".
+ * NULL: none does. The caller frees it.
+ */
+char *xdp_holder(uint32_t ifindex);
+
+/*
+ * Why the driver refuses the program in a mode, in its own words: a link gets an errno only, but the netlink
+ * attach gets the kernel's message too, so it is tried for that. NULL: it has none. The caller frees it.
+ */
+char *xdp_refusal(int program_fd, uint32_t ifindex, enum dataplane_mode mode);
+
+#endif
