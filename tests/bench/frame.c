@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The packet that a case repeats, and the driver's plan for it. */
+#include <linux/if_ether.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
+#include <netinet/tcp.h>
+#include <netinet/udp.h>
+#include <string.h>
+
+#include "bench/bench.h"
+
+#define PORT   443
+#define CLIENT "198.51.100.1"
+
+static size_t build_transport(const struct bench_frame *frame, uint8_t *to, size_t room)
+{
+	struct tcphdr *tcp = (struct tcphdr *)to;
+	struct udphdr *udp = (struct udphdr *)to;
+
+	if (world_protocol(frame->to) == IPPROTO_UDP) {
+		udp->dest = htons(PORT);
+		udp->len = htons(room);
+	} else {
+		tcp->dest = htons(PORT);
+		tcp->doff = 5;
+		to[13] = frame->tcp_flags ? frame->tcp_flags : TH_ACK;
+	}
+	return room;
+}
+
+/* Client addresses are the driver's; here they are 0. */
+static void build_ip4(const struct bench_frame *frame, uint8_t *to, size_t room)
+{
+	size_t headers = 20 + frame->options * 4;
+	struct addr vip = world_vip(frame->to);
+	struct iphdr *ip = (struct iphdr *)to;
+
+	ip->version = 4;
+	ip->ihl = headers / 4;
+	ip->tot_len = htons(room);
+	ip->frag_off = htons(IP_DF);
+	ip->ttl = 60;
+	ip->protocol = world_protocol(frame->to);
+	memcpy(&ip->daddr, vip.bytes, 4);
+	memset(to + 20, 1, frame->options * 4); /* no operation, RFC 791 section 3.1 */
+	build_transport(frame, to + headers, room - headers);
+}
+
+static void build_ip6(const struct bench_frame *frame, uint8_t *to, size_t room)
+{
+	struct addr vip = world_vip(frame->to);
+	struct ip6_hdr *ip = (struct ip6_hdr *)to;
+
+	ip->ip6_flow = htonl(6 << 28);
+	ip->ip6_plen = htons(room - sizeof(*ip));
+	ip->ip6_nxt = world_protocol(frame->to);
+	ip->ip6_hlim = 60;
+	memcpy(&ip->ip6_src, (uint8_t[]){0x20, 0x01, 0x0d, 0xb8, 0, 0x51}, 6);
+	memcpy(&ip->ip6_dst, vip.bytes, 16);
+	build_transport(frame, to + sizeof(*ip), room - sizeof(*ip));
+}
+
+void frame_build(const struct bench_frame *frame, uint8_t data[FRAME_SIZE])
+{
+	uint16_t type = htons(frame->family == 4   ? ETH_P_IP
+			      : frame->family == 6 ? ETH_P_IPV6
+						   : ETH_P_ARP);
+	size_t room = FRAME_SIZE - ETH_HLEN;
+
+	memset(data, 0, FRAME_SIZE);
+	memcpy(data, (uint8_t[]){2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 3}, 12);
+	memcpy(data + 12, &type, sizeof(type));
+	if (frame->family == 4)
+		build_ip4(frame, data + ETH_HLEN, room);
+	else if (frame->family == 6)
+		build_ip6(frame, data + ETH_HLEN, room);
+}
+
+static uint64_t word(const uint8_t *bytes)
+{
+	uint64_t value;
+
+	memcpy(&value, bytes, sizeof(value));
+	return value;
+}
+
+void frame_plan(const struct bench_case *c, const uint8_t data[FRAME_SIZE], struct bench_plan *plan)
+{
+	*plan = (struct bench_plan){
+		.mask = c->flows - 1,
+		.ethernet = {word(data), word(data + 6)},
+		.family = c->frame.family,
+		.transport_at = c->frame.family == 6 ? 54 : 34 + c->frame.options * 4,
+	};
+	for (unsigned int i = 0; i < 4; i++)
+		plan->address[i] = word(data + (c->frame.family == 6 ? 22 : 26) + i * 8);
+	plan->transport = word(data + plan->transport_at);
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The bench's command line. */
+#include <errno.h>
+#include <getopt.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench/bench.h"
+#include "bench.skel.h" /* needs plan.h */
+
+static const char help[] =
+	"usage: bench [-q] [-j] [--json FILE] [--cpu N] [--case TEXT] [--object FILE]\n"
+	"\n"
+	"Measures what the data path costs, beside floors in the same rounds. Needs root.\n"
+	"\n"
+	"  -q, --quick        the most important cases, fewer and shorter rounds: under 40 s\n"
+	"  -j                 JSON on standard output instead of tables\n"
+	"      --json FILE    JSON into FILE, tables on standard output\n"
+	"      --cpu N        run on this CPU (default: the last one)\n"
+	"      --case TEXT    only the cases whose names contain TEXT, and nothing else\n"
+	"      --object FILE  another BPF object of the balancer than the built-in one\n"
+	"  -h, --help         this\n"
+	"\n"
+	"Exit code: 0 measured, 1 a case did not do what it says, or the bench cannot run, 2 "
+	"usage.\n"
+	"docs/bench.md tells the method and what the numbers mean.\n";
+
+void fail(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fputs("bench: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+	va_end(args);
+	exit(EXIT_FAILURE);
+}
+
+bool bench_has(const struct bench *bench, const struct bench_case *c)
+{
+	if (bench->only)
+		return strstr(c->name, bench->only);
+	return c->quick || !bench->quick;
+}
+
+struct options {
+	bool json;
+	const char *json_file, *object;
+};
+
+static int parse_options(int argc, char **argv, struct bench *bench, struct options *options)
+{
+	enum { JSON = 256, CPU, CASE, OBJECT };
+	static const struct option longs[] = {{"quick", no_argument, NULL, 'q'},
+					      {"json", required_argument, NULL, JSON},
+					      {"cpu", required_argument, NULL, CPU},
+					      {"case", required_argument, NULL, CASE},
+					      {"object", required_argument, NULL, OBJECT},
+					      {"help", no_argument, NULL, 'h'},
+					      {NULL, 0, NULL, 0}};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "qjh", longs, NULL)) != -1)
+		switch (option) {
+		case 'q':
+			bench->quick = true;
+			break;
+		case 'j':
+			options->json = true;
+			break;
+		case JSON:
+			options->json_file = optarg;
+			break;
+		case CPU:
+			bench->cpu = atoi(optarg);
+			break;
+		case CASE:
+			bench->only = optarg;
+			break;
+		case OBJECT:
+			options->object = optarg;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			exit(EXIT_SUCCESS);
+		default:
+			return -EINVAL;
+		}
+	return optind == argc ? 0 : -EINVAL;
+}
+
+static void pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		fail("CPU %d: cannot run there: %s; choose another one by --cpu", cpu,
+		     strerror(errno));
+}
+
+static void run(struct bench *bench, const struct options *options)
+{
+	struct results results;
+
+	pin(bench->cpu);
+	bench->packets = bench->quick ? 500000 : 2000000;
+	bench->rounds = bench->quick ? 9 : 11;
+	bench->rerun_s = bench->quick ? 10 : 60;
+	bench->bpf = bench_bpf__open_and_load();
+	if (!bench->bpf)
+		fail("the bench's own programs do not load: %s%s", strerror(errno),
+		     geteuid() ? "; run it as root" : "");
+	for (enum bench_knobs knobs = 0; knobs < KNOBS; knobs++)
+		world_open(&bench->worlds[knobs], knobs, options->object);
+	rounds_run(bench, &results);
+	for (size_t i = 0; i < case_count; i++)
+		if (bench_has(bench, &cases[i]))
+			printf("%-20s %6.1f ns (%5.1f-%5.1f)  %5.2f x  clean %u disturbed %u\n",
+			       cases[i].name, results.cases[i].ns, results.cases[i].low,
+			       results.cases[i].high, results.cases[i].multiple,
+			       results.cases[i].clean, results.cases[i].disturbed);
+	printf("null %.1f full %.1f\n", results.null_ns, results.full_ns);
+}
+
+int main(int argc, char **argv)
+{
+	struct bench bench = {.cpu = sysconf(_SC_NPROCESSORS_ONLN) - 1};
+	struct options options = {0};
+
+	if (parse_options(argc, argv, &bench, &options)) {
+		fputs(help, stderr);
+		return 2;
+	}
+	run(&bench, &options);
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* What the driver makes of its frame, for one case: written by the bench, read by bench.bpf.c. */
+#ifndef BENCH_PLAN_H
+#define BENCH_PLAN_H
+
+#include <linux/types.h>
+
+#define FRAME_SIZE 128 /* bytes of every frame, so that each offset below lies inside it */
+
+/* Words are as they lie in the frame, little-endian. */
+struct bench_plan {
+	__u64 next; /* number of the next packet; the only word that the driver writes */
+	__u64 mask; /* number of flows - 1, a power of two less one; all ones: every packet is a new flow */
+	__u64 ethernet[2];  /* bytes 0-7 and 6-13 of the frame */
+	__u64 address[4];   /* IPv4: [0] source and destination; IPv6: source, destination */
+	__u64 transport;    /* the transport header's first 8 bytes */
+	__u32 transport_at; /* its offset in the frame, below FRAME_SIZE - 8 */
+	__u32 family;	    /* 4, 6; 0: neither, and nothing but the Ethernet header is written */
+	__u32 ifindex;	    /* where the generator sends its frames */
+	__u32 pad;
+};
+
+#endif

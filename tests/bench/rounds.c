@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Rounds: in each, every case is run once between two runs of the null program with the same packets, and
+ * beside the `full` floor and its own null. A disturbance thus costs one round of each case at most. A round in
+ * which a null took over 15 % longer than the best one of its case is run again, while there is time.
+ */
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "bench/bench.h"
+#include "bench/run.h"
+
+#define DISTURBED 1.15
+
+struct round {
+	double null[2], target; /* ns a packet, the driver's share included */
+	double reference_null, reference;
+};
+
+/* All rounds of one case. */
+struct series {
+	struct round *rounds; /* [bench->rounds] */
+	double best_null, best_reference_null;
+	unsigned int disturbed;
+};
+
+static double least(double a, double b)
+{
+	return a < b ? a : b;
+}
+
+static double net(const struct round *r)
+{
+	return r->target - (r->null[0] + r->null[1]) / 2;
+}
+
+static double full(const struct round *r)
+{
+	return r->reference - r->reference_null;
+}
+
+static void run_round(struct bench *bench, const struct bench_case *c, struct series *s,
+		      struct round *r)
+{
+	r->reference_null = run_packets(bench, &reference_case, PROGRAM_NULL, bench->packets);
+	r->reference = run_packets(bench, &reference_case, PROGRAM_FULL, bench->packets);
+	r->null[0] = run_packets(bench, c, PROGRAM_NULL, bench->packets);
+	r->target = run_packets(bench, c, c->program, bench->packets);
+	r->null[1] = run_packets(bench, c, PROGRAM_NULL, bench->packets);
+	s->best_null = least(s->best_null, least(r->null[0], r->null[1]));
+	s->best_reference_null = least(s->best_reference_null, r->reference_null);
+}
+
+static bool is_disturbed(const struct series *s, const struct round *r)
+{
+	return r->null[0] > DISTURBED * s->best_null || r->null[1] > DISTURBED * s->best_null ||
+	       r->reference_null > DISTURBED * s->best_reference_null;
+}
+
+static double now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+/* Runs disturbed rounds again, until there is none or the time is over. */
+static void run_again(struct bench *bench, struct series *series)
+{
+	double end = now_s() + bench->rerun_s;
+	bool again = true;
+
+	while (again) {
+		again = false;
+		for (size_t i = 0; i < case_count; i++)
+			for (unsigned int n = 0; series[i].rounds && n < bench->rounds; n++) {
+				if (!is_disturbed(&series[i], &series[i].rounds[n]))
+					continue;
+				if (now_s() > end)
+					return;
+				run_round(bench, &cases[i], &series[i], &series[i].rounds[n]);
+				series[i].disturbed++;
+				again = true;
+			}
+	}
+}
+
+static int compare(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Sorts `values` and returns the value below which `share` of them lie. */
+static double quantile(double *values, size_t count, double share)
+{
+	double at = share * (count - 1);
+	size_t below = at;
+
+	qsort(values, count, sizeof(*values), compare);
+	return below + 1 < count
+		       ? values[below] + (at - below) * (values[below + 1] - values[below])
+		       : values[below];
+}
+
+static void conclude(const struct bench *bench, const struct series *s, struct result *out)
+{
+	double *ns = mem_array(bench->rounds, sizeof(*ns));
+	double *multiple = mem_array(bench->rounds, sizeof(*multiple));
+
+	*out = (struct result){.disturbed = s->disturbed};
+	for (unsigned int n = 0; n < bench->rounds; n++) {
+		ns[n] = net(&s->rounds[n]);
+		multiple[n] = ns[n] / full(&s->rounds[n]);
+		out->clean += !is_disturbed(s, &s->rounds[n]);
+	}
+	out->ns = quantile(ns, bench->rounds, 0.5);
+	out->low = quantile(ns, bench->rounds, 0.25);
+	out->high = quantile(ns, bench->rounds, 0.75);
+	out->multiple = quantile(multiple, bench->rounds, 0.5);
+	free(ns);
+	free(multiple);
+}
+
+/* The medians of the reference over all rounds of all cases. */
+static void conclude_reference(const struct bench *bench, const struct series *series,
+			       struct results *out)
+{
+	double *null = mem_array(case_count * bench->rounds, sizeof(*null));
+	double *floor = mem_array(case_count * bench->rounds, sizeof(*floor));
+	size_t count = 0;
+
+	for (size_t i = 0; i < case_count; i++)
+		for (unsigned int n = 0; series[i].rounds && n < bench->rounds; n++, count++) {
+			null[count] = series[i].rounds[n].reference_null;
+			floor[count] = full(&series[i].rounds[n]);
+		}
+	out->null_ns = quantile(null, count, 0.5);
+	out->full_ns = quantile(floor, count, 0.5);
+	free(null);
+	free(floor);
+}
+
+void rounds_run(struct bench *bench, struct results *out)
+{
+	struct series *series = mem_array(case_count, sizeof(*series));
+
+	*out = (struct results){.cases = mem_array(case_count, sizeof(*out->cases))};
+	for (size_t i = 0; i < case_count; i++)
+		if (bench_has(bench, &cases[i])) {
+			check_case(bench, &cases[i]);
+			series[i].rounds = mem_array(bench->rounds, sizeof(*series[i].rounds));
+			series[i].best_null = series[i].best_reference_null = 1e9;
+		}
+	for (unsigned int n = 0; n < bench->rounds; n++)
+		for (size_t i = 0; i < case_count; i++)
+			if (series[i].rounds)
+				run_round(bench, &cases[i], &series[i], &series[i].rounds[n]);
+	run_again(bench, series);
+	for (size_t i = 0; i < case_count; i++) {
+		if (!series[i].rounds)
+			continue;
+		conclude(bench, &series[i], &out->cases[i]);
+		out->rounds += bench->rounds;
+		out->disturbed += series[i].disturbed;
+	}
+	conclude_reference(bench, series, out);
+	for (size_t i = 0; i < case_count; i++)
+		free(series[i].rounds);
+	free(series);
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <string.h>
+#include <time.h>
+
+#include "bench/run.h"
+#include "bench.skel.h" /* needs plan.h */
+
+int run_driver_fd(const struct bench *bench)
+{
+	return bpf_program__fd(bench->bpf->progs.driver);
+}
+
+int program_fd(const struct bench *bench, enum bench_program program, enum bench_knobs knobs)
+{
+	const struct bpf_program *const floors[PROGRAMS] = {
+		[PROGRAM_NULL] = bench->bpf->progs.null,
+		[PROGRAM_FLOOR20] = bench->bpf->progs.floor20,
+		[PROGRAM_PARSE] = bench->bpf->progs.parse,
+		[PROGRAM_FULL] = bench->bpf->progs.full,
+	};
+
+	return program == PROGRAM_BALANCER ? dataplane_program_fd(bench->worlds[knobs].dp)
+					   : bpf_program__fd(floors[program]);
+}
+
+unsigned int run_action(const struct bench_case *c, enum bench_program program)
+{
+	if (program == PROGRAM_BALANCER)
+		return verdict_action(c->verdict);
+	return program == PROGRAM_PARSE ? XDP_PASS : XDP_TX;
+}
+
+void run_prepare(struct bench *bench, const struct bench_case *c, enum bench_program program,
+		 uint64_t first, uint8_t frame[FRAME_SIZE])
+{
+	struct bench_plan *plan = &bench->bpf->bss->plan;
+	uint32_t zero = 0, fd = program_fd(bench, program, c->knobs);
+
+	if (bpf_map__update_elem(bench->bpf->maps.target, &zero, sizeof(zero), &fd, sizeof(fd), 0))
+		fail("%s: the driver cannot call the program: %s", c->name, strerror(errno));
+	frame_build(&c->frame, frame);
+	frame_plan(c, frame, plan);
+	plan->next = first;
+}
+
+static double thread_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return now.tv_sec * 1e9 + now.tv_nsec;
+}
+
+double run_packets(struct bench *bench, const struct bench_case *c, enum bench_program program,
+		   uint64_t packets)
+{
+	const struct world *world = &bench->worlds[c->knobs];
+	uint8_t frame[FRAME_SIZE];
+	uint64_t counted = world_count(world, c->verdict), sent;
+	uint64_t first = c->flows ? 0 : bench->new_flows;
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = sizeof(frame),
+		    .repeat = packets);
+	double begin, ns;
+
+	run_prepare(bench, c, program, first, frame);
+	begin = thread_ns();
+	if (bpf_prog_test_run_opts(run_driver_fd(bench), &options))
+		fail("%s: BPF_PROG_TEST_RUN: %s", c->name, strerror(errno));
+	ns = (thread_ns() - begin) / packets;
+	bench->new_flows += c->flows ? 0 : packets;
+	sent = bench->bpf->bss->plan.next - first;
+	counted = world_count(world, c->verdict) - counted;
+	if (sent != packets || options.retval != run_action(c, program))
+		fail("%s: the driver sent %lu of %lu packets, the last one's XDP action was %u",
+		     c->name, sent, packets, options.retval);
+	if (program == PROGRAM_BALANCER && counted != packets)
+		fail("%s: %lu of %lu packets got the verdict '%s'", c->name, counted, packets,
+		     verdict_name(c->verdict));
+	return ns;
+}

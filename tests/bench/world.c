@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A balancer with the bench's services in its maps, all written through the dataplane's operations. */
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/problem.h"
+#include "bench/bench.h"
+#include "core/key.h"
+#include "core/maglev.h"
+
+static const struct {
+	const char *name, *vip;
+	uint8_t protocol;
+	uint8_t outer; /* family of the backends; 0: there are none */
+} services[SERVICES] = {
+	[SERVICE_NONE] = {"", "203.0.113.99", IPPROTO_TCP, 0},
+	[SERVICE_4IN4] = {"4in4", "203.0.113.10", IPPROTO_TCP, 4},
+	[SERVICE_UDP] = {"udp", "203.0.113.10", IPPROTO_UDP, 4},
+	[SERVICE_6IN6] = {"6in6", "2001:db8:f::10", IPPROTO_TCP, 6},
+	[SERVICE_6IN4] = {"6in4", "2001:db8:f::11", IPPROTO_TCP, 4},
+	[SERVICE_4IN6] = {"4in6", "203.0.113.11", IPPROTO_TCP, 6},
+	[SERVICE_EMPTY] = {"empty", "203.0.113.12", IPPROTO_TCP, 0},
+};
+
+static struct addr parse_address(const char *text)
+{
+	struct addr address;
+
+	if (addr_parse(text, &address))
+		fail("%s: no address", text);
+	return address;
+}
+
+struct addr world_vip(enum bench_service service)
+{
+	return parse_address(services[service].vip);
+}
+
+uint8_t world_protocol(enum bench_service service)
+{
+	return services[service].protocol;
+}
+
+uint8_t world_outer_family(enum bench_service service)
+{
+	return services[service].outer;
+}
+
+struct addr world_backend(enum bench_service service, unsigned int i)
+{
+	struct addr address =
+		parse_address(services[service].outer == 4 ? "10.0.0.0" : "2001:db8:1::");
+	uint8_t *end = address.bytes + addr_size(address.family);
+
+	end[-2] = service;
+	end[-1] = i + 1;
+	return address;
+}
+
+static uint32_t backend_index(enum bench_service service, unsigned int i)
+{
+	return 1 + (service - 1) * BACKENDS + i;
+}
+
+static uint16_t fold(const uint8_t *bytes, size_t size)
+{
+	uint32_t sum = 0;
+	uint16_t word;
+
+	for (size_t i = 0; i < size; i += sizeof(word)) {
+		memcpy(&word, bytes + i, sizeof(word));
+		sum += word;
+	}
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+static void make_path(const struct addr *to, struct sl_path *path)
+{
+	struct addr from = parse_address(to->family == 4 ? TUNNEL_FROM : TUNNEL_FROM6);
+	uint8_t *ip = path->header + 14;
+
+	path->ifindex = IN_IFINDEX;
+	path->family = to->family;
+	path->encapsulation = SL_ENCAP_IPIP;
+	memcpy(path->header, (uint8_t[]){2, 0, 0, 0, 1, 1, 2, 0, 0, 0, 0, 2}, 12);
+	if (to->family == 4) {
+		path->inner_max = 1480;
+		path->header_len = 34;
+		memcpy(ip - 2, (uint8_t[]){8, 0, 0x45}, 3);
+		ip[8] = 64;
+		memcpy(ip + 12, from.bytes, 4);
+		memcpy(ip + 16, to->bytes, 4);
+		path->checksum4 = fold(ip, 20);
+	} else {
+		path->inner_max = 1460;
+		path->header_len = 54;
+		memcpy(ip - 2, (uint8_t[]){0x86, 0xdd, 0x60}, 3);
+		ip[7] = 64;
+		memcpy(ip + 8, from.bytes, 16);
+		memcpy(ip + 24, to->bytes, 16);
+	}
+}
+
+static void check_write(int err, const char *what)
+{
+	if (err)
+		fail("%s: cannot be written: %s", what, strerror(-err));
+}
+
+static void fill_backends(const struct world *w, enum bench_service service)
+{
+	for (unsigned int i = 0; services[service].outer && i < BACKENDS; i++) {
+		struct addr to = world_backend(service, i);
+		struct sl_backend backend = {
+			.service = sl_counter_services(&w->view->limits) + service,
+			.family = to.family,
+		};
+
+		memcpy(backend.address, to.bytes, sizeof(to.bytes));
+		make_path(&to, &backend.path[0]);
+		check_write(dataplane_operations()->write_backend(w->dp, backend_index(service, i),
+								  &backend),
+			    "a backend");
+	}
+}
+
+static void fill_slots(const struct world *w, const struct key *key, enum bench_service service,
+		       uint32_t base)
+{
+	const struct dataplane_ops *ops = dataplane_operations();
+	struct maglev_member members[BACKENDS] = {0};
+	struct dataplane_store *stores = mem_array(TABLE_SIZE, sizeof(*stores));
+	uint16_t *table = mem_array(TABLE_SIZE, sizeof(*table));
+
+	for (unsigned int i = 0; i < BACKENDS; i++)
+		members[i] = (struct maglev_member){world_backend(service, i), 1};
+	check_write(maglev_build(key->maglev, services[service].name, members, BACKENDS, TABLE_SIZE,
+				 table),
+		    "a Maglev table");
+	for (uint32_t i = 0; i < TABLE_SIZE; i++)
+		stores[i] = (struct dataplane_store){
+			base + i,
+			services[service].outer ? backend_index(service, table[i]) : SL_NOBODY};
+	check_write(ops->store_cold(w->dp, stores, TABLE_SIZE), "cold words");
+	check_write(ops->store_hot(w->dp, stores, TABLE_SIZE), "hot words");
+	free(table);
+	free(stores);
+}
+
+static void fill_service(const struct world *w, const struct key *key, enum bench_service service)
+{
+	struct sl_service record = {
+		.slots_base = service * (TABLE_SIZE + SL_HOT_PER_LINE - 1) / SL_HOT_PER_LINE *
+			      SL_HOT_PER_LINE,
+		.slots = TABLE_SIZE,
+		.counters = sl_counter_services(&w->view->limits) + service,
+	};
+
+	snprintf(record.name, sizeof(record.name), "%s", services[service].name);
+	fill_backends(w, service);
+	fill_slots(w, key, service, record.slots_base);
+	check_write(dataplane_operations()->write_service(w->dp, service, &record), "a service");
+}
+
+static void fill_listeners(const struct world *w)
+{
+	struct dataplane_listener list[SERVICES + LISTENERS] = {0};
+	size_t count = 0;
+
+	for (enum bench_service s = SERVICE_NONE + 1; s < SERVICES; s++)
+		list[count++] =
+			(struct dataplane_listener){world_vip(s), 443, services[s].protocol, s};
+	for (unsigned int i = 0; i < LISTENERS; i++) {
+		struct addr filler = {.family = 4, .bytes = {198, 18, i >> 8, i}};
+
+		list[count++] = (struct dataplane_listener){filler, 443, IPPROTO_TCP, SERVICE_4IN4};
+	}
+	check_write(dataplane_operations()->write_listeners(w->dp, list, count),
+		    "the listener table");
+}
+
+static void read_object(const char *path, struct dataplane_options *options)
+{
+	struct problems p = {0};
+	char *data;
+
+	if (file_read(path, 64 << 20, &data, &options->object_size, &p)) {
+		problems_print(&p, stderr);
+		exit(EXIT_FAILURE);
+	}
+	options->object = data;
+}
+
+void world_open(struct world *w, enum bench_knobs knobs, const char *object)
+{
+	struct dataplane_options options = {
+		.limits = {.cpus = sysconf(_SC_NPROCESSORS_CONF),
+			   .services = 256,
+			   .listeners = 4 << 10,
+			   .backends = 4096,
+			   .flows = 1 << 20,
+			   .slots = 4 << 20},
+		.redirect = knobs == KNOBS_REDIRECT,
+	};
+	struct problems p = {0};
+	struct key key;
+
+	key_derive((const uint8_t[SL_KEY_SIZE]){1, 2, 3, 4, 5, 6, 7, 8}, &key);
+	options.key = key.hash;
+	if (object)
+		read_object(object, &options);
+	if (dataplane_open(&options, &w->dp, &p)) {
+		problems_print(&p, stderr);
+		exit(EXIT_FAILURE);
+	}
+	free((void *)options.object);
+	w->view = dataplane_view(w->dp);
+	for (enum bench_service s = SERVICE_NONE + 1; s < SERVICES; s++)
+		fill_service(w, &key, s);
+	fill_listeners(w);
+}
+
+void world_close(struct world *w)
+{
+	dataplane_close(w->dp);
+}
+
+uint64_t world_count(const struct world *w, enum sl_verdict verdict)
+{
+	uint64_t line[SL_COUNTERS_PER_LINE];
+
+	dataplane_count(w->view, verdict / SL_COUNTERS_PER_LINE, line);
+	return line[verdict % SL_COUNTERS_PER_LINE];
+}
