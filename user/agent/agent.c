@@ -96,9 +96,12 @@ static int apply_between(struct agent *agent, struct config *config, bool force,
 {
 	struct problems warnings = {}, undone = {};
 	struct interfaces next;
-	int err = interfaces_open(agent->dp, agent->net, config, &agent->interfaces, &next,
-				  &warnings, p);
+	bool several = config->interface_count > 1;
+	int err = several ? dataplane_set_redirect(agent->dp, true, p) : 0;
 
+	if (!err)
+		err = interfaces_open(agent->dp, agent->net, config, &agent->interfaces, &next,
+				      &warnings, p);
 	if (err) {
 		config_free(config);
 		problems_free(&warnings);
@@ -109,6 +112,8 @@ static int apply_between(struct agent *agent, struct config *config, bool force,
 		interfaces_abort(agent->dp, &next, &undone);
 	else
 		interfaces_commit(agent->dp, &agent->interfaces, &next, &undone);
+	/* One interface needs no redirection, and is faster without. */
+	dataplane_set_redirect(agent->dp, agent->interfaces.count > 1, &undone);
 	log_and_free(LOG_LEVEL_WARNING, &warnings);
 	log_and_free(LOG_LEVEL_ERROR, &undone);
 	return err;

@@ -79,10 +79,11 @@ static void switch_back(struct dataplane *dp, const struct interface *i, struct 
 {
 	struct dataplane_link link;
 
-	dataplane_detach(dp, i->link.device, p);
 	if (i->before.device[0])
 		dataplane_attach(dp, i->before.device, i->before.ifindex, i->before.mode, &link,
 				 NULL, p);
+	else
+		dataplane_detach(dp, i->link.device, p);
 }
 
 void interfaces_abort(struct dataplane *dp, struct interfaces *next, struct problems *p)
@@ -93,34 +94,21 @@ void interfaces_abort(struct dataplane *dp, struct interfaces *next, struct prob
 	interfaces_free(next);
 }
 
-/*
- * Attaches one interface. A link keeps its mode for life, so another mode is a new link: for a moment the
- * interface has none, and its packets go to the kernel.
- */
+/* Attaches one interface, or gives its pinned link the present program. */
 static int attach(struct dataplane *dp, const struct net_device *device, struct interface *i,
 		  const struct dataplane_link *before, struct problems *warnings,
 		  struct problems *p)
 {
-	enum dataplane_mode mode = modes[i->wanted];
-	bool other_mode = before && mode != DATAPLANE_AUTO && mode != before->mode;
-	struct dataplane_link link;
-	int err = 0;
+	bool was_there = before && before->ifindex == device->ifindex;
+	int err = dataplane_attach(dp, device->name, device->ifindex, modes[i->wanted], &i->link,
+				   warnings, p);
 
-	memcpy(i->link.device, device->name, sizeof(i->link.device));
-	if (before)
-		i->before = *before;
-	if (other_mode)
-		err = dataplane_detach(dp, device->name, p);
-	if (!err)
-		err = dataplane_attach(dp, device->name, device->ifindex, mode, &link, warnings, p);
-	if (err) {
-		if (other_mode)
-			switch_back(dp, i, p);
+	if (err)
 		return err;
-	}
-	i->link = link;
 	i->attached = true;
-	i->switched = !before || other_mode;
+	i->switched = !was_there || before->mode != i->link.mode;
+	if (was_there)
+		i->before = *before;
 	return 0;
 }
 
@@ -226,15 +214,15 @@ bool interfaces_follow(struct interfaces *is, struct dataplane *dp, struct net *
 					     "has gone: no packet is taken there until it is back");
 			changed |= i->attached;
 			i->attached = false;
+			i->failed_ifindex = 0;
 			set_problem(i, "the interface has gone");
 		} else if (!i->attached || device.ifindex != i->link.ifindex) {
-			/* Once for each device: one that cannot be attached is not tried again. */
-			if (!i->attached && i->problem && device.ifindex == i->link.ifindex)
+			if (device.ifindex == i->failed_ifindex)
 				continue;
 			changed = true;
 			i->attached = false;
 			if (attach(dp, &device, i, NULL, warnings, p)) {
-				i->link.ifindex = device.ifindex;
+				i->failed_ifindex = device.ifindex;
 				set_problem(
 					i,
 					"the interface is back, and sluice could not be attached");

@@ -22,6 +22,7 @@ struct interface {
 	enum config_mode wanted;
 	bool attached; /* false: the device went away; `problem` says so */
 	char *problem;
+	uint32_t failed_ifindex; /* a device that came back and could not be attached; 0: none */
 	/* While a change is open: what to go back to. */
 	bool switched;		      /* this change attached it, or in another mode */
 	struct dataplane_link before; /* device "": it was not attached */

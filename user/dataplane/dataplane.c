@@ -93,9 +93,19 @@ static int make_grace_inner(struct dataplane *dp, struct problems *p)
 	return 0;
 }
 
+static struct sl_knobs knobs_of(const struct dataplane_options *options)
+{
+	return (struct sl_knobs){
+		.counter_lines = sl_counter_lines(&options->limits),
+		.backend_lines = sl_counter_backends(&options->limits),
+		.redirect = options->redirect,
+	};
+}
+
 static int load(struct dataplane *dp, const struct dataplane_options *options, enum adopt_how how,
 		struct map_set *pinned, struct problems *p)
 {
+	const struct sl_knobs knobs = knobs_of(options);
 	int err = 0;
 
 	if (how == ADOPT_ALL) {
@@ -107,7 +117,7 @@ static int load(struct dataplane *dp, const struct dataplane_options *options, e
 	if (!err)
 		err = load_open(options, &dp->object, p);
 	if (!err)
-		err = load_run(dp->object, options, &dp->maps, &dp->program_fd, p);
+		err = load_run(dp->object, &knobs, &options->key, &dp->maps, &dp->program_fd, p);
 	if (!err)
 		err = map_set_mmap(&dp->maps, p);
 	if (!err)
@@ -150,8 +160,8 @@ struct switching {
 static int switch_link(void *arg, const char *name)
 {
 	const struct switching *s = arg;
-	char *path = pins_path(s->pins, "links", name);
-	int fd = bpf_obj_get(path), err = 0;
+	char *path = pins_path(s->pins, "links", name), *at = pins_at(s->pins, "links", name);
+	int fd = bpf_obj_get(at), err = 0;
 
 	/* ENOLINK: the device is gone, dataplane_attach() will replace the link. */
 	if (fd < 0 || (bpf_link_update(fd, s->program_fd, NULL) && errno != ENOLINK))
@@ -159,6 +169,7 @@ static int switch_link(void *arg, const char *name)
 				   strerror(errno));
 	if (fd >= 0)
 		close(fd);
+	free(at);
 	free(path);
 	return err;
 }
@@ -173,7 +184,7 @@ static int switch_links(struct dataplane *dp, int program_fd, struct problems *p
 /* Undoes install() as far as it came. */
 static void uninstall(struct dataplane *dp, int old_program_fd)
 {
-	char *path = pins_path(&dp->pins, "progs", PROGRAM);
+	char *path = pins_at(&dp->pins, "progs", PROGRAM);
 
 	if (old_program_fd >= 0) {
 		switch_links(dp, old_program_fd, NULL);
@@ -211,6 +222,25 @@ out:
 	return err;
 }
 
+/* Puts another program on the same maps in force. On failure the present one is in force everywhere. */
+static int replace_program(struct dataplane *dp, int program_fd, struct problems *p)
+{
+	int err = 0;
+
+	if (dp->pins.dir) {
+		err = pins_replace(&dp->pins, program_fd, "progs", PROGRAM, p);
+		if (!err)
+			err = switch_links(dp, program_fd, p);
+		if (err)
+			uninstall(dp, dp->program_fd);
+	}
+	for (size_t i = 0; !err && i < dp->links_count; i++)
+		if (bpf_link_update(dp->links[i].fd, program_fd, NULL))
+			err = problems_add(p, -errno, "link", dp->links[i].link.device,
+					   "does not take the new program: %s", strerror(errno));
+	return err;
+}
+
 /* ---- the public part ------------------------------------------------------------------------------- */
 
 static void set_view(struct dataplane *dp)
@@ -224,6 +254,8 @@ static struct dataplane *dataplane_new(const struct dataplane_options *options)
 {
 	struct dataplane *dp = mem_alloc(sizeof(*dp));
 
+	dp->options = *options;
+	dp->options.pin_dir = NULL; /* the caller's memory; `pins` has it */
 	map_set_init(&dp->maps, &options->limits);
 	dp->program_fd = dp->grace_inner_fd = -1;
 	dp->graces = 1;
@@ -283,6 +315,34 @@ void dataplane_close(struct dataplane *dp)
 	pins_close(&dp->pins);
 	free(dp->path_left);
 	free(dp);
+}
+
+int dataplane_set_redirect(struct dataplane *dp, bool redirect, struct problems *p)
+{
+	struct dataplane_options options = dp->options;
+	struct bpf_object *object;
+	struct sl_knobs knobs;
+	int program_fd, err;
+
+	if (redirect == options.redirect)
+		return 0;
+	options.redirect = redirect;
+	knobs = knobs_of(&options);
+	err = load_open(&options, &object, p);
+	if (err)
+		return err;
+	err = load_run(object, &knobs, &options.key, &dp->maps, &program_fd, p);
+	if (!err)
+		err = replace_program(dp, program_fd, p);
+	if (err) {
+		bpf_object__close(object);
+		return err;
+	}
+	bpf_object__close(dp->object);
+	dp->object = object;
+	dp->program_fd = program_fd;
+	dp->options.redirect = redirect;
+	return 0;
 }
 
 bool dataplane_adopted(const struct dataplane *dp)

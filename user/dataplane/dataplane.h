@@ -100,11 +100,11 @@ struct dataplane_options {
 	const char *pin_dir; /* NULL: nothing is pinned (tests) */
 	struct sl_limits limits;
 	struct sl_hash_key key;
-	uint8_t key_id
-		[8]; /* its fingerprint: other pinned maps are refused, their flows would all move */
+	/* The key's fingerprint: maps pinned under another one are refused, their flows would all move. */
+	uint8_t key_id[8];
 	bool redirect; /* knob: more than one interface */
-	const void *
-		object; /* another BPF object than the built-in one; NULL: built in (tests, other clang) */
+	/* Another BPF object than the built-in one (tests, other clang); NULL: built in. */
+	const void *object;
 	size_t object_size;
 };
 
@@ -116,12 +116,18 @@ int dataplane_open(const struct dataplane_options *options, struct dataplane **o
 		   struct problems *p);
 void dataplane_close(struct dataplane *dp); /* all that is pinned stays in force */
 
+/*
+ * Changes the knob `redirect`: loads the program anew on the same maps and puts it into every link, which loses no
+ * packet. On failure the present program stays everywhere.
+ */
+int dataplane_set_redirect(struct dataplane *dp, bool redirect, struct problems *p);
+
 bool dataplane_adopted(const struct dataplane *dp); /* false: the maps were made fresh */
 const struct dataplane_view *dataplane_view(const struct dataplane *dp);
 const struct dataplane_ops *dataplane_operations(void); /* `self` is the struct dataplane */
 int dataplane_program_fd(const struct dataplane *dp);	/* for BPF_PROG_TEST_RUN and the bench */
-int dataplane_map_fd(const struct dataplane *dp,
-		     const char *name); /* a name of maps.def; -ENOENT */
+/* A map by its name in maps.def; -ENOENT. */
+int dataplane_map_fd(const struct dataplane *dp, const char *name);
 
 enum dataplane_mode { DATAPLANE_AUTO, DATAPLANE_NATIVE, DATAPLANE_GENERIC };
 
@@ -164,7 +170,8 @@ size_t dataplane_listeners(const struct dataplane_view *v, struct dataplane_list
 
 /*
  * Builds a listener table into `buckets4`/`buckets6` (arrays of at most max4/max6 buckets, zeroed here) and
- * describes it in *out with base 0. Pure. -ENOSPC: no multiplier without overflow was found.
+ * describes it in *out with base 0. Pure. -ENOSPC: no multiplier without overflow was found; -EEXIST: a listener
+ * is listed twice; -EINVAL: its record is 0, or its protocol or family is none that has listeners.
  */
 int listeners_build(const struct dataplane_listener *list, size_t count,
 		    struct sl_listeners4 *buckets4, uint32_t max4, struct sl_listeners6 *buckets6,

@@ -48,7 +48,7 @@ int load_open(const struct dataplane_options *options, struct bpf_object **out, 
  * Loads: maps that have a descriptor in `maps` are taken, the others are made; then all have one. The
  * program's descriptor is the object's.
  */
-int load_run(struct bpf_object *object, const struct dataplane_options *options,
+int load_run(struct bpf_object *object, const struct sl_knobs *knobs, const struct sl_hash_key *key,
 	     struct map_set *maps, int *program_fd, struct problems *p);
 
 /* ---- adopt.c ------------------------------------------------------------------------------------ */
@@ -75,6 +75,7 @@ struct held_link {
 };
 
 struct dataplane {
+	struct dataplane_options options; /* that the program was loaded with */
 	struct pins pins;
 	struct map_set maps;
 	struct dataplane_view view;

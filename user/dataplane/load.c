@@ -94,21 +94,16 @@ static ssize_t find_constant(const struct bpf_object *object, const char *name, 
 	return -ENOENT;
 }
 
-static int set_constants(struct bpf_object *object, const struct dataplane_options *options,
-			 struct problems *p)
+static int set_constants(struct bpf_object *object, const struct sl_knobs *knobs,
+			 const struct sl_hash_key *key, struct problems *p)
 {
-	const struct sl_knobs knobs = {
-		.counter_lines = sl_counter_lines(&options->limits),
-		.backend_lines = sl_counter_backends(&options->limits),
-		.redirect = options->redirect,
-	};
 	const struct {
 		const char *name;
 		const void *value;
 		size_t size;
 	} constants[] = {
-		{"knobs", &knobs, sizeof(knobs)},
-		{"hash_key", &options->key, sizeof(options->key)},
+		{"knobs", knobs, sizeof(*knobs)},
+		{"hash_key", key, sizeof(*key)},
 	};
 	struct bpf_map *rodata = find_rodata(object);
 	size_t room = 0;
@@ -231,7 +226,7 @@ static int take_maps(const struct bpf_object *object, struct map_set *maps)
 	return 0;
 }
 
-int load_run(struct bpf_object *object, const struct dataplane_options *options,
+int load_run(struct bpf_object *object, const struct sl_knobs *knobs, const struct sl_hash_key *key,
 	     struct map_set *maps, int *program_fd, struct problems *p)
 {
 	const struct bpf_program *program = bpf_object__find_program_by_name(object, PROGRAM);
@@ -239,7 +234,7 @@ int load_run(struct bpf_object *object, const struct dataplane_options *options,
 
 	if (!program)
 		return problems_add(p, -EINVAL, "BPF object", PROGRAM, "it has no such program");
-	err = set_constants(object, options, p);
+	err = set_constants(object, knobs, key, p);
 	if (err)
 		return err;
 	capture_start();

@@ -23,16 +23,23 @@
 
 static int fail(struct problems *p, int error, const char *path, const char *what)
 {
-	const char *advice = error == EPERM || error == EACCES ? "; run this as root" : "";
+	bool forbidden = error == EPERM || error == EACCES;
+	const char *advice = forbidden ? "; run this as root" : "";
 
-	return problems_add(p, -error, "pin directory", path, "%s: %s%s", what, strerror(error),
-			    advice);
+	return problems_add(p, forbidden ? -EPERM : -error, "pin directory", path, "%s: %s%s", what,
+			    strerror(error), advice);
 }
 
 char *pins_path(const struct pins *pins, const char *kind, const char *name)
 {
 	return name ? mem_format("%s/%s/%s", pins->dir, kind, name)
 		    : mem_format("%s/%s", pins->dir, kind);
+}
+
+char *pins_at(const struct pins *pins, const char *kind, const char *name)
+{
+	return mem_format("/proc/self/fd/%d/%s%s%s", pins->fd, kind, name ? "/" : "",
+			  name ? name : "");
 }
 
 static void translate(const char *from, char to[16], char what, char into)
@@ -141,6 +148,8 @@ int pins_open(struct pins *pins, const char *dir, struct problems *p)
 		made = stat(dir, &is) != 0;
 		if (made)
 			err = file_make_dirs(dir, DIR_MODE, p);
+		if (err == -EACCES)
+			err = -EPERM;
 		if (!err)
 			err = lock_dir(dir, &fd, p);
 	} while (err == -ENOENT || err == -ESTALE);
@@ -180,7 +189,7 @@ void pins_close(struct pins *pins)
 int pins_each(const struct pins *pins, const char *kind, int (*each)(void *arg, const char *name),
 	      void *arg)
 {
-	char *path = pins_path(pins, kind, NULL);
+	char *path = pins_at(pins, kind, NULL);
 	DIR *dir = opendir(path);
 	struct dirent *entry;
 	int stop = 0;
@@ -243,7 +252,7 @@ void pins_tidy(struct pins *pins)
 
 static int detach_one(void *arg, const char *name)
 {
-	char *path = pins_path(arg, "links", name);
+	char *path = pins_at(arg, "links", name);
 	int fd = bpf_obj_get(path);
 
 	/* Unpinning detaches too, unless a process still holds the link. */
@@ -265,8 +274,9 @@ int pins_remove_all(struct pins *pins, struct problems *p)
 		err = remove_kind(pins, kinds[i]);
 	if (!err)
 		err = remove_new(pins);
-	/* It stays when it is a mount point or holds what is not ours. */
-	if (!err && rmdir(pins->dir) && errno != EBUSY && errno != ENOTEMPTY)
+	/* It stays when it is a mount point, holds what is not ours, or lies where only root may remove it. */
+	if (!err && rmdir(pins->dir) && errno != EBUSY && errno != ENOTEMPTY && errno != EACCES &&
+	    errno != EPERM)
 		err = -errno;
 	return err ? fail(p, -err, pins->dir, "not all of it could be removed") : 0;
 }
@@ -302,7 +312,8 @@ int pins_commit_maps(struct pins *pins, struct problems *p)
 
 int pins_replace(struct pins *pins, int fd, const char *kind, const char *name, struct problems *p)
 {
-	char *made = pins_path(pins, "new", "pin"), *path = pins_path(pins, kind, name);
+	char *made = pins_at(pins, "new", "pin"), *at = pins_at(pins, kind, name);
+	char *path = pins_path(pins, kind, name);
 	int err = make_dir(pins, "new", p);
 
 	if (!err)
@@ -311,13 +322,14 @@ int pins_replace(struct pins *pins, int fd, const char *kind, const char *name, 
 		unlink(made);
 		if (bpf_obj_pin(fd, made))
 			err = fail(p, errno, path, "could not be pinned");
-		else if (rename(made, path)) {
+		else if (rename(made, at)) {
 			err = fail(p, errno, path, "could not be put in its place");
 			unlink(made);
 		}
 		unlinkat(pins->fd, "new", AT_REMOVEDIR); /* unless there is more in it */
 	}
 	free(made);
+	free(at);
 	free(path);
 	return err;
 }

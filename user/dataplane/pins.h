@@ -41,8 +41,14 @@ void pins_tidy(struct pins *pins);
 /* Unpins all below the directory, links first, and removes it; what is not ours in it stays. */
 int pins_remove_all(struct pins *pins, struct problems *p);
 
-/* "<dir>/<kind>/<name>", or "<dir>/<kind>" if name is NULL; the caller frees it. */
+/* "<dir>/<kind>/<name>", or "<dir>/<kind>" if name is NULL, for people; the caller frees it. */
 char *pins_path(const struct pins *pins, const char *kind, const char *name);
+
+/*
+ * The same for the kernel, by way of the directory's descriptor: an agent that has dropped root may use its own
+ * directory, but not walk through a /sys/fs/bpf that systemd mounts with mode 0700.
+ */
+char *pins_at(const struct pins *pins, const char *kind, const char *name);
 
 /* A device's name as a file name in bpffs, and back. Both fit IFNAMSIZ. */
 void pins_from_device(const char *device, char name[16]);

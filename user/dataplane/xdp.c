@@ -148,12 +148,18 @@ static int make_link(const struct xdp_attach *a, enum dataplane_mode wish,
 
 /* ---- links that are pinned ------------------------------------------------------------------------ */
 
-static char *link_path(const struct pins *pins, const char *device)
+/* The descriptor of a pinned link; *path is its name for people, which the caller frees. */
+static int open_link(const struct pins *pins, const char *device, char **path)
 {
-	char name[IFNAMSIZ];
+	char name[IFNAMSIZ], *at;
+	int fd;
 
 	pins_from_device(device, name);
-	return pins_path(pins, "links", name);
+	*path = pins_path(pins, "links", name);
+	at = pins_at(pins, "links", name);
+	fd = bpf_obj_get(at);
+	free(at);
+	return fd < 0 ? -errno : fd;
 }
 
 /* Makes a link and pins it in the place of what is there. */
@@ -187,9 +193,9 @@ static int change_mode(const struct xdp_attach *a, int link_fd, enum dataplane_m
 
 static int attach_pinned(const struct xdp_attach *a, struct problems *warnings, struct problems *p)
 {
-	char *path = link_path(a->pins, a->device);
 	enum dataplane_mode mode;
-	int fd = bpf_obj_get(path), err;
+	char *path;
+	int fd = open_link(a->pins, a->device, &path), err;
 
 	if (fd < 0 || !link_is_on(fd, a->ifindex, &mode)) {
 		err = attach_new(a, a->mode, warnings, p);
@@ -238,15 +244,18 @@ int xdp_attach(const struct xdp_attach *a, struct dataplane_link *out, int *link
 
 int xdp_detach(struct pins *pins, const char *device, struct problems *p)
 {
-	char *path = link_path(pins, device);
-	int fd = bpf_obj_get(path), err = fd < 0 ? -errno : 0;
+	char *path, name[IFNAMSIZ], *at;
+	int fd = open_link(pins, device, &path), err = fd < 0 ? fd : 0;
 
 	if (fd >= 0) {
 		/* Unpinning detaches too, unless some process holds the link. */
 		bpf_link_detach(fd);
 		close(fd);
-		if (unlink(path))
+		pins_from_device(device, name);
+		at = pins_at(pins, "links", name);
+		if (unlink(at))
 			err = -errno;
+		free(at);
 	}
 	if (err == -ENOENT)
 		fail(p, err, device, "has no program of ours (%s)", path);
@@ -267,7 +276,7 @@ static int list_link(void *arg, const char *name)
 {
 	struct listing *l = arg;
 	struct dataplane_link *link = &l->out[l->count];
-	char *path = pins_path(l->pins, "links", name);
+	char *path = pins_at(l->pins, "links", name);
 	int fd = bpf_obj_get(path);
 	uint32_t id;
 
