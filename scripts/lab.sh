@@ -424,10 +424,11 @@ lab_plug()
 	lab_ip "$host" addr add "2001:db8:$segment::$number/64" dev "$device" nodad
 }
 
+# lab_default_route HOST GATEWAY4 GATEWAY6: the way to clients has the usual MTU.
 lab_default_route()
 {
-	lab_ip "$1" route add default via "$2"
-	lab_ip "$1" route add default via "$3"
+	lab_ip "$1" route add default via "$2" mtu 1500
+	lab_ip "$1" route add default via "$3" mtu 1500
 }
 
 lab_make_hosts()
