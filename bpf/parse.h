@@ -109,18 +109,20 @@ static __always_inline enum sl_verdict parse_ipv6(struct pkt *p, void *network, 
 
 static __always_inline enum sl_verdict parse(struct pkt *p)
 {
-	void *end = pkt_end(p);
-	struct ethhdr *eth = pkt_data(p);
+	void *data = pkt_data(p), *end = pkt_end(p), *network = data + sizeof(struct ethhdr);
+	__be16 type;
 
-	if ((void *)(eth + 1) > end)
+	if (network > end)
 		return SL_PASS_unreadable;
-	if (eth->h_dest[0] & 1)
+	if (*(__u8 *)data & 1)
 		return SL_PASS_group; /* else every balancer that a switch floods would send a copy */
-	if (eth->h_proto == bpf_htons(ETH_P_IP))
-		return parse_ipv4(p, eth + 1, end);
-	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
-		return parse_ipv6(p, eth + 1, end);
-	if (eth->h_proto == bpf_htons(ETH_P_8021Q) || eth->h_proto == bpf_htons(ETH_P_8021AD))
+	/* Not by struct ethhdr: that is packed, and would be read byte by byte. */
+	type = *(__be16 *)(data + offsetof(struct ethhdr, h_proto));
+	if (type == bpf_htons(ETH_P_IP))
+		return parse_ipv4(p, network, end);
+	if (type == bpf_htons(ETH_P_IPV6))
+		return parse_ipv6(p, network, end);
+	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD))
 		return SL_PASS_tagged;
 	return SL_PASS_not_ip;
 }

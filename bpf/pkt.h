@@ -7,6 +7,8 @@
 #ifndef BPF_PKT_H
 #define BPF_PKT_H
 
+#include <stddef.h>
+
 #include <linux/bpf.h>
 #include <linux/types.h>
 #include <bpf/bpf_helpers.h>
@@ -57,6 +59,17 @@ struct pkt {
 	__u32 service_line;  /* of the counters; 0: none yet */
 	__u32 backend_index; /* 0: none yet */
 };
+
+/* Sets what a step may read that no step has written; to zero the rest would cost 2 ns. */
+static __always_inline void pkt_init(struct pkt *p, struct xdp_md *ctx)
+{
+	p->ctx = ctx;
+	p->part = PKT_WHOLE;
+	p->tcp_flags = 0;
+	p->transport = NULL;
+	p->service_line = 0;
+	p->backend_index = SL_NOBODY;
+}
 
 static __always_inline __be16 pkt_port(const struct pkt *p)
 {

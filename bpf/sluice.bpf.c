@@ -32,8 +32,9 @@ static __always_inline enum sl_verdict steps(struct pkt *p)
 SEC("xdp")
 int balancer(struct xdp_md *ctx)
 {
-	struct pkt p = {.ctx = ctx};
+	struct pkt p;
 
+	pkt_init(&p, ctx);
 	return done(&p, steps(&p));
 }
 
