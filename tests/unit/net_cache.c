@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The view of links, neighbours and addresses: which messages count as a change, and what a new dump forgets. */
+/*
+ * The view of links, neighbours and addresses: which messages count as a change, and what a new
+ * dump forgets.
+ */
 #include <errno.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>

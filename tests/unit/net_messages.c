@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rtnetlink messages: what recorded ones say, and that no cut or lie makes a reader read past the end (ASan). */
+/*
+ * Rtnetlink messages: what recorded ones say, and that no cut or lie makes a reader read past the
+ * end (ASan).
+ */
 #include <errno.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Three kinds of things with one form: an entry has a key, stands in a hash table for look-up and in a list for
- * walks and sweeps, and knows its place there, so that each change costs the same however many there are.
+ * Three kinds of things with one form: an entry has a key, stands in a hash table for look-up and
+ * in a list for walks and sweeps, and knows its place there, so that each change costs the same
+ * however many there are.
  */
 #include "net/cache.h"
 
@@ -110,7 +111,10 @@ void cache_free(struct cache *cache)
 	free(cache);
 }
 
-/* The kernel tells each neighbour and address of a device that goes, but may have told before we listened. */
+/*
+ * The kernel tells each neighbour and address of a device that goes, but may have told before we
+ * listened.
+ */
 static void drop_device(struct kind *kind, uint32_t ifindex)
 {
 	size_t i = 0;
@@ -158,8 +162,10 @@ static int take_link(struct cache *cache, const struct nlmsghdr *message, size_t
 
 static int take_address(struct cache *cache, const struct nlmsghdr *message, size_t size)
 {
-	/* An address that has these may not be a source; the rest, and lifetimes, come and go with each
-	 * router advertisement. */
+	/*
+	 * An address that has these may not be a source; the rest, and lifetimes, come and go with
+	 * each router advertisement.
+	 */
 	const uint32_t matters = IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED;
 	struct net_address address;
 	struct entry *entry;
@@ -197,7 +203,10 @@ static enum cache_reach next_reach(enum cache_reach now, const struct net_neighb
 	return now == CACHE_FAILED ? CACHE_FAILED : CACHE_UNKNOWN;
 }
 
-/* Returns whether somebody wants to know: whether it can be reached, or at which MAC address, has changed. */
+/*
+ * Returns whether somebody wants to know: whether it can be reached, or at which MAC address, has
+ * changed.
+ */
 static bool update_neighbour(struct cache_neighbour *neighbour, const struct net_neighbour *to)
 {
 	enum cache_reach reach = next_reach(neighbour->reach, to);
@@ -210,8 +219,10 @@ static bool update_neighbour(struct cache_neighbour *neighbour, const struct net
 	return is_changed && neighbour->is_wanted;
 }
 
-/* The kernel has no entry any more. One that is wanted stays on record, so that a neighbour that did not
- * answer is not "unknown" again each time the kernel collects it. */
+/*
+ * The kernel has no entry any more. One that is wanted stays on record, so that a neighbour that
+ * did not answer is not "unknown" again each time the kernel collects it.
+ */
 static bool forget_neighbour(struct cache *cache, struct entry *entry)
 {
 	struct net_neighbour none = {.ifindex = entry->key.ifindex, .addr = entry->key.addr};

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The present view of links, neighbours and addresses, kept true by rtnetlink messages: pure, without a socket
- * or a clock. A message says whether it changed something that matters, so that a neighbour which goes from
- * stale to reachable and back for ever, or one that nobody has asked for, wakes nobody.
+ * The present view of links, neighbours and addresses, kept true by rtnetlink messages: pure,
+ * without a socket or a clock. A message says whether it changed something that matters, so that a
+ * neighbour which goes from stale to reachable and back for ever, or one that nobody has asked
+ * for, wakes nobody.
  *
- * After lost messages the view is listed anew: cache_begin(), all messages of the dumps, cache_sweep(), which
- * forgets what no message has named since.
+ * After lost messages the view is listed anew: cache_begin(), all messages of the dumps,
+ * cache_sweep(), which forgets what no message has named since.
  */
 #ifndef NET_CACHE_H
 #define NET_CACHE_H
@@ -38,20 +39,28 @@ struct cache_neighbour {
 struct cache *cache_new(void);
 void cache_free(struct cache *cache); /* NULL is fine */
 
-/* Takes one message of any type; `size` is the bytes there are. Returns 1: something that matters changed, 0: not,
- * -EBADMSG: the message is truncated or lies, and nothing of it was taken. */
+/*
+ * Takes one message of any type; `size` is the bytes there are. Returns 1: something that matters
+ * changed, 0: not, -EBADMSG: the message is truncated or lies, and nothing of it was taken.
+ */
 int cache_take(struct cache *cache, const struct nlmsghdr *message, size_t size);
 
 void cache_begin(struct cache *cache);
 void cache_sweep(struct cache *cache);
 
-/* NULL: not there. What is returned lives until the next cache_take(), _sweep() or _want_neighbour(). */
+/*
+ * NULL: not there. What is returned lives until the next cache_take(), _sweep() or
+ * _want_neighbour().
+ */
 const struct net_link *cache_link(const struct cache *cache, uint32_t ifindex);
 const struct net_link *cache_link_named(const struct cache *cache, const char *name);
 const struct net_address *cache_address(const struct cache *cache, const struct addr *addr);
 
-/* The record of a neighbour, made if there is none. From now on its changes count, and the record outlives the
- * kernel's own entry, which is collected soon after a failure; it goes with the device. */
+/*
+ * The record of a neighbour, made if there is none. From now on its changes count, and the record
+ * outlives the kernel's own entry, which is collected soon after a failure; it goes with the
+ * device.
+ */
 struct cache_neighbour *cache_want_neighbour(struct cache *cache, uint32_t ifindex,
 					     const struct addr *addr);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Each kind of message has a table that says how long an attribute of each type that matters may be. collect()
- * checks the whole row of attributes against it once, so that what follows reads values without a doubt.
- * libmnl's own mnl_attr_parse() is not used: it stops in silence at the first attribute that does not fit.
+ * Each kind of message has a table that says how long an attribute of each type that matters may
+ * be. collect() checks the whole row of attributes against it once, so that what follows reads
+ * values without a doubt. libmnl's own mnl_attr_parse() is not used: it stops in silence at the
+ * first attribute that does not fit.
  */
 #include "net/messages.h"
 
@@ -23,7 +24,10 @@
 #define LLADDR_MAX 32 /* MAX_ADDR_LEN, linux/netdevice.h */
 #define ANY_LENGTH UINT16_MAX
 
-/* The payload's length that an attribute must have to be believed; `max` 0: the attribute is not looked at. */
+/*
+ * The payload's length that an attribute must have to be believed; `max` 0: the attribute is not
+ * looked at.
+ */
 struct bounds {
 	uint16_t min, max;
 };
@@ -68,7 +72,10 @@ static const struct bounds route_bounds[] = {
 };
 static const struct bounds metrics_bounds[] = {[RTAX_MTU] = {4, 4}};
 
-/* The payload behind the family's fixed header; false: the message is cut short or lies about its length. */
+/*
+ * The payload behind the family's fixed header; false: the message is cut short or lies about its
+ * length.
+ */
 static bool body(const struct nlmsghdr *message, size_t size, size_t header, struct row *attributes)
 {
 	if (size < sizeof(*message) || message->nlmsg_len < NLMSG_LENGTH(header) ||
@@ -87,8 +94,9 @@ static struct row inside(const struct nlattr *attribute)
 }
 
 /*
- * Fills in found[type] for each type that `bounds` names. Returns 0, or -EBADMSG if an attribute reaches
- * past the row's end, is shorter than its own header, or does not have a length that its type allows.
+ * Fills in found[type] for each type that `bounds` names. Returns 0, or -EBADMSG if an attribute
+ * reaches past the row's end, is shorter than its own header, or does not have a length that its
+ * type allows.
  */
 static int collect(struct row row, const struct bounds *bounds, size_t count,
 		   const struct nlattr **found)
@@ -209,7 +217,9 @@ int message_read_link(const struct nlmsghdr *message, size_t size, struct net_li
 	err = collect(row, link_bounds, ARRAY_SIZE(link_bounds), found);
 	if (err)
 		return err;
-	/* A bridge tells its view of a port as AF_BRIDGE; wireless events carry a name and no MTU. */
+	/*
+	 * A bridge tells its view of a port as AF_BRIDGE; wireless events carry a name and no MTU.
+	 */
 	if (info->ifi_family != AF_UNSPEC || !found[IFLA_MTU])
 		return -ENOMSG;
 	if (info->ifi_index <= 0 || !found[IFLA_IFNAME] || !is_text(found[IFLA_IFNAME]))
@@ -249,7 +259,10 @@ int message_read_neighbour(const struct nlmsghdr *message, size_t size, struct n
 	if (!body(message, size, sizeof(*info), &row))
 		return -EBADMSG;
 	info = mnl_nlmsg_get_payload(message);
-	/* Bridges tell their forwarding entries in the same group; proxy entries answer for others. */
+	/*
+	 * Bridges tell their forwarding entries in the same group; proxy entries answer for
+	 * others.
+	 */
 	if (!family_of(info->ndm_family) || (info->ndm_flags & NTF_PROXY))
 		return -ENOMSG;
 	err = collect(row, neighbour_bounds, ARRAY_SIZE(neighbour_bounds), found);
@@ -312,7 +325,9 @@ static int read_via(const struct nlattr *attribute, struct addr *out)
 			 mnl_attr_get_payload_len(attribute) - sizeof(*via), out);
 }
 
-/* Where packets leave: the device and the gateway of a route, or of one hop of a multipath route. */
+/*
+ * Where packets leave: the device and the gateway of a route, or of one hop of a multipath route.
+ */
 static int read_hop(int af, const struct nlattr *const *found, struct net_route *route)
 {
 	route->is_encapsulated = found[RTA_ENCAP_TYPE] != NULL;
@@ -321,7 +336,10 @@ static int read_hop(int af, const struct nlattr *const *found, struct net_route 
 	return read_addr_attribute(af, found[RTA_GATEWAY], &route->gateway);
 }
 
-/* Takes the first hop that is alive, or the first if none is. Answers to a question have one hop anyway. */
+/*
+ * Takes the first hop that is alive, or the first if none is. Answers to a question have one hop
+ * anyway.
+ */
 static int read_multipath(int af, struct row row, struct net_route *route)
 {
 	const char *at = row.start;
@@ -410,7 +428,9 @@ struct nlmsghdr *message_ask_dump(void *buffer, uint16_t type)
 
 	request->nlmsg_type = type;
 	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	/* The longest of ifinfomsg, ifaddrmsg and ndmsg; the kernel asks for no exact length here. */
+	/*
+	 * The longest of ifinfomsg, ifaddrmsg and ndmsg; the kernel asks for no exact length here.
+	 */
 	mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg));
 	return request;
 }

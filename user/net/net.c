@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One socket listens and feeds the cache; the other asks: dumps at the start and after lost messages, the route
- * of an address whenever net_nexthop() is called (a look-up in the kernel's own trie, far cheaper than a copy of
- * its tables and rules here, and never another answer than the kernel's own), and neighbours to be resolved.
+ * One socket listens and feeds the cache; the other asks: dumps at the start and after lost
+ * messages, the route of an address whenever net_nexthop() is called (a look-up in the kernel's
+ * own trie, far cheaper than a copy of its tables and rules here, and never another answer than
+ * the kernel's own), and neighbours to be resolved.
  *
- * Messages that were queued before a dump are taken after it and may set a thing back for a moment; the queue's
- * end is always at least as new as the dump, so the cache is true when the queue is empty.
+ * Messages that were queued before a dump are taken after it and may set a thing back for a
+ * moment; the queue's end is always at least as new as the dump, so the cache is true when the
+ * queue is empty.
  */
 #include "net/net.h"
 
@@ -33,7 +35,7 @@
 
 #define PROBE_INTERVAL_MS 1000
 #define DUMP_TRIES	  10   /* a dump is repeated if links come or go meanwhile */
-#define DATAGRAMS_MAX	  4096 /* a call of net_input(); what is left keeps the descriptor readable */
+#define DATAGRAMS_MAX	  4096 /* a call of net_input(); the rest keeps the descriptor readable */
 
 struct net {
 	struct net_socket listen, ask;
@@ -69,7 +71,10 @@ static int dump(struct net *net, uint16_t type)
 	return err;
 }
 
-/* Lists everything anew. The cache stays as it was where a dump fails, and a later call tries again. */
+/*
+ * Lists everything anew. The cache stays as it was where a dump fails, and a later call tries
+ * again.
+ */
 static int refresh(struct net *net, struct problems *p)
 {
 	static const struct {
@@ -95,8 +100,9 @@ static int refresh(struct net *net, struct problems *p)
 }
 
 /*
- * A socket that lost messages polls as an error, which loops such as libuv's take for a broken descriptor. The
- * caller gets an epoll descriptor around it instead: that one is readable in both cases.
+ * A socket that lost messages polls as an error, which loops such as libuv's take for a broken
+ * descriptor. The caller gets an epoll descriptor around it instead: that one is readable in both
+ * cases.
  */
 static int open_poll(struct net *net)
 {
@@ -183,7 +189,10 @@ int net_input(struct net *net, struct problems *p)
 					    "cannot read what the kernel tells about routes: %s",
 					    strerror(-ret));
 	}
-	/* The dump waits until the queue is empty: as long as it is full, the kernel goes on losing. */
+	/*
+	 * The dump waits until the queue is empty: as long as it is full, the kernel goes on
+	 * losing.
+	 */
 	if (net->is_stale && ret == 0) {
 		ret = refresh(net, p);
 		if (ret)
@@ -201,9 +210,9 @@ static int take_route(const struct nlmsghdr *message, size_t size, void *context
 }
 
 /*
- * The errors that a look-up gives where there is no way: fib_props[] of net/ipv4/fib_semantics.c and
- * ip6_rt_type_to_error() of net/ipv6/route.c for unreachable, blackhole, prohibit and throw; without IPv6 in
- * the kernel, EOPNOTSUPP or EAFNOSUPPORT.
+ * The errors that a look-up gives where there is no way: fib_props[] of net/ipv4/fib_semantics.c
+ * and ip6_rt_type_to_error() of net/ipv6/route.c for unreachable, blackhole, prohibit and throw;
+ * without IPv6 in the kernel, EOPNOTSUPP or EAFNOSUPPORT.
  */
 static bool is_no_route(int err)
 {
@@ -258,7 +267,10 @@ static enum net_way neighbour_way(struct net *net, struct net_nexthop *way)
 	return ways[neighbour->reach];
 }
 
-/* The first thing on the way that stops a packet. What no operator's patience mends comes before what may. */
+/*
+ * The first thing on the way that stops a packet. What no operator's patience mends comes before
+ * what may.
+ */
 static enum net_way judge(struct net *net, const struct net_route *route, struct net_nexthop *way)
 {
 	const struct net_link *link;
@@ -306,7 +318,10 @@ int net_nexthop(struct net *net, const struct addr *address, struct net_nexthop 
 
 int net_probe(struct net *net, const struct net_nexthop *way, uint64_t now_ms)
 {
-	/* To "use" these would do nothing, or take a permanent entry's permanence away (net/core/neighbour.c). */
+	/*
+	 * To "use" these would do nothing, or take a permanent entry's permanence away
+	 * (net/core/neighbour.c).
+	 */
 	const uint16_t leave =
 		NUD_REACHABLE | NUD_INCOMPLETE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP;
 	_Alignas(struct nlmsghdr) char buffer[MESSAGE_REQUEST_SIZE];
@@ -323,8 +338,10 @@ int net_probe(struct net *net, const struct net_nexthop *way, uint64_t now_ms)
 			  NULL, NULL);
 }
 
-/* ETHTOOL_GFLAGS by ioctl, which any socket of the namespace takes; since 2.6.37 it knows this flag. A device
- * without ethtool's operations strips nothing. */
+/*
+ * ETHTOOL_GFLAGS by ioctl, which any socket of the namespace takes; since 2.6.37 it knows this
+ * flag. A device without ethtool's operations strips nothing.
+ */
 static bool has_vlan_rx_offload(struct net *net, const char *name)
 {
 	struct ethtool_value value = {.cmd = ETHTOOL_GFLAGS};

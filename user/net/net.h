@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the kernel's routing knows: links, routes, neighbours, by rtnetlink (libmnl), and what a NIC's
- * offloads hide, by ethtool's netlink or ioctl. One object holds the present view and is fed by one
- * socket that the caller polls; it never blocks but in net_open() and never reads a clock.
+ * What the kernel's routing knows: links, routes and neighbours by rtnetlink (libmnl), and what a
+ * NIC's offloads hide by the ethtool ioctl. One object holds the present view and is fed by one
+ * socket that the caller polls; it never waits and never reads a clock.
  *
- * Story: net_open() subscribes to links, neighbours, addresses, routes and rules of the caller's network namespace and
- * lists what is there. net_input() takes what has arrived and tells whether something that matters changed; the caller
- * then asks net_nexthop() again for each address, at a pace of its own: a busy router changes routes all the time.
- * net_nexthop() asks the kernel for the route each time (some microseconds) and adds what is known of the link and the
- * neighbour. The caller hands every way to net_probe() about once a second; it sends the kernel an RTM_NEWNEIGH with
- * NTF_USE where the neighbour is unknown, failed or stale, which makes the kernel send ARP or ND. (The data path's
- * packets are not seen by the kernel, so without that it would collect a neighbour that only they use.)
+ * Story: net_open() subscribes to links, neighbours, addresses, routes and rules of the caller's
+ * network namespace and lists what is there. net_input() takes what has arrived and tells whether
+ * something that matters changed; the caller then asks net_nexthop() again for each address, at a
+ * pace of its own: a busy router changes routes all the time. net_nexthop() asks the kernel for
+ * the route each time (some microseconds) and adds what is known of the link and the neighbour.
+ * The caller hands every way to net_probe() about once a second: where the neighbour is unknown,
+ * failed or stale it sends an RTM_NEWNEIGH with NTF_USE, which makes the kernel send ARP or ND.
+ * (The kernel does not see the data path's packets, so without that it would collect a neighbour
+ * that only they use.)
  *
  * The messages are parsed by pure functions (messages.c) that tests feed recorded bytes.
  */
@@ -27,14 +29,14 @@ struct net;
 
 /* Why an address has, or has not, a usable way. */
 enum net_way {
-	NET_WAY_READY,	   /* everything below is filled in */
-	NET_WAY_NO_ROUTE,  /* no route, or unreachable/blackhole/prohibit */
-	NET_WAY_LOCAL,	   /* the address is this host's own */
-	NET_WAY_LINK_DOWN, /* the device is not up or has no carrier */
-	NET_WAY_NO_ETHERNET, /* the device has no Ethernet header, or the route adds a tunnel's header */
+	NET_WAY_READY,	     /* everything below is filled in */
+	NET_WAY_NO_ROUTE,    /* no route, or unreachable/blackhole/prohibit */
+	NET_WAY_LOCAL,	     /* the address is this host's own */
+	NET_WAY_LINK_DOWN,   /* the device is not up or has no carrier */
+	NET_WAY_NO_ETHERNET, /* the device has no Ethernet header, or the route adds another */
 	NET_WAY_VLAN,	     /* a VLAN device; `parent` names what it is on: not supported yet */
-	NET_WAY_RESOLVING, /* the neighbour is not known yet */
-	NET_WAY_FAILED,	   /* the neighbour did not answer, and has not since */
+	NET_WAY_RESOLVING,   /* the neighbour is not known yet */
+	NET_WAY_FAILED,	     /* the neighbour did not answer, and has not since */
 };
 
 #define NET_NAME_SIZE 16 /* IFNAMSIZ */
@@ -46,9 +48,7 @@ struct net_nexthop {
 	char device[NET_NAME_SIZE]; /* its name; "": no route */
 	char parent[NET_NAME_SIZE]; /* of a VLAN device; else "" */
 	uint16_t vlan_id;	    /* of a VLAN device */
-	struct addr
-		gateway; /* whose MAC address is wanted: the gateway (of an IPv4 route also an IPv6 one), or
-			      * the address itself */
+	struct addr gateway;	    /* whose MAC is wanted; of an IPv4 route it may be IPv6 */
 	struct addr source; /* the route's preferred source, else the one the kernel answers */
 	uint32_t mtu;	    /* of the route or the device, bytes of IP */
 	uint8_t device_mac[6], neighbour_mac[6];
@@ -59,19 +59,23 @@ void net_close(struct net *net);
 int net_fd(const struct net *net); /* poll it for reading; an epoll descriptor */
 
 /*
- * Reads all that has arrived. Returns 1 if anything that matters changed, 0 if not, or a negative errno.
- * Where messages were lost everything is listed anew, and it counts as a change; if that fails, the old view
- * stays, and the next call tries again: call it again a little later, also if nothing arrives.
+ * Reads what has arrived. Returns 1 if anything that matters changed, 0 if not, or a negative
+ * errno. Where messages were lost everything is listed anew, and it counts as a change; if that
+ * fails, the old view stays and the next call tries again: call a little later, also if nothing
+ * arrives.
  */
 int net_input(struct net *net, struct problems *p);
 
-/* Fills in the present way to `address`. Returns 0, also when the way is not ready, or a negative errno. */
+/*
+ * Fills in the present way to `address`. Returns 0, also when the way is not ready, or a negative
+ * errno.
+ */
 int net_nexthop(struct net *net, const struct addr *address, struct net_nexthop *out);
 
 /*
- * Asks the kernel to resolve the neighbour of a way that is RESOLVING or FAILED, or to confirm a stale one of a READY way; at
- * most once a second a neighbour, and nothing for other ways. now_ms is CLOCK_MONOTONIC. Returns 0 or the kernel's
- * negative errno. Needs CAP_NET_ADMIN.
+ * Asks the kernel to resolve the neighbour of a way that is RESOLVING or FAILED, or to confirm a
+ * stale one of a way that is READY: at most once a second a neighbour, and nothing for other ways.
+ * now_ms is CLOCK_MONOTONIC. Needs CAP_NET_ADMIN. Returns 0 or the kernel's negative errno.
  */
 int net_probe(struct net *net, const struct net_nexthop *way, uint64_t now_ms);
 
@@ -90,7 +94,10 @@ int net_device(struct net *net, const char *name, struct net_device *out);
 /* Whether any device has this address, and which (for a VIP on the host itself). */
 bool net_has_address(struct net *net, const struct addr *address, char device[NET_NAME_SIZE]);
 
-/* A sentence for people: "no route", "neighbour 10.0.0.2 on eth0 does not answer" ... `out` takes 128. */
+/*
+ * A sentence for people: "no route", "neighbour 10.0.0.2 on eth0 does not answer" ... `out` takes
+ * 128.
+ */
 const char *net_way_text(const struct net_nexthop *way, char out[128]);
 
 #endif
