@@ -137,7 +137,7 @@ static int make_link(const struct xdp_attach *a, enum dataplane_mode wish,
 	why = reason(a, DATAPLANE_NATIVE, fd);
 	fd = create_link(a, DATAPLANE_GENERIC);
 	if (fd < 0)
-		explain(a, DATAPLANE_GENERIC, fd, p);
+		fd = explain(a, DATAPLANE_GENERIC, fd, p);
 	else
 		fail(warnings, 0, a->device,
 		     "native mode does not work: %s; attached in generic mode, which is slower",
