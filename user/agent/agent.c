@@ -217,7 +217,7 @@ static int choose_config(struct agent *agent, struct config **out, bool *from_fi
 {
 	const char *file = agent->options.config;
 	enum start_reason reason;
-	char *text = NULL, *sentence;
+	char *text = NULL;
 	size_t length = 0;
 	int err = 0;
 
@@ -227,9 +227,7 @@ static int choose_config(struct agent *agent, struct config **out, bool *from_fi
 		err = start_choose(text, length, &agent->state, &reason);
 	if (err)
 		return err;
-	sentence = start_sentence(reason, file, &agent->state);
-	log_at(reason == START_NO_FILE ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "%s", sentence);
-	free(sentence);
+	agent->source = start_sentence(reason, file, &agent->state);
 	*from_file = start_takes_file(reason);
 	if (*from_file) {
 		state_hash(text, length, hash);
@@ -239,6 +237,11 @@ static int choose_config(struct agent *agent, struct config **out, bool *from_fi
 				  out, p);
 	}
 	agent->is_config_refused = err != 0;
+	if (err && !*from_file)
+		problems_add(
+			p, err, "state-dir", agent->options.state_dir,
+			"holds this configuration (%s); change %s to have that one taken instead",
+			agent->source, file);
 	free(text);
 	return err;
 }
@@ -340,6 +343,15 @@ static int start_with(struct agent *agent, struct config *config, struct problem
 	return enforce(agent, config, p);
 }
 
+/* Said only now, so that a start that fails says nothing but why. */
+static void log_started(struct agent *agent)
+{
+	log_info("sluiced %s: %s", SLUICE_VERSION, agent->source);
+	log_info("%s the maps and links in %s", dataplane_adopted(agent->dp) ? "adopted" : "made",
+		 agent->options.pin_dir);
+	ways_say(&agent->ways, engine_model(agent->engine));
+}
+
 int agent_start(struct agent *agent, const struct options *options, struct problems *p)
 {
 	uint8_t hash[STATE_HASH_SIZE];
@@ -365,7 +377,7 @@ int agent_start(struct agent *agent, const struct options *options, struct probl
 	if (err)
 		agent_abandon(agent, p);
 	else
-		ways_say(&agent->ways, engine_model(agent->engine));
+		log_started(agent);
 	return err;
 }
 
@@ -378,6 +390,7 @@ void agent_close(struct agent *agent)
 		dataplane_close(agent->dp);
 	net_close(agent->net);
 	state_free(&agent->state);
+	free(agent->source);
 	if (agent->state_fd >= 0)
 		close(agent->state_fd);
 	*agent = (struct agent){

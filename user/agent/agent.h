@@ -37,6 +37,7 @@ struct agent {
 	struct engine *engine;
 	struct interfaces interfaces;
 	struct ways ways;
+	char *source;		/* a sentence: where the configuration of the start came from */
 	bool is_config_refused; /* agent_start() failed at the configuration's own text */
 	/* The file's hash while its content is being put in force, else NULL. */
 	const uint8_t *loading;

@@ -96,7 +96,6 @@ static enum wire_code run(const struct options *options)
 	bool takes_down;
 	int err;
 
-	log_info("sluiced %s starts", SLUICE_VERSION);
 	signal(SIGPIPE, SIG_IGN);
 	err = agent_start(&agent, options, &p);
 	if (err)

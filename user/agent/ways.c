@@ -45,17 +45,26 @@ static char *name_of(const struct model_service *service, const struct model_bac
 	return mem_format("%s %s", service->name, addr_format(&backend->address, address));
 }
 
-/* Resolving lasts a moment after a start or a change, and is worth a line only for those who look closely. */
+/* By an operator's will it is news, else a warning. Resolving lasts a moment after a start or a change, and is worth
+ * a line only for those who look closely. */
+static enum log_level level_of(const struct model_backend *backend)
+{
+	if (backend->reason != MODEL_NO_WAY && backend->reason != MODEL_UNLISTED_WAY)
+		return LOG_LEVEL_INFO;
+	return backend->reason == MODEL_NO_WAY && backend->way.way == NET_WAY_RESOLVING
+		       ? LOG_LEVEL_DEBUG
+		       : LOG_LEVEL_WARNING;
+}
+
 static void say_backend(const char *name, const struct model_backend *backend)
 {
-	bool passing = backend->reason == MODEL_NO_WAY && backend->way.way == NET_WAY_RESOLVING;
 	char why[160];
 
 	if (backend->reason == MODEL_TAKES_FLOWS)
 		log_info("backend %s takes new flows", name);
 	else
-		log_at(passing ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING,
-		       "backend %s takes no new flows: %s", name, model_reason_text(backend, why));
+		log_at(level_of(backend), "backend %s takes no new flows: %s", name,
+		       model_reason_text(backend, why));
 }
 
 /* A way out that waits for no neighbour but for a person. */

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is said of the backends: a sentence for each change, once, and what to do where a person must. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/ways.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "unit/unit.h"
+
+#define BACKENDS 12
+
+/* One service "web" of as many backends as the test likes, 10.0.1.1 and up, all well. */
+struct world {
+	struct model_backend backends[BACKENDS];
+	struct model_service service;
+	struct model model;
+};
+
+static void make_world(struct world *w, size_t count)
+{
+	*w = (struct world){
+		.service = {.name = "web", .backends = w->backends, .backend_count = count}};
+	w->model = (struct model){.services = &w->service, .service_count = 1};
+	w->service.ready = count;
+	for (size_t i = 0; i < count; i++) {
+		struct model_backend *backend = &w->backends[i];
+
+		backend->address = (struct addr){.family = 4, .bytes = {10, 0, 1, i + 1}};
+		backend->way =
+			(struct net_nexthop){.way = NET_WAY_READY, .gateway = backend->address};
+		strcpy(backend->way.device, "eth0");
+	}
+}
+
+static void set_way(struct model_backend *backend, enum net_way way)
+{
+	backend->way.way = way;
+	backend->reason = way == NET_WAY_READY ? MODEL_TAKES_FLOWS : MODEL_NO_WAY;
+}
+
+/* What ways_say() logs; the caller frees it. */
+static char *said(struct ways *ways, const struct model *model)
+{
+	int saved = dup(STDERR_FILENO);
+	FILE *file = tmpfile();
+	char *text;
+	long size;
+
+	dup2(fileno(file), STDERR_FILENO);
+	ways_say(ways, model);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	size = lseek(fileno(file), 0, SEEK_END);
+	text = mem_alloc(size + 1);
+	ck_assert_int_eq(pread(fileno(file), text, size, 0), size);
+	fclose(file);
+	return text;
+}
+
+static size_t lines_in(const char *text)
+{
+	size_t lines = 0;
+
+	for (; *text; text++)
+		lines += *text == '\n';
+	return lines;
+}
+
+static void expect_said(struct ways *ways, const struct model *model, size_t lines,
+			const char *part)
+{
+	char *text = said(ways, model);
+
+	ck_assert_msg(lines_in(text) == lines, "%zu lines instead of %zu: %s", lines_in(text),
+		      lines, text);
+	if (part)
+		ck_assert_msg(strstr(text, part) != NULL, "no '%s' in: %s", part, text);
+	free(text);
+}
+
+START_TEST(each_change_is_said_once)
+{
+	struct ways ways = {};
+	struct world w;
+
+	make_world(&w, 3);
+	set_way(&w.backends[2], NET_WAY_FAILED);
+	expect_said(&ways, &w.model, 0, NULL); /* the ready line has it */
+	expect_said(&ways, &w.model, 0, NULL);
+	set_way(&w.backends[1], NET_WAY_FAILED);
+	expect_said(&ways, &w.model, 1,
+		    "web 10.0.1.2 takes no new flows: neighbour 10.0.1.2 on eth0 does not");
+	expect_said(&ways, &w.model, 0, NULL);
+	set_way(&w.backends[1], NET_WAY_LINK_DOWN);
+	expect_said(&ways, &w.model, 1, "eth0 is down");
+	set_way(&w.backends[1], NET_WAY_READY);
+	expect_said(&ways, &w.model, 1, "web 10.0.1.2 takes new flows");
+	ways_free(&ways);
+}
+END_TEST
+
+START_TEST(many_changes_are_counted)
+{
+	struct ways ways = {};
+	struct world w;
+
+	make_world(&w, BACKENDS);
+	expect_said(&ways, &w.model, 0, NULL);
+	for (size_t i = 0; i < BACKENDS; i++)
+		set_way(&w.backends[i], NET_WAY_FAILED);
+	expect_said(&ways, &w.model, 11, "2 more backends changed");
+	ways_free(&ways);
+}
+END_TEST
+
+START_TEST(an_unlisted_interface_is_said_once_with_what_to_do)
+{
+	struct ways ways = {};
+	struct world w;
+
+	make_world(&w, 3);
+	for (size_t i = 0; i < 2; i++) {
+		w.backends[i].reason = MODEL_UNLISTED_WAY;
+		strcpy(w.backends[i].way.device, "eth1");
+	}
+	expect_said(&ways, &w.model, 1, "add `- device: eth1`");
+	expect_said(&ways, &w.model, 0, NULL);
+	w.backends[0].reason = w.backends[1].reason = MODEL_TAKES_FLOWS;
+	expect_said(&ways, &w.model, 2, "takes new flows");
+	/* It happens again, and is said again. */
+	w.backends[0].reason = MODEL_UNLISTED_WAY;
+	expect_said(&ways, &w.model, 2, "add `- device: eth1`");
+	ways_free(&ways);
+}
+END_TEST
+
+START_TEST(a_vlan_is_named_with_its_parent)
+{
+	struct ways ways = {};
+	struct world w;
+
+	make_world(&w, 1);
+	set_way(&w.backends[0], NET_WAY_VLAN);
+	w.backends[0].way.vlan_id = 42;
+	strcpy(w.backends[0].way.device, "eth0.42");
+	strcpy(w.backends[0].way.parent, "eth0");
+	expect_said(&ways, &w.model, 1, "eth0.42 leads to backends and is VLAN 42 of eth0");
+	ways_free(&ways);
+}
+END_TEST
+
+START_TEST(the_summary_counts_and_names_those_that_take_no_flows)
+{
+	struct text text = {};
+	struct world w;
+
+	make_world(&w, 3);
+	ways_summary(&w.model, &text);
+	ck_assert_str_eq(text.data, "3 of 3 backends take new flows");
+	text_free(&text);
+
+	set_way(&w.backends[1], NET_WAY_FAILED);
+	w.service.ready = 2;
+	ways_summary(&w.model, &text);
+	ck_assert_str_eq(text.data, "2 of 3 backends take new flows: web 10.0.1.2: neighbour "
+				    "10.0.1.2 on eth0 does not answer");
+	text_free(&text);
+
+	make_world(&w, BACKENDS);
+	for (size_t i = 0; i < BACKENDS; i++)
+		set_way(&w.backends[i], NET_WAY_FAILED);
+	w.service.ready = 0;
+	ways_summary(&w.model, &text);
+	ck_assert_ptr_nonnull(strstr(text.data, "; and 7 more"));
+	text_free(&text);
+}
+END_TEST
+
+RUN_TESTS("agent_ways", each_change_is_said_once, many_changes_are_counted,
+	  an_unlisted_interface_is_said_once_with_what_to_do, a_vlan_is_named_with_its_parent,
+	  the_summary_counts_and_names_those_that_take_no_flows)
