@@ -302,6 +302,23 @@ lab_config()
 	lab_service echo6 $LAB_VIP6 $LAB_UDP_PORT udp 6
 }
 
+# lab_for_people HOST COMMAND...: as lab_in, and sluicectl is found and knows its socket.
+lab_for_people()
+{
+	local host=$1
+
+	shift
+	PATH=$LAB_RUN/bin:$LAB_BUILD:$PATH lab_in "$host" "$@"
+}
+
+lab_make_tools()
+{
+	mkdir -p "$LAB_RUN/bin"
+	printf '#!/bin/sh\nexec "%s" --socket "%s" "$@"\n' "$LAB_BUILD/sluicectl" "$LAB_SOCKET" \
+		>"$LAB_RUN/bin/sluicectl"
+	chmod +x "$LAB_RUN/bin/sluicectl"
+}
+
 # ---- backends ------------------------------------------------------------------------------------------
 
 lab_nginx_config()
@@ -517,6 +534,7 @@ lab_up()
 	done
 	lab_make_network
 	lab_make_files
+	lab_make_tools
 	for host in "${LAB_BACKENDS[@]}"; do
 		lab_start_backend "$host"
 	done
