@@ -59,7 +59,7 @@ struct config_listener {
 struct config_service {
 	const char *name;
 	struct config_place place;
-	struct config_listener *listeners; /* the product of address, port and protocol, in a fixed order */
+	struct config_listener *listeners; /* address x port x protocol, in a fixed order */
 	size_t listener_count;
 	enum config_encapsulation encapsulation;
 	enum config_affinity affinity;
@@ -91,14 +91,15 @@ struct config {
 	enum log_level log_level;
 	struct config_service *services; /* sorted by name */
 	size_t service_count;
-	struct problems *warnings; /* accepted, but to be said: `tracking: changes`, small tables ... */
+	struct problems *warnings; /* accepted, but to be said: small tables ... */
 };
 
 /*
  * Reads a configuration. `file` names it in messages. Returns 0 and *out, or -EINVAL and every error in
  * `p`, sorted by place. The caller frees *out by config_free().
  */
-int config_read(const char *file, const char *text, size_t length, struct config **out, struct problems *p);
+int config_read(const char *file, const char *text, size_t length, struct config **out,
+		struct problems *p);
 void config_free(struct config *config); /* NULL is fine */
 
 const struct config_service *config_find_service(const struct config *config, const char *name);
@@ -125,8 +126,8 @@ enum config_change_kind { CONFIG_ADDED, CONFIG_REMOVED, CONFIG_CHANGED };
 /* One difference that a person can read: what changed, from what to what. */
 struct config_change {
 	enum config_change_kind kind;
-	char *path;	   /* "services[web].backends[10.0.1.11].weight" */
-	char *before, *after; /* NULL for added, removed */
+	char *path;	      /* "services[web].backends[10.0.1.11].weight" */
+	char *before, *after; /* NULL: nothing to tell, always so before ADDED and after REMOVED */
 };
 
 struct config_changes {

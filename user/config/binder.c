@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Nodes into values, by walking schema.def. A map's fields are bound in the schema's order: first the node with
+ * the field's key, else the value that a map of presets (`defaults`) gave, else the field's own default. What is
+ * wrong is reported and left unset; nothing here knows a single field by name.
+ *
+ * The depth of the schema bounds the recursion, not the depth of the text.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "config/schema.h"
+
+struct binder {
+	struct reading *r;
+	const struct section *preset_section; /* NULL: no presets yet */
+	const struct value *presets;	      /* its values; those without a node were not given */
+};
+
+static void bind_map(struct binder *b, const struct section *section, const struct node *node,
+		     bool presets, struct value *value);
+
+/* ---- unknown keys ---------------------------------------------------------------------------------------- */
+
+#define KEY_MAX 24 /* longer words are near to no key */
+
+static size_t least(size_t a, size_t b, size_t c)
+{
+	size_t ab = a < b ? a : b;
+
+	return ab < c ? ab : c;
+}
+
+/* Edits that make one word of the other: letters put in, left out, replaced (Wagner & Fischer 1974), swapped. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t edits[KEY_MAX + 1][KEY_MAX + 1], a_length = strlen(a), b_length = strlen(b);
+
+	if (a_length > KEY_MAX || b_length > KEY_MAX)
+		return KEY_MAX;
+	for (size_t i = 0; i <= a_length; i++) {
+		for (size_t j = 0; j <= b_length; j++) {
+			if (!i || !j) {
+				edits[i][j] = i + j;
+				continue;
+			}
+			edits[i][j] = least(edits[i - 1][j] + 1, edits[i][j - 1] + 1,
+					    edits[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				edits[i][j] = least(edits[i][j], edits[i - 2][j - 2] + 1, KEY_MAX);
+		}
+	}
+	return edits[a_length][b_length];
+}
+
+static const char *nearest_key(const struct section *section, const char *key)
+{
+	size_t best = strlen(key) / 3 + 2; /* as many edits are one too many */
+	const char *nearest = NULL;
+
+	for (unsigned int f = 0; f < section->count; f++) {
+		size_t edits = distance(key, section->fields[f].key);
+
+		if (section->fields[f].flags & REFUSED || edits >= best)
+			continue;
+		best = edits;
+		nearest = section->fields[f].key;
+	}
+	return nearest;
+}
+
+static void say_unknown(struct binder *b, const struct section *section, const struct node *child)
+{
+	const char *key = child->key->text, *nearest = nearest_key(section, key), *separator = "";
+	struct text path = {}, known = {};
+
+	node_path(child, NULL, &path);
+	if (nearest) {
+		text_add(&known, "did you mean %s?", nearest);
+	} else {
+		text_add(&known, "known here are ");
+		for (unsigned int f = 0; f < section->count; f++) {
+			if (section->fields[f].flags & REFUSED)
+				continue;
+			text_add(&known, "%s%s", separator, section->fields[f].key);
+			separator = ", ";
+		}
+	}
+	reading_error_at(b->r, child->key->place, path.data, NULL, "unknown key; %s", known.data);
+	text_free(&path);
+	text_free(&known);
+}
+
+static void say_refused(struct binder *b, const struct field *field, const struct node *child)
+{
+	struct text path = {};
+
+	node_path(child, NULL, &path);
+	reading_error_at(b->r, child->key->place, path.data, child->text, "%s", field->help);
+	text_free(&path);
+}
+
+static const struct field *find_field(const struct section *section, const char *key,
+				      unsigned int *index)
+{
+	for (unsigned int f = 0; f < section->count; f++) {
+		if (strcmp(section->fields[f].key, key))
+			continue;
+		*index = f;
+		return &section->fields[f];
+	}
+	return NULL;
+}
+
+/* ---- scalars and lists ------------------------------------------------------------------------------------- */
+
+/* Says what a node that is no scalar should have been. */
+static void say_wrong_form(struct binder *b, const struct field *field, const struct node *node)
+{
+	static const char *const forms[] = {
+		[NODE_SCALAR] = "is one value", [NODE_LIST] = "is a list", [NODE_MAP] = "is a map"};
+	const struct node *only = node->kind == NODE_MAP && node->count == 1 ? node->first : NULL;
+	char *address = only && node_is_null(only) ? mem_format("%s:", only->key->text) : NULL;
+	struct text expected = {};
+	struct prefix prefix;
+
+	if (field->kind == KIND_MAP)
+		text_add(&expected, "a map of keys");
+	else if (field->kind == KIND_MAPS)
+		text_add(&expected, "a list of maps");
+	else
+		kind_expect(field, &expected);
+	if (address && field->kind >= KIND_ADDRESS && field->kind <= KIND_ENDPOINT &&
+	    !prefix_parse(address, &prefix))
+		reading_error_at(b->r, only->key->place, NULL, address,
+				 "YAML takes a colon at the end or the start of a bare word for "
+				 "the one after a key: "
+				 "write this address in quotes, \"%s\"",
+				 address);
+	else
+		reading_error(b->r, node, NULL, "%s; expected %s",
+			      node_is_null(node) ? "has no value" : forms[node->kind],
+			      expected.data);
+	text_free(&expected);
+	free(address);
+}
+
+static void bind_scalar(struct binder *b, const struct field *field, const struct node *node,
+			struct value *value)
+{
+	struct text message = {};
+	const char *wrong;
+
+	*value = (struct value){.node = node};
+	if (node->kind == NODE_BAD)
+		return;
+	if (node->kind != NODE_SCALAR || node_is_null(node)) {
+		say_wrong_form(b, field, node);
+		return;
+	}
+	wrong = kind_parse(field, node->text, value);
+	if (!wrong)
+		return;
+	kind_explain(field, node->text, wrong, &message);
+	reading_error(b->r, node, NULL, "%s", message.data);
+	text_free(&message);
+}
+
+struct identified {
+	const struct field *field;
+	const struct value *value; /* set; has a node */
+	size_t index;
+};
+
+static int by_identity(const void *left, const void *right)
+{
+	const struct identified *a = left, *b = right;
+	int order = kind_compare(a->field, a->value, b->value);
+
+	return order ? order : a->index < b->index ? -1 : a->index > b->index;
+}
+
+/* Reports values that another value in the list has, too. Sorting copes with any number. */
+static void refuse_equals(struct binder *b, struct identified *list, size_t count)
+{
+	const struct identified *first = NULL;
+
+	qsort(list, count, sizeof(*list), by_identity);
+	for (size_t i = 0; i < count; i++) {
+		struct text path = {};
+
+		if (!first || kind_compare(first->field, first->value, list[i].value)) {
+			first = &list[i];
+			continue;
+		}
+		node_path(first->value->node, NULL, &path);
+		reading_error(b->r, list[i].value->node, NULL, "is the same as %s in line %u",
+			      path.data, first->value->node->place.line);
+		text_free(&path);
+	}
+}
+
+static void bind_list(struct binder *b, const struct field *field, const struct node *node,
+		      struct value *value)
+{
+	size_t count = node->kind == NODE_LIST ? node->count : 1, named = 0;
+	const struct node *item = node->kind == NODE_LIST ? node->first : node;
+	struct identified *set;
+
+	*value = (struct value){.node = node};
+	if (!count && (!field->preset || strcmp(field->preset, "[]"))) {
+		struct text expected = {};
+
+		kind_expect(field, &expected);
+		reading_error(b->r, node, NULL, "is an empty list; expected %s", expected.data);
+		text_free(&expected);
+		return;
+	}
+	value->set = true;
+	value->count = count;
+	value->items = arena_alloc(b->r->arena, count * sizeof(*value->items));
+	set = mem_array(count, sizeof(*set));
+	for (size_t i = 0; i < count && !reading_is_hopeless(b->r); i++, item = item->next) {
+		bind_scalar(b, field, item, &value->items[i]);
+		if (value->items[i].set)
+			set[named++] = (struct identified){field, &value->items[i], i};
+	}
+	refuse_equals(b, set, named);
+	free(set);
+}
+
+static void bind_maps(struct binder *b, const struct field *field, const struct node *node,
+		      struct value *value)
+{
+	const struct section *section = field->section;
+	const struct node *item = node->first;
+	struct identified *set;
+	size_t named = 0;
+
+	*value = (struct value){.node = node};
+	if (node->kind != NODE_LIST) {
+		if (node->kind != NODE_BAD)
+			say_wrong_form(b, field, node);
+		return;
+	}
+	if (node->count < field->lo || node->count > field->hi) {
+		reading_error(b->r, node, NULL, "has %u entries; expected %llu to %llu",
+			      node->count, (unsigned long long)field->lo,
+			      (unsigned long long)field->hi);
+		return;
+	}
+	value->set = true;
+	value->count = node->count;
+	value->items = arena_alloc(b->r->arena, value->count * sizeof(*value->items));
+	set = mem_array(value->count, sizeof(*set));
+	for (size_t i = 0; i < value->count && !reading_is_hopeless(b->r); i++, item = item->next) {
+		const struct value *identity;
+
+		bind_map(b, section, item, false, &value->items[i]);
+		if (!value->items[i].set || section->identity < 0)
+			continue;
+		identity = &value->items[i].items[section->identity];
+		if (identity->set)
+			set[named++] = (struct identified){&section->fields[section->identity],
+							   identity, i};
+	}
+	refuse_equals(b, set, named);
+	free(set);
+}
+
+/* ---- fields and maps --------------------------------------------------------------------------------------- */
+
+void bind_preset(struct arena *arena, const struct field *field, struct value *value)
+{
+	const char *preset = field->preset;
+	size_t length;
+
+	*value = (struct value){};
+	if (!preset)
+		return;
+	length = strlen(preset);
+	if (*preset == '[') { /* of none or one word: schema.def has no longer one */
+		struct node word = {
+			.text = arena_format(arena, "%.*s", (int)length - 2, preset + 1)};
+
+		value->set = true;
+		value->count = length > 2;
+		value->items = arena_alloc(arena, sizeof(*value->items));
+		if (value->count)
+			kind_parse(field, word.text, &value->items[0]);
+	} else if (field->flags & LIST) {
+		value->set = true;
+		value->count = 1;
+		value->items = arena_alloc(arena, sizeof(*value->items));
+		kind_parse(field, preset, &value->items[0]);
+	} else {
+		kind_parse(field, preset, value);
+	}
+}
+
+static bool same_value(const struct field *field, const struct value *a, const struct value *b)
+{
+	if (field->kind == KIND_MAP)
+		return false;
+	if (field->kind == KIND_MAPS)
+		return a->count == 0 && b->count == 0;
+	if (!(field->flags & LIST))
+		return kind_compare(field, a, b) == 0;
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (!a->items[i].set || kind_compare(field, &a->items[i], &b->items[i]))
+			return false;
+	return true;
+}
+
+/* What is not built yet is refused by name unless it says what is the case anyway. */
+static void refuse_later(struct binder *b, const struct field *field, const struct value *value)
+{
+	struct value preset;
+
+	bind_preset(b->r->arena, field, &preset);
+	if (value->node->kind == NODE_BAD ||
+	    (value->set && preset.set && same_value(field, value, &preset)))
+		return;
+	if (!value->set && field->kind != KIND_MAP && field->kind != KIND_MAPS)
+		return; /* its value is wrong, and that has been said */
+	if (field->preset)
+		reading_error(b->r, value->node, NULL,
+			      "not supported yet: leave it out or at its default, %s",
+			      field->preset);
+	else
+		reading_error(b->r, value->node, NULL, "not supported yet: leave it out");
+}
+
+static void bind_field(struct binder *b, const struct field *field, const struct node *node,
+		       struct value *value)
+{
+	if (field->kind == KIND_MAP)
+		bind_map(b, field->section, node, field->flags & PRESETS, value);
+	else if (field->kind == KIND_MAPS)
+		bind_maps(b, field, node, value);
+	else if (field->flags & LIST)
+		bind_list(b, field, node, value);
+	else
+		bind_scalar(b, field, node, value);
+	if (field->flags & LATER)
+		refuse_later(b, field, value);
+}
+
+/* Sorts a map's children to the fields that they are of. */
+static void sort_children(struct binder *b, const struct section *section, const struct node *map,
+			  const struct node **of_field)
+{
+	for (const struct node *child = map->first; child; child = child->next) {
+		const struct field *field;
+		unsigned int index;
+
+		if (child->key->kind == NODE_BAD || reading_is_hopeless(b->r))
+			continue;
+		field = find_field(section, child->key->text, &index);
+		if (!field)
+			say_unknown(b, section, child);
+		else if (field->flags & REFUSED)
+			say_refused(b, field, child);
+		else if (!of_field[index])
+			of_field[index] = child;
+	}
+}
+
+/* A map that was left out has the defaults of its fields, unless one of them must be given. */
+static void bind_absent_map(struct binder *b, const struct field *field, struct value *value)
+{
+	static const struct node empty = {.kind = NODE_MAP};
+
+	*value = (struct value){};
+	for (unsigned int f = 0; f < field->section->count; f++)
+		if (field->section->fields[f].flags & REQUIRED)
+			return;
+	bind_map(b, field->section, &empty, false, value);
+	value->node = NULL;
+}
+
+static void bind_absent(struct binder *b, const struct field *field, const struct node *map,
+			const struct value *preset, struct value *value)
+{
+	if (preset && preset->node) {
+		*value = *preset;
+	} else if (field->flags & REQUIRED) {
+		struct text expected = {};
+
+		if (field->section)
+			text_add(&expected, "%s", field->help);
+		else
+			kind_expect(field, &expected);
+		reading_error(b->r, map, field->key, "is missing; expected %s", expected.data);
+		text_free(&expected);
+	} else if (field->kind == KIND_MAP && !(field->flags & (LATER | PRESETS))) {
+		bind_absent_map(b, field, value);
+	} else {
+		bind_preset(b->r->arena, field, value);
+	}
+}
+
+static void bind_map(struct binder *b, const struct section *section, const struct node *node,
+		     bool presets, struct value *value)
+{
+	bool has_presets = section == b->preset_section;
+	const struct node **of_field;
+
+	*value = (struct value){.node = node};
+	if (node->kind != NODE_MAP) {
+		if (node->kind != NODE_BAD)
+			say_wrong_form(b, &(const struct field){.kind = KIND_MAP}, node);
+		return;
+	}
+	value->set = true;
+	value->count = section->count;
+	value->items = arena_alloc(b->r->arena, section->count * sizeof(*value->items));
+	of_field = mem_array(section->count, sizeof(*of_field));
+	sort_children(b, section, node, of_field);
+	for (unsigned int f = 0; f < section->count; f++) {
+		const struct field *field = &section->fields[f];
+
+		if (of_field[f] && presets && field->flags & OWN)
+			reading_error(b->r, of_field[f], NULL,
+				      "belongs into each %s, not into defaults", section->name);
+		else if (of_field[f])
+			bind_field(b, field, of_field[f], &value->items[f]);
+		else if (!presets && !(field->flags & REFUSED))
+			bind_absent(b, field, node, has_presets ? &b->presets[f] : NULL,
+				    &value->items[f]);
+	}
+	free(of_field);
+	if (presets) {
+		b->preset_section = section;
+		b->presets = value->items;
+	}
+}
+
+void bind_root(struct reading *r, const struct node *node, struct value *root)
+{
+	struct binder b = {.r = r};
+
+	bind_map(&b, schema_root, node, false, root);
+}

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What no single field can know: listeners that are claimed twice, times that contradict each other, addresses
+ * that would send packets in circles, and whether all of it fits the limits. Values that are not set were
+ * reported by the binder; checks pass them over, so that one mistake gives one error.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/table.h"
+#include "config/schema.h"
+
+#define IDLE_TIMEOUT_UDP_MS 60000 /* the default of services of UDP alone */
+#define SLOTS_PER_BACKEND \
+	100 /* fewer give visibly uneven shares (Eisenbud et al. 2016, section 5.3) */
+
+static bool is_given(const struct value *value)
+{
+	return value->node != NULL;
+}
+
+static const char *name_of(const struct value *service)
+{
+	const struct value *name = VALUE(service, service, name);
+
+	return name->set ? name->text : "no name";
+}
+
+/* ---- defaults that depend on other fields ---------------------------------------------------------------- */
+
+static bool is_udp_alone(const struct value *service)
+{
+	const struct value *protocols = VALUE(service, service, protocol);
+
+	return protocols->set && protocols->count == 1 && protocols->items[0].number == CONFIG_UDP;
+}
+
+static void settle_timeouts(struct value *service)
+{
+	struct value *idle = VALUE(service, service, idle_timeout);
+	struct value *drain = VALUE(service, service, drain_timeout);
+
+	if (!is_given(idle) && is_udp_alone(service))
+		idle->number = IDLE_TIMEOUT_UDP_MS;
+	if (!is_given(drain) && idle->set && drain->number < idle->number)
+		drain->number = idle->number;
+}
+
+static void check_timeouts(struct reading *r, const struct value *service)
+{
+	const struct value *idle = VALUE(service, service, idle_timeout);
+	const struct value *drain = VALUE(service, service, drain_timeout);
+	char duration[24];
+
+	if (!idle->set || !drain->set || drain->number >= idle->number)
+		return;
+	text_format_duration(idle->number, duration);
+	if (is_given(idle))
+		reading_error(r, drain->node, NULL,
+			      "is shorter than idle-timeout, %s in line %u; make it at least %s",
+			      duration, idle->node->place.line, duration);
+	else
+		reading_error(r, drain->node, NULL,
+			      "is shorter than idle-timeout, which is %s by default; make it at "
+			      "least %s, or set "
+			      "idle-timeout",
+			      duration, duration);
+}
+
+/* ---- listeners --------------------------------------------------------------------------------------------- */
+
+struct claim {
+	const struct value *service, *address;
+};
+
+struct claims {
+	struct reading *r;
+	struct table *table; /* of struct config_listener to struct claim */
+};
+
+static void claim(struct claims *c, const struct value *service, const struct value *address,
+		  uint16_t port, enum config_protocol protocol)
+{
+	struct config_listener listener;
+	struct text other = {};
+	struct claim *mine;
+	const struct claim *first;
+	char number[8];
+
+	memset(&listener, 0, sizeof(listener)); /* a key has no stray padding */
+	listener.address = address->prefix.addr;
+	listener.port = port;
+	listener.protocol = protocol;
+	first = table_get(c->table, &listener, sizeof(listener));
+	if (!first) {
+		mine = arena_alloc(c->r->arena, sizeof(*mine));
+		*mine = (struct claim){service, address};
+		table_set(c->table, &listener, sizeof(listener), mine);
+		return;
+	}
+	node_path(first->service->node, NULL, &other);
+	snprintf(number, sizeof(number), "%u", port);
+	reading_error(c->r, address->node, NULL,
+		      "%s port %s of service %s is claimed twice: by %s (%s) in line %u, too; a "
+		      "listener is one service's",
+		      config_protocol_name(protocol), port ? number : "any", name_of(service),
+		      other.data, name_of(first->service), first->address->node->place.line);
+	text_free(&other);
+}
+
+static void claim_all(struct claims *c, const struct value *service)
+{
+	const struct value *addresses = VALUE(service, service, address);
+	const struct value *ports = VALUE(service, service, port);
+	const struct value *protocols = VALUE(service, service, protocol);
+
+	for (size_t a = 0; a < addresses->count; a++)
+		for (size_t p = 0; addresses->items[a].set && p < ports->count; p++)
+			for (size_t t = 0; ports->items[p].set && t < protocols->count; t++)
+				if (protocols->items[t].set && !reading_is_hopeless(c->r))
+					claim(c, service, &addresses->items[a],
+					      ports->items[p].number, protocols->items[t].number);
+}
+
+static uint64_t listeners_of(const struct value *service)
+{
+	return (uint64_t)VALUE(service, service, address)->count *
+	       VALUE(service, service, port)->count * VALUE(service, service, protocol)->count;
+}
+
+/* ---- backends ------------------------------------------------------------------------------------------------ */
+
+static void check_backend(struct reading *r, const struct value *root, const struct value *address,
+			  const struct table *own_addresses)
+{
+	const struct addr *addr = &address->prefix.addr;
+	const struct value *tunnel = VALUE(root, root, tunnel), *source, *vip;
+
+	vip = table_get(own_addresses, addr, sizeof(*addr));
+	if (vip)
+		reading_error(r, address->node, NULL,
+			      "is an address of this service, too (line %u): the backend's own "
+			      "address is needed, or "
+			      "packets would go in circles",
+			      vip->node->place.line);
+	if (!tunnel->set)
+		return;
+	source = addr->family == 4 ? VALUE(tunnel, tunnel, source) : VALUE(tunnel, tunnel, source6);
+	if (source->set && addr_equal(&source->prefix.addr, addr))
+		reading_error(
+			r, address->node, NULL,
+			"is this balancer's own tunnel source (line %u): a backend is another host",
+			source->node->place.line);
+}
+
+static void check_backends(struct reading *r, const struct value *root, const struct value *service)
+{
+	const struct value *addresses = VALUE(service, service, address);
+	const struct value *backends = VALUE(service, service, backends);
+	struct table *own = table_new();
+
+	for (size_t i = 0; i < addresses->count; i++)
+		if (addresses->items[i].set)
+			table_set(own, &addresses->items[i].prefix.addr, sizeof(struct addr),
+				  &addresses->items[i]);
+	for (size_t i = 0; i < backends->count && !reading_is_hopeless(r); i++) {
+		const struct value *backend = &backends->items[i];
+
+		if (backend->set && VALUE(backend, backend, address)->set)
+			check_backend(r, root, VALUE(backend, backend, address), own);
+	}
+	table_free(own);
+}
+
+/* ---- limits -------------------------------------------------------------------------------------------------- */
+
+struct need {
+	uint64_t services, listeners, backends, slots;
+};
+
+static struct need count_needs(const struct value *services)
+{
+	struct need need = {.services = services->count};
+
+	for (size_t i = 0; i < services->count; i++) {
+		const struct value *service = &services->items[i];
+
+		if (!service->set)
+			continue;
+		need.listeners += listeners_of(service);
+		need.backends += VALUE(service, service, backends)->count;
+		if (VALUE(service, service, table_size)->set)
+			need.slots += table_slots(VALUE(service, service, table_size)->number);
+	}
+	return need;
+}
+
+static void check_limit(struct reading *r, const struct value *root, unsigned int index,
+			uint64_t needed, const char *what, const char *other_way)
+{
+	const struct section *section = schema_root->fields[FIELD_root_limits].section;
+	const struct value *limits = VALUE(root, root, limits), *limit = &limits->items[index];
+	const struct value *place = is_given(limit) ? limit : VALUE(root, root, services);
+	uint64_t most = section->fields[index].hi;
+	char *field, *value;
+
+	if (!limit->set || needed <= limit->number)
+		return;
+	field = arena_format(r->arena, "limits.%s", section->fields[index].key);
+	value = arena_format(r->arena, "%llu", (unsigned long long)limit->number);
+	if (needed > most)
+		reading_error_at(r, place->node->place, field, value,
+				 "%llu %s are configured, but %llu are the most%s",
+				 (unsigned long long)needed, what, (unsigned long long)most,
+				 other_way);
+	else
+		reading_error_at(r, place->node->place, field, value,
+				 "%llu %s are configured: raise the limit to that or more%s",
+				 (unsigned long long)needed, what, other_way);
+}
+
+static void check_limits(struct reading *r, const struct value *root)
+{
+	const struct value *limits = VALUE(root, root, limits),
+			   *services = VALUE(root, root, services);
+	struct need need = count_needs(services);
+	const char *smaller = "";
+	uint32_t fits;
+
+	if (!limits->set)
+		return;
+	fits = table_size_that_fits(table_slots(VALUE(limits, limits, slots)->number),
+				    services->count);
+	if (fits)
+		smaller = arena_format(r->arena, ", or use no table-size above %u", fits);
+	check_limit(r, root, FIELD_limits_services, need.services, "services", "");
+	check_limit(r, root, FIELD_limits_listeners, need.listeners,
+		    "listeners (address, port, protocol)", "");
+	check_limit(r, root, FIELD_limits_backends, need.backends,
+		    "backends, counted in each service,", "");
+	check_limit(r, root, FIELD_limits_slots, need.slots, "slots of tables", smaller);
+}
+
+/* ---- warnings -------------------------------------------------------------------------------------------------- */
+
+static void warn_about_table(struct reading *r, const struct value *service)
+{
+	const struct value *size = VALUE(service, service, table_size);
+	uint64_t backends = VALUE(service, service, backends)->count;
+	uint64_t wanted = backends * SLOTS_PER_BACKEND;
+	struct text path = {};
+
+	if (!size->set || size->number >= wanted || size->number == TABLE_SIZE_MAX)
+		return;
+	node_path(service->node, "table-size", &path);
+	reading_warning(r, is_given(size) ? size->node : service->node, path.data,
+			"%llu slots for %llu backends of service %s are fewer than %d each, and "
+			"shares get uneven: use "
+			"table-size: %u",
+			(unsigned long long)size->number, (unsigned long long)backends,
+			name_of(service), SLOTS_PER_BACKEND,
+			wanted < TABLE_SIZE_MAX ? prime_at_least(wanted) : TABLE_SIZE_MAX);
+	text_free(&path);
+}
+
+static void warn_about_service(struct reading *r, const struct value *service)
+{
+	const struct value *backends = VALUE(service, service, backends);
+	struct text path = {};
+
+	warn_about_table(r, service);
+	if (!backends->set || backends->count)
+		return;
+	node_path(service->node, "backends", &path);
+	reading_warning(r, backends->node, path.data,
+			"service %s has no backends: its packets are dropped", name_of(service));
+	text_free(&path);
+}
+
+static void warn_about_tracking(struct reading *r, const struct value *services)
+{
+	for (size_t i = 0; i < services->count; i++) {
+		const struct value *tracking;
+
+		if (!services->items[i].set)
+			continue;
+		tracking = VALUE(&services->items[i], service, tracking);
+		if (!tracking->set || tracking->number != CONFIG_TRACKING_CHANGES)
+			continue;
+		reading_warning(r, tracking->node, NULL,
+				"tracking: changes is not in force yet: a table change moves the "
+				"flows of the slots that "
+				"it moves");
+		return;
+	}
+}
+
+/* With one family's source given, the other's is easily forgotten. */
+static void warn_about_source(struct reading *r, const struct value *root)
+{
+	const struct value *tunnel = VALUE(root, root, tunnel),
+			   *services = VALUE(root, root, services);
+	const struct value *source = tunnel->set ? VALUE(tunnel, tunnel, source) : NULL;
+	const struct value *source6 = tunnel->set ? VALUE(tunnel, tunnel, source6) : NULL;
+
+	if (!source || is_given(source) == is_given(source6))
+		return;
+	for (size_t i = 0; i < services->count; i++) {
+		const struct value *service = &services->items[i];
+
+		for (size_t b = 0; service->set && b < VALUE(service, service, backends)->count;
+		     b++) {
+			const struct value *backend = &VALUE(service, service, backends)->items[b];
+			bool missing_six = !is_given(source6);
+
+			if (!backend->set || !VALUE(backend, backend, address)->set ||
+			    (VALUE(backend, backend, address)->prefix.addr.family == 6) !=
+				    missing_six)
+				continue;
+			reading_warning(r, tunnel->node,
+					missing_six ? "tunnel.source6" : "tunnel.source",
+					"is not set, but there are IPv%d backends: their tunnels "
+					"start at the address of "
+					"the route",
+					missing_six ? 6 : 4);
+			return;
+		}
+	}
+}
+
+void check_all(struct reading *r, struct value *root)
+{
+	struct value *services = VALUE(root, root, services);
+	struct claims claims = {r, table_new()};
+
+	for (size_t i = 0; i < services->count && !reading_is_hopeless(r); i++) {
+		struct value *service = &services->items[i];
+
+		if (!service->set)
+			continue;
+		settle_timeouts(service);
+		check_timeouts(r, service);
+		check_backends(r, root, service);
+		warn_about_service(r, service);
+	}
+	check_limits(r, root);
+	warn_about_tracking(r, services);
+	warn_about_source(r, root);
+	/* Without a bound on listeners a short text could make billions of claims. */
+	if (count_needs(services).listeners <=
+	    schema_root->fields[FIELD_root_limits].section->fields[FIELD_limits_listeners].hi)
+		for (size_t i = 0; i < services->count; i++)
+			if (services->items[i].set)
+				claim_all(&claims, &services->items[i]);
+	table_free(claims.table);
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The steps from a text to a configuration, and what can be asked of one. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/problem.h"
+#include "config/schema.h"
+
+#define FLOWS_MIN 4096
+
+static int compare_listeners(const void *left, const void *right)
+{
+	const struct config_listener *a = left, *b = right;
+	int order = addr_compare(&a->address, &b->address);
+
+	if (order)
+		return order;
+	if (a->port != b->port)
+		return a->port < b->port ? -1 : 1;
+	return (int)a->protocol - (int)b->protocol;
+}
+
+static int compare_interfaces(const void *left, const void *right)
+{
+	return strcmp(((const struct config_interface *)left)->device,
+		      ((const struct config_interface *)right)->device);
+}
+
+static int compare_services(const void *left, const void *right)
+{
+	return strcmp(((const struct config_service *)left)->name,
+		      ((const struct config_service *)right)->name);
+}
+
+static int compare_backends(const void *left, const void *right)
+{
+	return addr_compare(&((const struct config_backend *)left)->address,
+			    &((const struct config_backend *)right)->address);
+}
+
+static void build_listeners(struct arena *arena, const struct value *from,
+			    struct config_service *service)
+{
+	const struct value *addresses = VALUE(from, service, address);
+	const struct value *ports = VALUE(from, service, port);
+	const struct value *protocols = VALUE(from, service, protocol);
+	struct config_listener *next;
+
+	service->listener_count = (size_t)addresses->count * ports->count * protocols->count;
+	service->listeners =
+		arena_alloc(arena, service->listener_count * sizeof(*service->listeners));
+	next = service->listeners;
+	for (size_t a = 0; a < addresses->count; a++)
+		for (size_t p = 0; p < ports->count; p++)
+			for (size_t t = 0; t < protocols->count; t++)
+				*next++ = (struct config_listener){
+					.address = addresses->items[a].prefix.addr,
+					.port = ports->items[p].number,
+					.protocol = protocols->items[t].number,
+				};
+	qsort(service->listeners, service->listener_count, sizeof(*service->listeners),
+	      compare_listeners);
+}
+
+static uint32_t power_of_two(uint32_t at_least)
+{
+	uint32_t power = FLOWS_MIN;
+
+	while (power < at_least)
+		power *= 2;
+	return power;
+}
+
+static struct config *build(const struct reading *r, const struct value *root, const char *text,
+			    size_t length)
+{
+	struct arena *arena = arena_new();
+	struct config *config = arena_alloc(arena, sizeof(*config));
+
+	config->arena = arena;
+	config->file = arena_string(arena, r->file);
+	config->text = arena_alloc(arena, length + 1);
+	memcpy(config->text, text, length);
+	config->text_length = length;
+	config->warnings = r->warnings;
+	object_store(schema_root, root, config, arena);
+	config->limits.flows = power_of_two(config->limits.flows);
+	config->limits.slots = table_slots(config->limits.slots);
+	for (size_t i = 0; i < config->service_count; i++) {
+		struct config_service *service = &config->services[i];
+
+		build_listeners(arena, &VALUE(root, root, services)->items[i], service);
+		qsort(service->backends, service->backend_count, sizeof(*service->backends),
+		      compare_backends);
+	}
+	qsort(config->services, config->service_count, sizeof(*config->services), compare_services);
+	qsort(config->interfaces, config->interface_count, sizeof(*config->interfaces),
+	      compare_interfaces);
+	return config;
+}
+
+static void say_all(struct reading *r)
+{
+	problems_sort(r->problems);
+	if (r->errors > READING_ERRORS_MAX)
+		problems_add_at(r->problems, r->file, 0, 0, NULL, NULL,
+				"there are more than %d errors; the others are not shown",
+				READING_ERRORS_MAX);
+}
+
+int config_read(const char *file, const char *text, size_t length, struct config **out,
+		struct problems *p)
+{
+	struct reading r = {.file = file, .problems = p};
+	struct value root = {};
+	struct node *node;
+
+	r.arena = arena_new();
+	r.warnings = mem_alloc(sizeof(*r.warnings));
+	node = node_read(&r, text, length);
+	if (node)
+		bind_root(&r, node, &root);
+	if (root.set)
+		check_all(&r, &root);
+	if (node && !r.errors) {
+		problems_sort(r.warnings);
+		*out = build(&r, &root, text, length);
+	} else {
+		say_all(&r);
+		problems_free(r.warnings);
+		free(r.warnings);
+	}
+	arena_free(r.arena);
+	return node && !r.errors ? 0 : -EINVAL;
+}
+
+void config_free(struct config *config)
+{
+	if (!config)
+		return;
+	problems_free(config->warnings);
+	free(config->warnings);
+	arena_free(config->arena);
+}
+
+const struct config_service *config_find_service(const struct config *config, const char *name)
+{
+	const struct config_service key = {.name = name};
+
+	if (!config->service_count)
+		return NULL;
+	return bsearch(&key, config->services, config->service_count, sizeof(key),
+		       compare_services);
+}
+
+const struct config_backend *config_find_backend(const struct config_service *service,
+						 const struct addr *address)
+{
+	const struct config_backend key = {.address = *address};
+
+	if (!service->backend_count)
+		return NULL;
+	return bsearch(&key, service->backends, service->backend_count, sizeof(key),
+		       compare_backends);
+}

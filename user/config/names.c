@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The words of a configuration and what they stand for. */
+#include <errno.h>
+#include <string.h>
+
+#include "config/schema.h"
+
+/* clang-format off */
+#define NAME(name, value)     {(name), (value), false}
+#define LATER_ON(name, value) {(name), (value), true}
+#define END		      {NULL, 0, false}
+/* clang-format on */
+
+const struct config_name config_names_bool[] = {NAME("false", 0), NAME("true", 1), END};
+const struct config_name config_names_entropy[] = {NAME("false", 0), NAME("true", 1), END};
+const struct config_name config_names_auto[] = {NAME("auto", 0), END};
+const struct config_name config_names_off[] = {NAME("off", 0), END};
+const struct config_name config_names_on_off[] = {NAME("off", 0), NAME("on", 1), END};
+const struct config_name config_names_any[] = {NAME("any", 0), END};
+const struct config_name config_names_vlan[] = {NAME("untagged", 0), NAME("any", 4095), END};
+
+const struct config_name config_names_mode[] = {NAME("auto", CONFIG_MODE_AUTO),
+						NAME("native", CONFIG_MODE_NATIVE),
+						NAME("generic", CONFIG_MODE_GENERIC), END};
+const struct config_name config_names_attach[] = {
+	NAME("link", CONFIG_ATTACH_LINK), LATER_ON("dispatcher", CONFIG_ATTACH_DISPATCHER), END};
+const struct config_name config_names_protocol[] = {NAME("tcp", CONFIG_TCP),
+						    NAME("udp", CONFIG_UDP), END};
+const struct config_name config_names_encapsulation[] = {
+	NAME("ipip", CONFIG_IPIP), LATER_ON("gue", CONFIG_GUE), LATER_ON("l2", CONFIG_L2), END};
+const struct config_name config_names_affinity[] = {NAME("flow", CONFIG_AFFINITY_FLOW),
+						    LATER_ON("source", CONFIG_AFFINITY_SOURCE),
+						    LATER_ON("quic", CONFIG_AFFINITY_QUIC), END};
+const struct config_name config_names_tracking[] = {NAME("changes", CONFIG_TRACKING_CHANGES),
+						    NAME("never", CONFIG_TRACKING_NEVER), END};
+const struct config_name config_names_drain_end[] = {NAME("keep", CONFIG_DRAIN_KEEP),
+						     NAME("move", CONFIG_DRAIN_MOVE), END};
+const struct config_name config_names_state[] = {NAME("up", CONFIG_UP), NAME("drain", CONFIG_DRAIN),
+						 NAME("down", CONFIG_DOWN), END};
+const struct config_name config_names_log_level[] = {
+	NAME("error", LOG_LEVEL_ERROR), NAME("warning", LOG_LEVEL_WARNING),
+	NAME("info", LOG_LEVEL_INFO), NAME("debug", LOG_LEVEL_DEBUG), END};
+const struct config_name config_names_health_kind[] = {
+	NAME("tcp", 0), NAME("http", 1), NAME("https", 2), NAME("dns", 3),
+	NAME("udp", 4), NAME("icmp", 5), NAME("exec", 6),  END};
+const struct config_name config_names_health_via[] = {NAME("tunnel", 0), NAME("direct", 1), END};
+const struct config_name config_names_health_view[] = {NAME("local", 0), NAME("quorum", 1), END};
+const struct config_name config_names_peers_mode[] = {
+	NAME("primary-backup", 0), NAME("dual-primary", 1), NAME("multi-primary", 2), END};
+const struct config_name config_names_announce_via[] = {NAME("interface", 0), NAME("track-file", 1),
+							END};
+
+const char *names_find(const struct config_name *names, uint64_t value)
+{
+	for (; names && names->name; names++)
+		if (names->value == value)
+			return names->name;
+	return NULL;
+}
+
+/* The public functions, one each enum. */
+#define NAME_FUNCTION(what)                                       \
+	const char *config_##what##_name(enum config_##what what) \
+	{                                                         \
+		return names_find(config_names_##what, what);     \
+	}
+
+NAME_FUNCTION(state)
+NAME_FUNCTION(protocol)
+NAME_FUNCTION(encapsulation)
+NAME_FUNCTION(affinity)
+NAME_FUNCTION(tracking)
+NAME_FUNCTION(mode)
+
+int config_parse_state(const char *text, enum config_state *out)
+{
+	for (const struct config_name *name = config_names_state; name->name; name++) {
+		if (strcmp(name->name, text))
+			continue;
+		*out = name->value;
+		return 0;
+	}
+	return -EINVAL;
+}

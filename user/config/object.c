@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Values into the public structures and back, by the offsets in schema.def. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "config/schema.h"
+
+/* Integers and enums of any size, in host order. */
+static void store_number(uint64_t number, size_t size, void *to)
+{
+	switch (size) {
+	case 2:
+		memcpy(to, &(uint16_t){number}, size);
+		break;
+	case 4:
+		memcpy(to, &(uint32_t){number}, size);
+		break;
+	default:
+		memcpy(to, &number, sizeof(number));
+	}
+}
+
+static uint64_t load_number(size_t size, const void *from)
+{
+	uint16_t n16;
+	uint32_t n32;
+	uint64_t n64;
+
+	switch (size) {
+	case 2:
+		memcpy(&n16, from, size);
+		return n16;
+	case 4:
+		memcpy(&n32, from, size);
+		return n32;
+	default:
+		memcpy(&n64, from, sizeof(n64));
+		return n64;
+	}
+}
+
+static void store_list(const struct field *field, const struct value *list, char *object,
+		       struct arena *arena)
+{
+	const struct section *section = field->section;
+	char *items = arena_alloc(arena, list->count * section->size);
+	size_t count = list->count;
+
+	for (size_t i = 0; i < count; i++)
+		object_store(section, &list->items[i], items + i * section->size, arena);
+	memcpy(object + field->offset, &items, sizeof(items));
+	memcpy(object + field->count_offset, &count, sizeof(count));
+}
+
+void object_store(const struct section *section, const struct value *map, void *object,
+		  struct arena *arena)
+{
+	if (section->place_offset >= 0)
+		memcpy((char *)object + section->place_offset, &map->node->place,
+		       sizeof(map->node->place));
+	for (unsigned int f = 0; f < section->count; f++) {
+		const struct field *field = &section->fields[f];
+		const struct value *value = &map->items[f];
+		char *to = (char *)object + field->offset;
+
+		if (!field->size || !value->set)
+			continue;
+		if (field->kind == KIND_MAP) {
+			object_store(field->section, value, to, arena);
+		} else if (field->kind == KIND_MAPS) {
+			store_list(field, value, object, arena);
+		} else if (field->kind == KIND_ADDRESS) {
+			memcpy(to, &value->prefix.addr, sizeof(struct addr));
+		} else if (field->kind >= KIND_NAME) {
+			const char *text = arena_string(arena, value->text);
+
+			memcpy(to, &text, sizeof(text));
+		} else {
+			store_number(value->number, field->size, to);
+		}
+	}
+}
+
+void object_load(const struct field *field, const void *object, struct value *value)
+{
+	const char *from = (const char *)object + field->offset;
+
+	*value = (struct value){.set = true};
+	if (field->kind == KIND_ADDRESS) {
+		memcpy(&value->prefix.addr, from, sizeof(struct addr));
+		value->set = !addr_is_none(&value->prefix.addr);
+	} else if (field->kind >= KIND_NAME) {
+		memcpy(&value->text, from, sizeof(value->text));
+		value->set = value->text != NULL;
+	} else {
+		value->number = load_number(field->size, from);
+	}
+}
