@@ -52,6 +52,22 @@ struct model {
 	size_t service_count;
 };
 
+/*
+ * Works the model out. `nexthop` fills in the present way to an address, as in struct engine_host. The model points
+ * into `config`, which must outlive it. The caller frees it by model_free().
+ */
+struct model *model_build(const struct config *config, const struct overrides *overrides,
+			  void (*nexthop)(void *self, const struct addr *address, struct net_nexthop *out),
+			  void *self);
+void model_free(struct model *model); /* NULL is fine */
+
+const struct model_service *model_find_service(const struct model *model, const char *name);
+const struct model_backend *model_find_backend(const struct model_service *service,
+					       const struct addr *address);
+
+/* enum sl_backend_flag of a backend that takes, or does not take, new flows for this reason. */
+uint32_t model_flags(enum model_reason reason);
+
 /* A sentence for people, from reason and way. `out` takes 160. Returns "" for MODEL_TAKES_FLOWS. */
 const char *model_reason_text(const struct model_backend *backend, char out[160]);
 

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "core/model.h"
+#include "core/path.h"
+
+static bool is_listed(const struct config *config, const char *device)
+{
+	for (size_t i = 0; i < config->interface_count; i++)
+		if (!strcmp(config->interfaces[i].device, device))
+			return true;
+	return false;
+}
+
+/* config_encapsulation and sl_encapsulation are lists of their own: one is the user's, one the maps'. */
+static const enum sl_encapsulation encapsulations[] = {
+	[CONFIG_IPIP] = SL_ENCAP_IPIP,
+	[CONFIG_GUE] = SL_ENCAP_GUE,
+	[CONFIG_L2] = SL_ENCAP_L2,
+};
+
+static void build_path(const struct config *config, const struct config_service *service,
+		       struct model_backend *backend)
+{
+	if (backend->way.way != NET_WAY_READY || !is_listed(config, backend->way.device))
+		return;
+	/* Why there is none is worked out again by model_reason_text(). */
+	(void)path_build(&backend->way,
+			 backend->address.family == 4 ? &config->source : &config->source6,
+			 &backend->address, encapsulations[service->encapsulation], config->mtu,
+			 &backend->path);
+}
+
+static enum model_reason find_reason(const struct config *config,
+				     const struct model_backend *backend)
+{
+	if (backend->state == CONFIG_DOWN)
+		return MODEL_DISABLED;
+	if (backend->state == CONFIG_DRAIN)
+		return MODEL_DRAINED;
+	if (!backend->weight)
+		return MODEL_WEIGHT_ZERO;
+	if (backend->way.way == NET_WAY_READY && !is_listed(config, backend->way.device))
+		return MODEL_UNLISTED_WAY;
+	return backend->path.ifindex ? MODEL_TAKES_FLOWS : MODEL_NO_WAY;
+}
+
+static void build_backend(const struct config *config, const struct config_service *service,
+			  const struct config_backend *wanted, const struct override *override,
+			  struct model_backend *out)
+{
+	out->address = wanted->address;
+	out->state_overridden = override && override->has_state;
+	out->weight_overridden = override && override->has_weight;
+	out->state = out->state_overridden ? override->state : wanted->state;
+	out->weight = out->weight_overridden ? override->weight : wanted->weight;
+	build_path(config, service, out);
+	out->reason = find_reason(config, out);
+	out->effective_weight = out->reason == MODEL_TAKES_FLOWS ? out->weight : 0;
+}
+
+struct model *model_build(const struct config *config, const struct overrides *overrides,
+			  void (*nexthop)(void *self, const struct addr *address,
+					  struct net_nexthop *out),
+			  void *self)
+{
+	struct model *model = mem_alloc(sizeof(*model));
+
+	model->services = mem_array(config->service_count, sizeof(*model->services));
+	model->service_count = config->service_count;
+	for (size_t s = 0; s < config->service_count; s++) {
+		const struct config_service *wanted = &config->services[s];
+		struct model_service *service = &model->services[s];
+
+		service->name = wanted->name;
+		service->config = wanted;
+		service->backends = mem_array(wanted->backend_count, sizeof(*service->backends));
+		service->backend_count = wanted->backend_count;
+		for (size_t b = 0; b < wanted->backend_count; b++) {
+			const struct addr *address = &wanted->backends[b].address;
+			struct model_backend *backend = &service->backends[b];
+
+			nexthop(self, address, &backend->way);
+			build_backend(config, wanted, &wanted->backends[b],
+				      overrides_find(overrides, wanted->name, address), backend);
+			service->ready += backend->reason == MODEL_TAKES_FLOWS;
+		}
+	}
+	return model;
+}
+
+void model_free(struct model *model)
+{
+	if (!model)
+		return;
+	for (size_t i = 0; i < model->service_count; i++)
+		free(model->services[i].backends);
+	free(model->services);
+	free(model);
+}
+
+static int compare_name(const void *name, const void *service)
+{
+	return strcmp(name, ((const struct model_service *)service)->name);
+}
+
+const struct model_service *model_find_service(const struct model *model, const char *name)
+{
+	if (!model->service_count)
+		return NULL;
+	return bsearch(name, model->services, model->service_count, sizeof(*model->services),
+		       compare_name);
+}
+
+static int compare_address(const void *address, const void *backend)
+{
+	return addr_compare(address, &((const struct model_backend *)backend)->address);
+}
+
+const struct model_backend *model_find_backend(const struct model_service *service,
+					       const struct addr *address)
+{
+	if (!service->backend_count)
+		return NULL;
+	return bsearch(address, service->backends, service->backend_count,
+		       sizeof(*service->backends), compare_address);
+}
+
+uint32_t model_flags(enum model_reason reason)
+{
+	static const uint32_t flags[] = {
+		[MODEL_DISABLED] = SL_BACKEND_DOWN,
+		[MODEL_NO_WAY] = SL_BACKEND_DOWN,
+		[MODEL_UNLISTED_WAY] = SL_BACKEND_DOWN,
+	};
+
+	return (size_t)reason < ARRAY_SIZE(flags) ? flags[reason] : 0;
+}
+
+/* ---- for people ------------------------------------------------------------------------------------ */
+
+/* The way is ready, and yet there is no path: only the outer header can be the reason. */
+static void explain_no_path(const struct model_backend *backend, char out[160])
+{
+	if (backend->way.source.family != backend->address.family)
+		snprintf(out, 160,
+			 "no IPv%u source address for the outer header; set tunnel.source%s",
+			 backend->address.family, backend->address.family == 4 ? "" : "6");
+	else
+		snprintf(out, 160,
+			 "an MTU of %u on %s has no room beside the outer header; raise it or "
+			 "tunnel.mtu",
+			 backend->way.mtu, backend->way.device);
+}
+
+static void explain_way(const struct model_backend *backend, char out[160])
+{
+	char way[128];
+
+	if (backend->way.way == NET_WAY_READY)
+		explain_no_path(backend, out);
+	else
+		snprintf(out, 160, "%s", net_way_text(&backend->way, way));
+}
+
+const char *model_reason_text(const struct model_backend *backend, char out[160])
+{
+	const char *state_by =
+		backend->state_overridden ? "an operator's override" : "the configuration";
+	const char *weight_by =
+		backend->weight_overridden ? "an operator's override" : "the configuration";
+
+	out[0] = '\0';
+	switch (backend->reason) {
+	case MODEL_TAKES_FLOWS:
+		break;
+	case MODEL_DISABLED:
+		snprintf(out, 160, "down by %s", state_by);
+		break;
+	case MODEL_DRAINED:
+		snprintf(out, 160, "drained by %s", state_by);
+		break;
+	case MODEL_WEIGHT_ZERO:
+		snprintf(out, 160, "weight 0 by %s", weight_by);
+		break;
+	case MODEL_NO_WAY:
+		explain_way(backend, out);
+		break;
+	case MODEL_UNLISTED_WAY:
+		snprintf(out, 160,
+			 "the way out is %s, which is not among `interfaces`; add it there",
+			 backend->way.device);
+		break;
+	}
+	return out;
+}

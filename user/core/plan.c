@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "core/plan_build.h"
+
+void plan_add(struct plan_builder *b, enum plan_phase phase, struct plan_operation operation,
+	      const char *format, ...)
+{
+	struct plan_list *to = &b->phases[phase];
+	va_list args;
+	char *text;
+
+	va_start(args, format);
+	text = mem_vformat(format, args);
+	va_end(args);
+	operation.text = arena_string(b->plan->arena, text);
+	free(text);
+	to->list = mem_grow(to->list, to->count, sizeof(*to->list));
+	to->list[to->count++] = operation;
+}
+
+void plan_free_record(struct plan_builder *b, uint32_t record, const char *what)
+{
+	static const struct sl_service none;
+
+	plan_add(b, PHASE_FREE,
+		 (struct plan_operation){PLAN_WRITE_SERVICE, record, .service = &none},
+		 "%s: record %u is freed", what, record);
+}
+
+void plan_free_backend(struct plan_builder *b, uint32_t index, const char *what)
+{
+	static const struct sl_backend none;
+
+	plan_add(b, PHASE_FREE,
+		 (struct plan_operation){PLAN_WRITE_BACKEND, index, .backend = &none},
+		 "%s: index %u is freed", what, index);
+}
+
+size_t plan_length(const struct plan_builder *b)
+{
+	size_t length = 0;
+
+	for (int phase = 0; phase < PHASES; phase++)
+		length += b->phases[phase].count;
+	return length;
+}
+
+/* ---- what goes ------------------------------------------------------------------------------------- */
+
+static void plan_removed_service(struct plan_builder *b, const struct ids_service *service)
+{
+	char text[ADDR_TEXT_SIZE], *what;
+	const struct ids_backend *known;
+	size_t count;
+
+	known = ids_backends_of(b->before, service->line, &count);
+	for (size_t i = 0; i < count; i++) {
+		what = mem_format("service %s: backend %s", service->name,
+				  addr_format(&known[i].address, text));
+
+		ids_retire_backend(&b->after, known[i].index);
+		plan_free_backend(b, known[i].index, what);
+		free(what);
+	}
+	ids_retire_service(&b->after, service, false);
+	what = mem_format("service %s", service->name);
+	plan_free_record(b, service->record, what);
+	free(what);
+	b->plan->services_removed++;
+	b->plan->backends_removed += count;
+}
+
+/* What a change that was cut off left behind. */
+static void plan_leftovers(struct plan_builder *b)
+{
+	const struct ids *ids = b->before;
+
+	for (uint32_t i = 0; i < sl_service_records(&ids->limits); i++)
+		if (ids->records[i] == IDS_RETIRING)
+			plan_free_record(b, i, "left over");
+	for (uint32_t i = 0; i <= ids->limits.backends; i++)
+		if (ids->backends[i] == IDS_RETIRING)
+			plan_free_backend(b, i, "left over");
+}
+
+/* ---- listeners ------------------------------------------------------------------------------------- */
+
+void plan_add_listeners(struct plan_builder *b, const struct config_service *service,
+			uint32_t record)
+{
+	for (size_t i = 0; i < service->listener_count; i++) {
+		const struct config_listener *wanted = &service->listeners[i];
+
+		b->listeners = mem_grow(b->listeners, b->listener_count, sizeof(*b->listeners));
+		b->listeners[b->listener_count++] = (struct dataplane_listener){
+			.address = wanted->address,
+			.port = wanted->port,
+			.protocol = wanted->protocol == CONFIG_TCP ? IPPROTO_TCP : IPPROTO_UDP,
+			.service = record,
+		};
+	}
+}
+
+struct listener_changes {
+	size_t added, removed, moved;
+};
+
+/* Walks both sorted lists at once. */
+static struct listener_changes compare_listeners(struct plan_builder *b)
+{
+	const struct dataplane_listener *old = b->before->listeners, *new = b->listeners;
+	const struct dataplane_listener *old_end = old + b->before->listener_count;
+	const struct dataplane_listener *new_end = new + b->listener_count;
+	struct listener_changes changes = {};
+
+	while (old < old_end || new < new_end) {
+		int order = old == old_end   ? 1
+			    : new == new_end ? -1
+					     : ids_compare_listeners(old, new);
+
+		if (order || old->service != new->service) {
+			changes.added += order > 0;
+			changes.removed += order < 0;
+			changes.moved += order == 0;
+			if (order <= 0)
+				b->touched[old->service] = true;
+			if (order >= 0)
+				b->touched[new->service] = true;
+		}
+		old += order <= 0;
+		new += order >= 0;
+	}
+	return changes;
+}
+
+static void plan_listeners(struct plan_builder *b)
+{
+	struct listener_changes changes;
+	struct dataplane_listener *list;
+
+	if (b->listener_count)
+		qsort(b->listeners, b->listener_count, sizeof(*b->listeners),
+		      ids_compare_listeners);
+	changes = compare_listeners(b);
+	if (!changes.added && !changes.removed && !changes.moved)
+		return;
+	list = arena_alloc(b->plan->arena, b->listener_count * sizeof(*list) + 1);
+	if (b->listener_count)
+		memcpy(list, b->listeners, b->listener_count * sizeof(*list));
+	plan_add(b, PHASE_LISTENERS,
+		 (struct plan_operation){PLAN_WRITE_LISTENERS, .listeners = list,
+					 .count = b->listener_count},
+		 "listeners: %zu added, %zu removed, %zu led to another record; %zu are in force "
+		 "then",
+		 changes.added, changes.removed, changes.moved, b->listener_count);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------- */
+
+static int plan_services(struct plan_builder *b, const struct model *model)
+{
+	const struct ids *before = b->before;
+	uint32_t first = sl_counter_services(&before->limits);
+	int err = 0;
+
+	for (size_t i = 0; i < before->service_count; i++)
+		if (!model_find_service(model, before->services[i].name))
+			plan_removed_service(b, &before->services[i]);
+	for (size_t i = 0; i < model->service_count && !err; i++)
+		err = plan_service(b, &model->services[i]);
+	if (err)
+		return err;
+	plan_leftovers(b);
+	plan_listeners(b);
+	for (size_t i = 0; i < before->service_count; i++)
+		b->plan->services_changed +=
+			b->touched[before->services[i].record] &&
+			b->after.lines[before->services[i].line - first] == IDS_USED;
+	return 0;
+}
+
+/* Joins the phases. What is freed is freed after a grace period, once for all. */
+static void join_phases(struct plan_builder *b)
+{
+	struct plan *plan = b->plan;
+	size_t length = plan_length(b);
+
+	plan->list = arena_alloc(plan->arena, (length + 1) * sizeof(*plan->list));
+	for (int phase = 0; phase < PHASES; phase++) {
+		struct plan_list *from = &b->phases[phase];
+
+		if (phase == PHASE_FREE && from->count)
+			plan->list[plan->count++] = (struct plan_operation){
+				PLAN_GRACE,
+				.text = "wait until no packet sees what is no longer in force"};
+		if (from->count)
+			memcpy(plan->list + plan->count, from->list,
+			       from->count * sizeof(*from->list));
+		plan->count += from->count;
+		free(from->list);
+	}
+}
+
+int plan_make(const struct model *model, const struct dataplane_view *view, const struct ids *ids,
+	      const uint8_t *maglev_key, struct plan **out, struct problems *p)
+{
+	struct arena *arena = arena_new();
+	struct plan_builder b = {
+		.plan = arena_alloc(arena, sizeof(*b.plan)),
+		.view = view,
+		.before = ids,
+		.maglev_key = maglev_key,
+		.touched = mem_array(sl_service_records(&ids->limits), 1),
+		.p = p,
+	};
+	int err;
+
+	b.plan->arena = arena;
+	ids_copy(ids, &b.after);
+	err = plan_services(&b, model);
+	join_phases(&b);
+	free(b.touched);
+	free(b.ways);
+	free(b.listeners);
+	ids_free(&b.after);
+	if (err)
+		plan_free(b.plan);
+	else
+		*out = b.plan;
+	return err;
+}
+
+void plan_free(struct plan *plan)
+{
+	if (plan)
+		arena_free(plan->arena);
+}

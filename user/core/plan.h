@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From what is wanted (model.h) and what is in force (the maps, and their ids) to the operations that lead from
+ * one to the other, each with a sentence for people. Pure: nothing is changed.
+ *
+ * Between any two operations packets find everything that they can reach in order. So the phases are:
+ *
+ *	prepare		ways opened, new backends written, paths that are better than before
+ *	fill		regions and records of new services, which nothing names yet
+ *	listeners	one switch
+ *	cold, hot	slots of services that stay, cold words before hot ones
+ *	late		paths that are lost, backends that are down: no slot names them by now
+ *	free		a grace period, then what nothing names any more is wiped
+ *
+ * Where nothing differs the plan is empty.
+ */
+#ifndef CORE_PLAN_H
+#define CORE_PLAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/ids.h"
+#include "core/model.h"
+#include "dataplane/dataplane.h"
+
+struct arena;
+struct problems;
+
+enum plan_kind {
+	PLAN_OPEN_WAY,
+	PLAN_CLEAR_COUNTERS,
+	PLAN_WRITE_BACKEND,
+	PLAN_WRITE_PATH,
+	PLAN_WRITE_FLAGS,
+	PLAN_WRITE_SERVICE,
+	PLAN_WRITE_LISTENERS,
+	PLAN_STORE_COLD,
+	PLAN_STORE_HOT,
+	PLAN_GRACE,
+	PLAN_KINDS
+};
+
+struct plan_operation {
+	enum plan_kind kind;
+	uint32_t index; /* of a backend, a record, a line or an interface */
+	union {
+		const struct sl_service *service; /* all zeros: the record is freed */
+		const struct sl_backend *backend; /* all zeros: the index is freed */
+		const struct sl_path *path;
+		uint32_t flags;
+		const struct dataplane_store *stores;
+		const struct dataplane_listener *listeners;
+	};
+	size_t count;	  /* of stores or listeners */
+	const char *text; /* "service web: 120 of 16381 slots move" */
+};
+
+struct plan {
+	struct arena *arena; /* of everything below */
+	struct plan_operation *list;
+	size_t count;
+	uint32_t services_added, services_removed, services_changed;
+	uint32_t backends_added, backends_removed;
+	uint32_t slots_total; /* of all services afterwards */
+	uint32_t slots_moved; /* of services that stay, whose backend changes */
+};
+
+/*
+ * Makes a plan. `ids` are those of `view`; `maglev_key` is struct key's. Returns 0 and *out, to be freed by
+ * plan_free(), or -ENOSPC: what is out of room, and how much there is, is said in `p`.
+ */
+int plan_make(const struct model *model, const struct dataplane_view *view, const struct ids *ids,
+	      const uint8_t *maglev_key, struct plan **out, struct problems *p);
+void plan_free(struct plan *plan); /* NULL is fine */
+
+#endif

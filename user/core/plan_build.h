@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A plan that is being made: shared by plan.c (the whole) and plan_service.c (one service). */
+#ifndef CORE_PLAN_BUILD_H
+#define CORE_PLAN_BUILD_H
+
+#include "core/plan.h"
+
+enum plan_phase {
+	PHASE_PREPARE,
+	PHASE_FILL,
+	PHASE_LISTENERS,
+	PHASE_COLD,
+	PHASE_HOT,
+	PHASE_LATE,
+	PHASE_FREE,
+	PHASES
+};
+
+struct plan_list {
+	struct plan_operation *list;
+	size_t count;
+};
+
+struct plan_builder {
+	struct plan *plan;
+	const struct dataplane_view *view;
+	const struct ids *before;
+	struct ids after; /* what is taken and retired so far */
+	const uint8_t *maglev_key;
+	struct plan_list phases[PHASES];
+	struct dataplane_listener *listeners; /* wanted */
+	size_t listener_count;
+	uint8_t *touched; /* by record: the service in force there changes somehow */
+	uint32_t *ways;	  /* opened so far, by ifindex */
+	size_t way_count;
+	struct problems *p;
+};
+
+/* Appends to a phase; `format` is the sentence. */
+void plan_add(struct plan_builder *b, enum plan_phase phase, struct plan_operation operation,
+	      const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Appends the freeing of a record or a backend's index; `what` names it. */
+void plan_free_record(struct plan_builder *b, uint32_t record, const char *what);
+void plan_free_backend(struct plan_builder *b, uint32_t index, const char *what);
+size_t plan_length(const struct plan_builder *b);
+/* Wants the listeners of a service to lead to its record. */
+void plan_add_listeners(struct plan_builder *b, const struct config_service *service,
+			uint32_t record);
+
+/* Plans a service that is wanted. Returns 0, or -ENOSPC or -EINVAL explained in b->p. */
+int plan_service(struct plan_builder *b, const struct model_service *service);
+
+#endif

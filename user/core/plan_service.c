@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The operations of one service that is wanted: its backends, its table, its record. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/problem.h"
+#include "core/maglev.h"
+#include "core/plan_build.h"
+#include "core/slots.h"
+
+struct service_plan {
+	struct plan_builder *b;
+	const struct model_service *wanted;
+	const struct ids_service *old; /* NULL: a new service */
+	uint32_t line, record, base;
+	uint16_t *indices; /* of wanted->backends */
+	uint16_t *table;   /* the index in each slot */
+};
+
+/* ---- backends -------------------------------------------------------------------------------------- */
+
+static int refuse_backend(struct service_plan *s, const struct addr *address)
+{
+	struct ids_room room = ids_room_backends(&s->b->after);
+	char text[ADDR_TEXT_SIZE], all[16];
+
+	snprintf(all, sizeof(all), "%u", room.all);
+	return problems_add(
+		s->b->p, -ENOSPC, "limits.backends", all,
+		"none is left for backend %s of service %s; %u become free when what this "
+		"change removes is gone: raise the limit, which takes a restart, or remove "
+		"first and add then",
+		addr_format(address, text), s->wanted->name, room.retiring);
+}
+
+/* A way out is opened before the first path over it. */
+static void open_way(struct plan_builder *b, const struct model_backend *backend)
+{
+	uint32_t ifindex = backend->path.ifindex;
+
+	if (!ifindex)
+		return;
+	for (size_t i = 0; i < b->way_count; i++)
+		if (b->ways[i] == ifindex)
+			return;
+	b->ways = mem_grow(b->ways, b->way_count, sizeof(*b->ways));
+	b->ways[b->way_count++] = ifindex;
+	plan_add(b, PHASE_PREPARE, (struct plan_operation){.kind = PLAN_OPEN_WAY, .index = ifindex},
+		 "interface %s (index %u): packets may leave by it", backend->way.device, ifindex);
+}
+
+static void plan_new_backend(struct service_plan *s, const struct model_backend *wanted,
+			     uint32_t index)
+{
+	struct plan_builder *b = s->b;
+	struct sl_backend *value = arena_alloc(b->plan->arena, sizeof(*value));
+	uint32_t line = sl_counter_backends(&b->view->limits) + index;
+	char text[ADDR_TEXT_SIZE];
+
+	*value = (struct sl_backend){
+		.flags = model_flags(wanted->reason),
+		.service = s->line,
+		.family = wanted->address.family,
+		.path[0] = wanted->path,
+	};
+	memcpy(value->address, wanted->address.bytes, sizeof(value->address));
+	addr_format(&wanted->address, text);
+	open_way(b, wanted);
+	plan_add(b, PHASE_PREPARE,
+		 (struct plan_operation){.kind = PLAN_CLEAR_COUNTERS, .index = line},
+		 "service %s: backend %s: counters begin at 0", s->wanted->name, text);
+	plan_add(b, PHASE_PREPARE,
+		 (struct plan_operation){PLAN_WRITE_BACKEND, index, .backend = value},
+		 "service %s: backend %s gets index %u", s->wanted->name, text, index);
+	b->plan->backends_added++;
+}
+
+/* A path that is lost, and a flag that is set, come after the slots; what gets better comes before them. */
+static void plan_known_backend(struct service_plan *s, const struct model_backend *wanted,
+			       uint32_t index)
+{
+	struct plan_builder *b = s->b;
+	const struct sl_backend *present = &b->view->backends[index];
+	const struct sl_path *path = &present->path[present->active & 1];
+	uint32_t flags = model_flags(wanted->reason);
+	char text[ADDR_TEXT_SIZE];
+
+	addr_format(&wanted->address, text);
+	if (memcmp(path, &wanted->path, sizeof(*path))) {
+		struct sl_path *value = arena_alloc(b->plan->arena, sizeof(*value));
+		bool is_lost = !wanted->path.ifindex;
+
+		*value = wanted->path;
+		open_way(b, wanted);
+		plan_add(b, is_lost ? PHASE_LATE : PHASE_PREPARE,
+			 (struct plan_operation){PLAN_WRITE_PATH, index, .path = value},
+			 "service %s: backend %s %s%s", s->wanted->name, text,
+			 is_lost ? "has no way" : "is reached over ",
+			 is_lost ? "" : wanted->way.device);
+	}
+	if (flags != present->flags)
+		plan_add(b, flags & ~present->flags ? PHASE_LATE : PHASE_PREPARE,
+			 (struct plan_operation){PLAN_WRITE_FLAGS, index, .flags = flags},
+			 "service %s: backend %s is %s", s->wanted->name, text,
+			 flags & SL_BACKEND_DOWN ? "down" : "no longer down");
+}
+
+static void plan_removed_backend(struct service_plan *s, const struct ids_backend *known)
+{
+	char text[ADDR_TEXT_SIZE];
+	char *what = mem_format("service %s: backend %s", s->wanted->name,
+				addr_format(&known->address, text));
+
+	ids_retire_backend(&s->b->after, known->index);
+	plan_free_backend(s->b, known->index, what);
+	s->b->plan->backends_removed++;
+	free(what);
+}
+
+/* Walks the wanted and the known backends, both sorted by address. */
+static int plan_backends(struct service_plan *s)
+{
+	const struct model_service *service = s->wanted;
+	const struct ids_backend *known, *end;
+	size_t count = 0;
+
+	known = ids_backends_of(s->b->before, s->line, &count);
+	end = known + count;
+	for (size_t i = 0; i < service->backend_count; i++) {
+		const struct model_backend *wanted = &service->backends[i];
+		uint32_t index;
+
+		while (known < end && addr_compare(&known->address, &wanted->address) < 0)
+			plan_removed_backend(s, known++);
+		if (known < end && addr_equal(&known->address, &wanted->address)) {
+			index = known++->index;
+			plan_known_backend(s, wanted, index);
+		} else {
+			if (ids_take_backend(&s->b->after, &index))
+				return refuse_backend(s, &wanted->address);
+			plan_new_backend(s, wanted, index);
+		}
+		s->indices[i] = index;
+	}
+	while (known < end)
+		plan_removed_backend(s, known++);
+	return 0;
+}
+
+/* ---- slots ----------------------------------------------------------------------------------------- */
+
+/* Builds the table, in indices. */
+static int build_table(struct service_plan *s)
+{
+	const struct model_service *service = s->wanted;
+	struct maglev_member *members = mem_array(service->backend_count, sizeof(*members));
+	uint32_t size = service->config->table_size;
+	int err;
+
+	for (size_t i = 0; i < service->backend_count; i++)
+		members[i] = (struct maglev_member){
+			.address = service->backends[i].address,
+			.weight = service->backends[i].effective_weight,
+		};
+	err = maglev_build(s->b->maglev_key, service->name, members, service->backend_count, size,
+			   s->table);
+	free(members);
+	if (err)
+		return problems_add(
+			s->b->p, err, "services.table-size", NULL,
+			"service %s: a table of %u slots cannot be built; give it a prime",
+			service->name, size);
+	for (uint32_t i = 0; i < size; i++)
+		s->table[i] = s->table[i] == MAGLEV_NONE ? SL_NOBODY : s->indices[s->table[i]];
+	return 0;
+}
+
+static void add_stores(struct service_plan *s, enum plan_phase phase, enum plan_kind kind,
+		       const struct dataplane_store *stores, size_t count, const char *does)
+{
+	struct plan_builder *b = s->b;
+	struct dataplane_store *list;
+
+	if (!count)
+		return;
+	list = arena_alloc(b->plan->arena, count * sizeof(*list));
+	memcpy(list, stores, count * sizeof(*list));
+	plan_add(b, phase, (struct plan_operation){kind, s->record, .stores = list, .count = count},
+		 "service %s: %zu of %u slots %s", s->wanted->name, count,
+		 s->wanted->config->table_size, does);
+}
+
+/* Stores whatever differs from the table; `present` false: what is in the region now means nothing. */
+static void plan_slots(struct service_plan *s, bool present)
+{
+	const struct dataplane_view *view = s->b->view;
+	uint32_t size = s->wanted->config->table_size;
+	struct dataplane_store *cold = mem_array(size, sizeof(*cold));
+	struct dataplane_store *hot = mem_array(size, sizeof(*hot));
+	size_t colds = 0, hots = 0;
+
+	for (uint32_t i = 0; i < size; i++) {
+		uint32_t slot = s->base + i;
+		struct slot_words words = {dataplane_hot(view, slot), dataplane_cold(view, slot)};
+		struct slot_change change = slot_change(SLOT_MOVE_FLOWS, words, s->table[i]);
+
+		if (change.store_cold)
+			cold[colds++] = (struct dataplane_store){slot, change.words.cold};
+		if (change.store_hot)
+			hot[hots++] = (struct dataplane_store){slot, change.words.hot};
+		if (present)
+			s->b->plan->slots_moved += slot_now(words) != s->table[i];
+	}
+	add_stores(s, present ? PHASE_COLD : PHASE_FILL, PLAN_STORE_COLD, cold, colds,
+		   present ? "are told where they move" : "are prepared");
+	add_stores(s, present ? PHASE_HOT : PHASE_FILL, PLAN_STORE_HOT, hot, hots,
+		   present ? "move" : "are filled");
+	free(cold);
+	free(hot);
+}
+
+/* ---- the record ------------------------------------------------------------------------------------ */
+
+static int refuse_service(struct service_plan *s)
+{
+	struct ids_room room = ids_room_lines(&s->b->after);
+	char all[16];
+
+	snprintf(all, sizeof(all), "%u", room.all);
+	return problems_add(
+		s->b->p, -ENOSPC, "limits.services", all,
+		"none is left for service %s; %u become free when what this change removes "
+		"is gone: raise the limit, which takes a restart, or remove first and add "
+		"then",
+		s->wanted->name, room.retiring);
+}
+
+static int refuse_region(struct service_plan *s)
+{
+	struct ids_room room = ids_room_slots(&s->b->after);
+	char all[16];
+
+	snprintf(all, sizeof(all), "%u", room.all);
+	return problems_add(
+		s->b->p, -ENOSPC, "limits.maglev-slots", all,
+		"no hole has the %u slots of service %s: %u are free, the largest hole has "
+		"%u, and %u become free when what this change removes is gone; take a smaller "
+		"table-size, raise the limit, which takes a restart, or remove first and add "
+		"then",
+		s->wanted->config->table_size, s->wanted->name, room.free, room.largest,
+		room.retiring);
+}
+
+/* The flows that a table of another size moves, as slots of the new one. */
+static uint32_t count_moved(const struct service_plan *s)
+{
+	uint32_t size = s->wanted->config->table_size, moved = 0;
+
+	for (uint32_t i = 0; i < size; i++) {
+		uint32_t slot = s->old->base + (uint64_t)i * s->old->slots / size;
+
+		moved += (dataplane_hot(s->b->view, slot) & SL_HOT_NOW) != s->table[i];
+	}
+	return moved;
+}
+
+/* Writes a new record over a region that is filled already. */
+static void plan_record(struct service_plan *s)
+{
+	struct plan_builder *b = s->b;
+	struct sl_service *value = arena_alloc(b->plan->arena, sizeof(*value));
+
+	value->slots_base = s->base;
+	value->slots = s->wanted->config->table_size;
+	value->counters = s->line;
+	snprintf(value->name, sizeof(value->name), "%s", s->wanted->name);
+	if (!s->old)
+		plan_add(b, PHASE_FILL,
+			 (struct plan_operation){.kind = PLAN_CLEAR_COUNTERS, .index = s->line},
+			 "service %s: counters begin at 0", value->name);
+	plan_add(b, PHASE_FILL,
+		 (struct plan_operation){PLAN_WRITE_SERVICE, s->record, .service = value},
+		 "service %s: record %u has %u slots from %u on", value->name, s->record,
+		 value->slots, value->slots_base);
+}
+
+static int plan_new_table(struct service_plan *s)
+{
+	char *what;
+
+	/* There are twice as many records as services: one is left wherever a line was. */
+	if (ids_take_record(&s->b->after, &s->record))
+		return refuse_service(s);
+	if (ids_take_region(&s->b->after, s->wanted->config->table_size, &s->base))
+		return refuse_region(s);
+	plan_slots(s, false);
+	plan_record(s);
+	if (!s->old)
+		return 0;
+	s->b->plan->slots_moved += count_moved(s);
+	ids_retire_service(&s->b->after, s->old, true);
+	what = mem_format("service %s: the former table of %u slots", s->wanted->name,
+			  s->old->slots);
+	plan_free_record(s->b, s->old->record, what);
+	free(what);
+	return 0;
+}
+
+static int plan_table(struct service_plan *s)
+{
+	uint32_t size = s->wanted->config->table_size;
+	int err = build_table(s);
+
+	if (err)
+		return err;
+	s->b->plan->slots_total += size;
+	if (!s->old || s->old->slots != size)
+		return plan_new_table(s);
+	s->record = s->old->record;
+	s->base = s->old->base;
+	plan_slots(s, true);
+	return 0;
+}
+
+int plan_service(struct plan_builder *b, const struct model_service *service)
+{
+	struct service_plan s = {
+		.b = b,
+		.wanted = service,
+		.old = ids_find_service(b->before, service->name),
+		.indices = mem_array(service->backend_count, sizeof(*s.indices)),
+		.table = mem_array(service->config->table_size, sizeof(*s.table)),
+	};
+	size_t length = plan_length(b);
+	int err = 0;
+
+	if (s.old)
+		s.line = s.old->line;
+	else if (ids_take_line(&b->after, &s.line))
+		err = refuse_service(&s);
+	if (!err)
+		err = plan_backends(&s);
+	if (!err)
+		err = plan_table(&s);
+	if (!err) {
+		plan_add_listeners(b, service->config, s.record);
+		if (s.old)
+			b->touched[s.old->record] = plan_length(b) != length;
+		else
+			b->plan->services_added++;
+	}
+	free(s.indices);
+	free(s.table);
+	return err;
+}
