@@ -255,29 +255,33 @@ static int refuse_group(const struct parser *parser)
 	return err;
 }
 
-static int refuse_command(const struct parser *parser)
+/* The command that two words are a slip of, or the first one alone. */
+static const char *nearest_command(const struct parser *parser, const char *const *names)
 {
-	const char *names[WIRE_COMMANDS + 1] = {NULL}, *nearest;
 	bool two = parser->word_count > 1;
 	char *words =
 		mem_format("%s%s%s", parser->words[0], two ? " " : "", two ? parser->words[1] : "");
+	const char *nearest = wire_nearest(words, names);
 
-	for (size_t i = 0; wire_later[i]; i++) {
-		if (!words_of_name(parser, wire_later[i]))
-			continue;
-		free(words);
-		return problems_add(parser->p, -EINVAL, wire_later[i], NULL, "not supported yet");
-	}
+	free(words);
+	return nearest ? nearest : wire_nearest(parser->words[0], names);
+}
+
+static int refuse_command(const struct parser *parser)
+{
+	const char *names[WIRE_COMMANDS + 1] = {NULL}, *nearest;
+	int err;
+
+	for (size_t i = 0; wire_later[i]; i++)
+		if (words_of_name(parser, wire_later[i]))
+			return problems_add(parser->p, -EINVAL, wire_later[i], NULL,
+					    "not supported yet");
+	err = refuse_group(parser);
+	if (err)
+		return err;
 	for (size_t i = 0; i < WIRE_COMMANDS; i++)
 		names[i] = wire_command_table[i].name;
-	nearest = wire_nearest(words, names);
-	if (!nearest)
-		nearest = wire_nearest(parser->words[0], names);
-	if (!nearest && refuse_group(parser)) {
-		free(words);
-		return -EINVAL;
-	}
-	free(words);
+	nearest = nearest_command(parser, names);
 	return problems_add(parser->p, -EINVAL, "command", parser->words[0], "is not known%s%s%s",
 			    nearest ? "; did you mean '" : "; see --help", nearest ? nearest : "",
 			    nearest ? "'?" : "");
@@ -322,8 +326,8 @@ static int check_options(const struct cli *cli, struct problems *p)
 		if (!(cli->arguments.given & ~(command->needs | command->may) & 1u << i))
 			continue;
 		usage = cli_usage(cli->command);
-		problems_add(p, -EINVAL, command->name, wire_argument_table[i].spelling,
-			     "is not its option; usage: sluicectl %s", usage);
+		problems_add(p, -EINVAL, "option", wire_argument_table[i].spelling,
+			     "is none of '%s'; usage: sluicectl %s", command->name, usage);
 		free(usage);
 		return -EINVAL;
 	}

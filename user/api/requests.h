@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of api/ share: one request on its way to a reply. */
+#ifndef API_REQUESTS_H
+#define API_REQUESTS_H
+
+#include "api/api.h"
+#include "base/problem.h"
+#include "wire/wire.h"
+
+struct request {
+	const struct api *api;
+	const struct api_client *client;
+	const struct wire_arguments *arguments;
+	struct arena *arena; /* of the reply and what it points to */
+	enum wire_kind kind; /* the reply, once it is known */
+	const void *data;
+	struct problems errors;
+};
+
+/* Each fills in kind and data, or returns an exit code, explained in the errors. */
+typedef enum wire_code answer_function(struct request *request);
+
+/* look.c */
+answer_function answer_status, answer_service_list, answer_service_show, answer_backend_list,
+	answer_counters, answer_flow_lookup, answer_version;
+/* change.c */
+answer_function answer_check, answer_diff, answer_apply, answer_backend_drain,
+	answer_backend_enable, answer_backend_disable, answer_backend_weight, answer_down;
+
+enum wire_code answer_with(struct request *request, enum wire_kind kind, const void *data);
+
+/* The service and the backend that the arguments name; NULL: the errors say so. */
+const struct model_service *find_service(struct request *request);
+const struct model_backend *find_backend(struct request *request,
+					 const struct model_service *service);
+/* A backend as a document. */
+void describe_backend(struct request *request, const struct model_service *service,
+		      const struct model_backend *backend, struct wire_backend *out);
+
+/* "192.0.2.1:443", "[2001:db8::1]:443"; port 0: "any". parse returns 0 or -EINVAL. */
+#define ENDPOINT_TEXT_SIZE (ADDR_TEXT_SIZE + 8)
+const char *endpoint_format(const struct addr *address, uint16_t port,
+			    char out[ENDPOINT_TEXT_SIZE]);
+int endpoint_parse(const char *text, struct addr *address, uint16_t *port);
+
+#endif

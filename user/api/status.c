@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The agent at a glance: what is wrong first. */
+#include "api/requests.h"
+#include "base/mem.h"
+
+/* Findings as they are met; told by level. */
+struct findings {
+	struct arena *arena;
+	struct wire_finding *list;
+	size_t count, size;
+};
+
+static void add(struct findings *findings, const char *level, const char *about, const char *what)
+{
+	if (findings->count == findings->size) {
+		struct wire_finding *old = findings->list;
+
+		findings->size = findings->size ? 2 * findings->size : 16;
+		findings->list = arena_alloc(findings->arena, findings->size * sizeof(*old));
+		for (size_t i = 0; i < findings->count; i++)
+			findings->list[i] = old[i];
+	}
+	findings->list[findings->count++] = (struct wire_finding){level, about, what};
+}
+
+/* The levels' names, the worst first. */
+static const char error[] = "error", warning[] = "warning", note[] = "note";
+
+static void sort_by_level(const struct findings *findings, struct wire_status *out)
+{
+	static const char *const levels[] = {error, warning, note};
+	struct wire_finding *list = arena_alloc(findings->arena, findings->count * sizeof(*list));
+
+	out->findings.list = list;
+	for (size_t level = 0; level < ARRAY_SIZE(levels); level++)
+		for (size_t i = 0; i < findings->count; i++)
+			if (findings->list[i].level == levels[level])
+				list[out->findings.count++] = findings->list[i];
+}
+
+/* ---- what is looked at ---------------------------------------------------------------------------------- */
+
+static const char *mode_name(const struct api_interface *interface)
+{
+	static const char *const names[] = {
+		[DATAPLANE_AUTO] = "auto",
+		[DATAPLANE_NATIVE] = "native",
+		[DATAPLANE_GENERIC] = "generic",
+	};
+
+	return interface->attached ? names[interface->mode] : "detached";
+}
+
+static void look_at_interfaces(struct request *request, const struct config *config,
+			       struct findings *findings, struct wire_status *out)
+{
+	const struct api_host *host = &request->api->host;
+	size_t max = config ? config->interface_count : 0;
+	struct api_interface *interfaces = arena_alloc(request->arena, max * sizeof(*interfaces));
+	size_t count = host->interfaces(host->self, interfaces, max);
+
+	out->interfaces.list = arena_alloc(request->arena, count * sizeof(*out->interfaces.list));
+	out->interfaces.count = count;
+	for (size_t i = 0; i < count; i++) {
+		const struct api_interface *interface = &interfaces[i];
+		const char *device = arena_string(request->arena, interface->device);
+		const char *about = arena_format(request->arena, "interface %s", device);
+
+		out->interfaces.list[i] = (struct wire_interface){
+			device, config_mode_name(interface->wanted), mode_name(interface)};
+		if (interface->problem)
+			add(findings, interface->attached ? warning : error, about,
+			    arena_string(request->arena, interface->problem));
+		else if (!interface->attached)
+			add(findings, error, about,
+			    "sluice is not attached to it, so its packets pass unbalanced");
+	}
+}
+
+static void look_at_backend(struct request *request, const struct model_service *service,
+			    const struct model_backend *backend, struct findings *findings)
+{
+	bool broken = backend->reason == MODEL_NO_WAY || backend->reason == MODEL_UNLISTED_WAY;
+	bool changed = backend->state_overridden || backend->weight_overridden;
+	char address[ADDR_TEXT_SIZE], reason[160];
+	const char *about;
+
+	if (!broken && !changed)
+		return;
+	about = arena_format(request->arena, "backend %s %s", service->name,
+			     addr_format(&backend->address, address));
+	if (broken)
+		add(findings, warning, about,
+		    arena_string(request->arena, model_reason_text(backend, reason)));
+	if (changed)
+		add(findings, note, about,
+		    arena_format(request->arena, "changed at run time: state %s, weight %u",
+				 config_state_name(backend->state), backend->weight));
+}
+
+static void look_at_services(struct request *request, struct findings *findings,
+			     struct wire_status *out)
+{
+	const struct model *model = engine_model(request->api->engine);
+
+	out->services = model->service_count;
+	for (size_t i = 0; i < model->service_count; i++) {
+		const struct model_service *service = &model->services[i];
+
+		out->backends += service->backend_count;
+		out->backends_ready += service->ready;
+		out->services_ready += service->ready > 0;
+		if (!service->ready)
+			add(findings, error,
+			    arena_format(request->arena, "service %s", service->name),
+			    "no backend takes new flows: its packets are dropped (no_backend)");
+		for (size_t j = 0; j < service->backend_count; j++)
+			look_at_backend(request, service, &service->backends[j], findings);
+	}
+}
+
+/* The data path has met what cannot be. */
+static void look_at_counters(struct request *request, struct findings *findings)
+{
+	uint64_t counts[SL_COUNTERS_PER_LINE];
+
+	dataplane_count(engine_view(request->api->engine), SL_DROP_internal / SL_COUNTERS_PER_LINE,
+			counts);
+	if (counts[SL_DROP_internal % SL_COUNTERS_PER_LINE])
+		add(findings, error, "data path",
+		    arena_format(
+			    request->arena,
+			    "%llu packets were dropped because maps contradict each other "
+			    "(internal); restart sluiced, and report it",
+			    (unsigned long long)counts[SL_DROP_internal % SL_COUNTERS_PER_LINE]));
+}
+
+static void look_at_usage(struct request *request, const struct config *config,
+			  struct wire_status *out)
+{
+	const struct sl_limits *limits = &engine_view(request->api->engine)->limits;
+	size_t listeners = 0;
+
+	for (size_t i = 0; config && i < config->service_count; i++)
+		listeners += config->services[i].listener_count;
+	const struct wire_usage usage[] = {
+		{"services", out->services, limits->services},
+		{"listeners", listeners, limits->listeners},
+		{"backends", out->backends, limits->backends},
+		{"maglev-slots", config ? config_slots_needed(config) : 0, limits->slots},
+	};
+
+	out->usage.count = ARRAY_SIZE(usage);
+	out->usage.list = arena_alloc(request->arena, sizeof(usage));
+	for (size_t i = 0; i < ARRAY_SIZE(usage); i++)
+		out->usage.list[i] = usage[i];
+}
+
+enum wire_code answer_status(struct request *request)
+{
+	const struct api *api = request->api;
+	const struct config *config = engine_config(api->engine);
+	struct findings findings = {.arena = request->arena};
+	struct wire_status *out = arena_alloc(request->arena, sizeof(*out));
+
+	*out = (struct wire_status){
+		.version = SLUICE_VERSION,
+		.revision = engine_revision(api->engine),
+		.file = config ? config->file : NULL,
+		.uptime_s = (api->host.now_ms(api->host.self) - api->started_at_ms) / 1000,
+		.overrides = engine_overrides(api->engine)->count,
+	};
+	if (!config)
+		add(&findings, error, "configuration", "none is in force; 'sluicectl apply FILE'");
+	look_at_interfaces(request, config, &findings, out);
+	look_at_services(request, &findings, out);
+	look_at_counters(request, &findings);
+	look_at_usage(request, config, out);
+	sort_by_level(&findings, out);
+	return answer_with(request, WIRE_KIND_status, out);
+}
