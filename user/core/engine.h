@@ -36,8 +36,8 @@ struct engine_host {
 	void (*nexthop)(void *self, const struct addr *address, struct net_nexthop *out);
 	/* Makes the next applied configuration and the overrides durable before anything is changed in the maps.
 	 * Returns 0 or a negative errno, explained in `p`: then the change is refused. */
-	int (*store)(void *self, const struct config *config, const struct overrides *overrides, uint64_t revision,
-		     struct problems *p);
+	int (*store)(void *self, const struct config *config, const struct overrides *overrides,
+		     uint64_t revision, struct problems *p);
 };
 
 struct engine_options {
@@ -47,10 +47,11 @@ struct engine_options {
 	const struct key *key;
 	struct engine_host host;
 	uint64_t revision; /* of the configuration last applied; 0: none */
-	struct config *config; /* the configuration last applied, taken over: the same again keeps the revision.
+	struct config *
+		config; /* the configuration last applied, taken over: the same again keeps the revision.
 				* NULL: unknown, and the first one applied counts as changed */
 	const struct overrides *overrides; /* that were in force with it; copied; NULL: none */
-	uint64_t now_ms;   /* CLOCK_MONOTONIC, as everywhere below */
+	uint64_t now_ms;		   /* CLOCK_MONOTONIC, as everywhere below */
 };
 
 /* Reads ids, regions and tables from the maps in `view`. -EPROTO: they contradict each other (named in `p`). */
@@ -66,7 +67,7 @@ struct engine_forecast {
 	uint32_t slots_moved; /* slots of services that stay, whose backend changes */
 	char **operations;    /* the plan, one sentence each */
 	size_t operation_count;
-	bool force_needed;    /* refused without --force: `unsafe` says why */
+	bool force_needed; /* refused without --force: `unsafe` says why */
 	char *unsafe;
 };
 void engine_forecast_free(struct engine_forecast *forecast);
@@ -87,7 +88,8 @@ int engine_apply(struct engine *engine, struct config *config, bool force, uint6
 /* Sets, replaces or (with an empty one) clears a backend's override. -ENOENT: no such service or backend. -EPERM
  * as above: no backend of the service would take new flows any more. */
 int engine_override(struct engine *engine, const char *service, const struct addr *backend,
-		    const struct override *override, bool force, uint64_t now_ms, struct problems *p);
+		    const struct override *override, bool force, uint64_t now_ms,
+		    struct problems *p);
 
 /* Something in routes, neighbours or links changed: asks for all ways anew and applies what follows. */
 int engine_refresh_ways(struct engine *engine, uint64_t now_ms, struct problems *p);
@@ -101,7 +103,8 @@ unsigned int engine_tick(struct engine *engine, uint64_t now_ms);
 const struct config *engine_config(const struct engine *engine); /* NULL: none applied yet */
 const struct overrides *engine_overrides(const struct engine *engine);
 uint64_t engine_revision(const struct engine *engine);
-const struct model *engine_model(const struct engine *engine); /* services by name, backends by address */
+const struct model *
+engine_model(const struct engine *engine); /* services by name, backends by address */
 const struct dataplane_view *engine_view(const struct engine *engine);
 
 /* Where a service and a backend are in the maps, and their counters. */
@@ -112,9 +115,10 @@ struct engine_backend_place {
 	uint32_t index, counters_line;
 	uint32_t slots; /* slots of its service that name it */
 };
-bool engine_service_place(const struct engine *engine, const char *service, struct engine_service_place *out);
-bool engine_backend_place(const struct engine *engine, const char *service, const struct addr *backend,
-			  struct engine_backend_place *out);
+bool engine_service_place(const struct engine *engine, const char *service,
+			  struct engine_service_place *out);
+bool engine_backend_place(const struct engine *engine, const char *service,
+			  const struct addr *backend, struct engine_backend_place *out);
 
 /* Where a packet of this flow goes, from the maps as a packet reads them. */
 struct engine_flow {
@@ -129,7 +133,8 @@ struct engine_flow_answer {
 	bool has_backend;
 	struct addr backend;
 	struct net_nexthop way;
-	const char *why; /* one sentence: "slot 4711 of 16381 names it", "no backend takes flows" ... */
+	const char *
+		why; /* one sentence: "slot 4711 of 16381 names it", "no backend takes flows" ... */
 };
 int engine_flow_lookup(const struct engine *engine, const struct engine_flow *flow,
 		       struct engine_flow_answer *out);

@@ -25,7 +25,8 @@ struct key {
 };
 
 /* Reads a key file's text; `file` names it in problems. Returns 0 or -EINVAL. */
-int key_parse(const char *file, const char *text, size_t length, struct key *out, struct problems *p);
+int key_parse(const char *file, const char *text, size_t length, struct key *out,
+	      struct problems *p);
 void key_derive(const uint8_t master[SL_KEY_SIZE], struct key *out);
 
 #endif

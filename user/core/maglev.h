@@ -33,7 +33,7 @@ struct maglev_member {
  * Fills table[0..size) with positions in `members` (at most 32767), or all with MAGLEV_NONE. `size` is a prime of
  * at least 3. Returns 0, -EINVAL (unsorted members or a bad size).
  */
-int maglev_build(const uint8_t key[MAGLEV_KEY_SIZE], const char *service, const struct maglev_member *members,
-		 size_t count, uint32_t size, uint16_t *table);
+int maglev_build(const uint8_t key[MAGLEV_KEY_SIZE], const char *service,
+		 const struct maglev_member *members, size_t count, uint32_t size, uint16_t *table);
 
 #endif

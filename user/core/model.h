@@ -21,17 +21,17 @@
 /* Why a backend takes, or does not take, new flows; the first that applies. */
 enum model_reason {
 	MODEL_TAKES_FLOWS,
-	MODEL_DISABLED,	   /* state: down, from the configuration or an override */
-	MODEL_DRAINED,	   /* state: drain, likewise */
+	MODEL_DISABLED, /* state: down, from the configuration or an override */
+	MODEL_DRAINED,	/* state: drain, likewise */
 	MODEL_WEIGHT_ZERO,
-	MODEL_NO_WAY,	   /* `way` says why */
+	MODEL_NO_WAY,	    /* `way` says why */
 	MODEL_UNLISTED_WAY, /* the way out is an interface that is not among `interfaces` */
 };
 
 struct model_backend {
 	struct addr address;
-	enum config_state state; /* effective: the override's, else the configuration's */
-	uint32_t weight;	 /* likewise, configured */
+	enum config_state state;   /* effective: the override's, else the configuration's */
+	uint32_t weight;	   /* likewise, configured */
 	uint32_t effective_weight; /* that the table is built with */
 	bool state_overridden, weight_overridden;
 	enum model_reason reason;
@@ -57,7 +57,8 @@ struct model {
  * into `config`, which must outlive it. The caller frees it by model_free().
  */
 struct model *model_build(const struct config *config, const struct overrides *overrides,
-			  void (*nexthop)(void *self, const struct addr *address, struct net_nexthop *out),
+			  void (*nexthop)(void *self, const struct addr *address,
+					  struct net_nexthop *out),
 			  void *self);
 void model_free(struct model *model); /* NULL is fine */
 

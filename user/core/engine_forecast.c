@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a change would do, and whether it is safe. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "core/engine_state.h"
+
+int change_weigh(struct engine *engine, const struct config *config,
+		 const struct overrides *overrides, struct engine_change *out, struct problems *p)
+{
+	struct engine_change change = {
+		.config = config,
+		.overrides = overrides,
+		.model = model_build(config, overrides, engine->options.host.nexthop,
+				     engine->options.host.self),
+	};
+	int err = plan_make(change.model, engine->options.view, &engine->ids,
+			    engine->options.key->maglev, &change.plan, p);
+
+	if (err)
+		model_free(change.model);
+	else
+		*out = change;
+	return err;
+}
+
+void change_free(struct engine_change *change)
+{
+	model_free(change->model);
+	plan_free(change->plan);
+	*change = (struct engine_change){};
+}
+
+/* ---- safety ---------------------------------------------------------------------------------------- */
+
+static void say(struct text *text, const char *service, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void say(struct text *text, const char *service, const char *format, ...)
+{
+	va_list args;
+	char *sentence;
+
+	va_start(args, format);
+	sentence = mem_vformat(format, args);
+	va_end(args);
+	text_add(text, "%sservice %s %s", text->length ? "; " : "", service, sentence);
+	free(sentence);
+}
+
+/* The first backend that stops taking flows, and why: most often the one that the operator has in mind. */
+static void say_emptied(struct text *text, const struct model_service *old,
+			const struct model_service *new)
+{
+	char address[ADDR_TEXT_SIZE], reason[160];
+
+	for (size_t i = 0; i < old->backend_count; i++) {
+		const struct model_backend *was = &old->backends[i], *is;
+
+		if (was->reason != MODEL_TAKES_FLOWS)
+			continue;
+		is = model_find_backend(new, &was->address);
+		say(text, new->name,
+		    "would have no backend left that takes new flows (%zu now; %s %s)", old->ready,
+		    addr_format(&was->address, address),
+		    is ? model_reason_text(is, reason) : "is removed");
+		return;
+	}
+}
+
+/* Lost ways are no fault of the change: `old` is judged by the ways as they are now, as `new` is. */
+static void check_emptied(const struct model *old, const struct model *new, struct text *text)
+{
+	for (size_t i = 0; i < new->service_count; i++) {
+		const struct model_service *is = &new->services[i];
+		const struct model_service *was = model_find_service(old, is->name);
+
+		if (was && was->ready && !is->ready)
+			say_emptied(text, was, is);
+	}
+}
+
+/* The size of a live table is what the maps say, also when the former configuration is unknown. */
+static void check_sizes(const struct ids *ids, const struct model *new, struct text *text)
+{
+	for (size_t i = 0; i < new->service_count; i++) {
+		uint32_t size = new->services[i].config->table_size;
+		const struct ids_service *live = ids_find_service(ids, new->services[i].name);
+
+		if (live && live->slots != size)
+			say(text, live->name,
+			    "would change its table-size from %u to %u, which moves its flows",
+			    live->slots, size);
+	}
+}
+
+static void check_modes(const struct config *old, const struct config *new, struct text *text)
+{
+	for (size_t i = 0; i < new->service_count; i++) {
+		const struct config_service *is = &new->services[i];
+		const struct config_service *was = config_find_service(old, is->name);
+
+		if (was && was->affinity != is->affinity)
+			say(text, is->name,
+			    "would change its affinity from %s to %s, which moves its flows",
+			    config_affinity_name(was->affinity),
+			    config_affinity_name(is->affinity));
+		if (was && was->tracking != is->tracking)
+			say(text, is->name,
+			    "would change its tracking from %s to %s, which may move its flows",
+			    config_tracking_name(was->tracking),
+			    config_tracking_name(is->tracking));
+	}
+}
+
+char *change_unsafe(const struct engine *engine, const struct engine_change *change)
+{
+	struct text text = {};
+
+	if (engine->config) {
+		struct model *now =
+			model_build(engine->config, &engine->overrides,
+				    engine->options.host.nexthop, engine->options.host.self);
+
+		check_emptied(now, change->model, &text);
+		check_modes(engine->config, change->config, &text);
+		model_free(now);
+	}
+	check_sizes(&engine->ids, change->model, &text);
+	return text.data;
+}
+
+/* ---- the forecast ---------------------------------------------------------------------------------- */
+
+void change_forecast(const struct engine *engine, const struct engine_change *change, char *unsafe,
+		     struct engine_forecast *out)
+{
+	const struct plan *plan = change->plan;
+
+	*out = (struct engine_forecast){
+		.services_added = plan->services_added,
+		.services_removed = plan->services_removed,
+		.services_changed = plan->services_changed,
+		.backends_added = plan->backends_added,
+		.backends_removed = plan->backends_removed,
+		.slots_total = plan->slots_total,
+		.slots_moved = plan->slots_moved,
+		.operations = mem_array(plan->count, sizeof(*out->operations)),
+		.operation_count = plan->count,
+		.force_needed = unsafe,
+		.unsafe = unsafe,
+	};
+	config_diff(engine->config, change->config, &out->changes);
+	for (size_t i = 0; i < plan->count; i++)
+		out->operations[i] = mem_string(plan->list[i].text);
+}
+
+void engine_forecast_free(struct engine_forecast *forecast)
+{
+	config_changes_free(&forecast->changes);
+	for (size_t i = 0; i < forecast->operation_count; i++)
+		free(forecast->operations[i]);
+	free(forecast->operations);
+	free(forecast->unsafe);
+	*forecast = (struct engine_forecast){};
+}
