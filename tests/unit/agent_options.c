@@ -13,7 +13,7 @@
 /* Parses a NULL-terminated list of arguments. */
 static int parse(const char *const *arguments, struct options *out, struct problems *p)
 {
-	char *argv[ARGUMENTS_MAX + 2] = {"sluiced"};
+	char *argv[ARGUMENTS_MAX + 2] = {(char *)"sluiced"};
 	int argc = 1;
 
 	while (arguments[argc - 1]) {

@@ -314,7 +314,7 @@ END_TEST
 
 START_TEST(the_directory_is_locked_and_is_ours_alone)
 {
-	char *made = NULL;
+	char *made;
 	struct problems p = {};
 	int fd;
 

@@ -425,9 +425,12 @@ int agent_detach(struct agent *agent, struct problems *p)
 
 int agent_down(struct agent *agent, struct problems *p)
 {
-	const char *pin_dir = agent->options.pin_dir;
+	int err;
 
-	/* The lock on the pins is the data plane's. */
+	engine_free(agent->engine);
+	agent->engine = NULL;
+	err = dataplane_destroy(agent->dp, p);
+	agent->dp = NULL;
 	agent_close(agent);
-	return dataplane_down(pin_dir, p);
+	return err;
 }

@@ -371,6 +371,14 @@ int dataplane_map_fd(const struct dataplane *dp, const char *name)
 	return -ENOENT;
 }
 
+int dataplane_destroy(struct dataplane *dp, struct problems *p)
+{
+	int err = dp->pins.dir ? pins_remove_all(&dp->pins, p) : 0;
+
+	dataplane_close(dp);
+	return err;
+}
+
 int dataplane_down(const char *pin_dir, struct problems *p)
 {
 	struct pins pins = {0};

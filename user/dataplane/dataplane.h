@@ -151,15 +151,22 @@ int dataplane_detach(struct dataplane *dp, const char *device, struct problems *
 /* The pinned links; returns their number, at most `max`. */
 size_t dataplane_links(struct dataplane *dp, struct dataplane_link *out, size_t max);
 
+/* Detaches and unpins everything, and closes. Needs no more rights than changing the pins does. */
+int dataplane_destroy(struct dataplane *dp, struct problems *p);
+
 /*
  * Detaches and unpins everything below `pin_dir`, with or without an agent's maps in order; idempotent. It takes
- * the lock, so the agent itself closes first. -EWOULDBLOCK: an agent holds the pins.
+ * the lock; an agent calls dataplane_destroy() instead. -EWOULDBLOCK: an agent holds the pins.
  */
 int dataplane_down(const char *pin_dir, struct problems *p);
 
 /* Sums a line of counters over all CPUs; `line` as in abi.h. */
 void dataplane_count(const struct dataplane_view *v, uint32_t line,
 		     uint64_t out[SL_COUNTERS_PER_LINE]);
+
+/* The counters of a service: its own line's and those of its backends (counters.def). */
+void dataplane_count_service(const struct dataplane_view *v, uint32_t line,
+			     uint64_t out[SL_COUNTERS_PER_LINE]);
 
 /* Looks a listener up in the table in force, exactly as a packet does. Returns the record, 0: none. */
 uint32_t dataplane_find_listener(const struct dataplane_view *v, const struct addr *address,
