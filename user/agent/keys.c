@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,16 +28,16 @@ static int make_key(const char *path, struct problems *p)
 	struct text file = {};
 	int err;
 
-	randombytes_buf(master, sizeof(master));
+	key_random(master);
 	text_add(
 		&file,
 		"# Made by sluiced for this host. It never changes: another key moves every flow.\n"
 		"hash %s\n",
 		text_format_hex(master, sizeof(master), hex));
 	err = file_write_atomic(path, 0600, file.data, file.length, p);
-	sodium_memzero(master, sizeof(master));
-	sodium_memzero(hex, sizeof(hex));
-	sodium_memzero(file.data, file.length);
+	key_wipe(master, sizeof(master));
+	key_wipe(hex, sizeof(hex));
+	key_wipe(file.data, file.length);
 	text_free(&file);
 	return err;
 }
@@ -52,7 +51,7 @@ static int read_key(const char *path, struct key *out, struct problems *p)
 	if (err)
 		return err;
 	err = key_parse(path, data, length, out, p);
-	sodium_memzero(data, length);
+	key_wipe(data, length);
 	free(data);
 	return err;
 }

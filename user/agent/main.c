@@ -7,7 +7,6 @@
 #include <libgen.h>
 #include <limits.h>
 #include <signal.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,6 +22,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/problem.h"
+#include "core/key.h"
 #include "wire/wire.h"
 
 /* Makes the socket's directory if it is not there, and gives it away only then: another one may be shared. */
@@ -169,8 +169,8 @@ int main(int argc, char **argv)
 		problems_free(&p);
 		return WIRE_USAGE;
 	}
-	if (sodium_init() < 0) {
-		log_error("libsodium: no random numbers from the kernel");
+	if (key_init()) {
+		log_error("the kernel gives no random numbers (libsodium)");
 		return WIRE_FAILED;
 	}
 	return actions[options.action](&options);

@@ -19,12 +19,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/key.h"
 #include "core/overrides.h"
 
 struct problems;
 struct text;
 
-#define STATE_HASH_SIZE 32
+#define STATE_HASH_SIZE KEY_DIGEST_SIZE
 
 struct state {
 	uint64_t revision; /* 0: nothing was ever applied */

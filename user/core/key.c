@@ -156,3 +156,25 @@ void key_derive(const uint8_t master[SL_KEY_SIZE], struct key *out)
 	memmove(out->master, master, sizeof(out->master));
 	sodium_memzero(&hash, sizeof(hash));
 }
+
+/* ---- what else the agent needs of libsodium -------------------------------------------------------- */
+
+int key_init(void)
+{
+	return sodium_init() < 0 ? -EIO : 0;
+}
+
+void key_random(uint8_t master[SL_KEY_SIZE])
+{
+	randombytes_buf(master, SL_KEY_SIZE);
+}
+
+void key_wipe(void *secret, size_t size)
+{
+	sodium_memzero(secret, size);
+}
+
+void key_digest(const void *data, size_t length, uint8_t out[KEY_DIGEST_SIZE])
+{
+	crypto_generichash(out, KEY_DIGEST_SIZE, data, length, NULL, 0);
+}

@@ -29,4 +29,13 @@ int key_parse(const char *file, const char *text, size_t length, struct key *out
 	      struct problems *p);
 void key_derive(const uint8_t master[SL_KEY_SIZE], struct key *out);
 
+/* ---- what else the agent needs of libsodium -------------------------------------------------------- */
+
+#define KEY_DIGEST_SIZE 32
+
+int key_init(void); /* before anything else here; -EIO: the kernel gives no random numbers */
+void key_random(uint8_t master[SL_KEY_SIZE]);
+void key_wipe(void *secret, size_t size);
+void key_digest(const void *data, size_t length, uint8_t out[KEY_DIGEST_SIZE]); /* BLAKE2b, unkeyed */
+
 #endif
