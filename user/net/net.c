@@ -32,6 +32,7 @@
 #include "net/cache.h"
 #include "net/messages.h"
 #include "net/socket.h"
+#include "net/way.h"
 
 #define PROBE_INTERVAL_MS 1000
 #define DUMP_TRIES	  10   /* a dump is repeated if links come or go meanwhile */
@@ -239,80 +240,14 @@ static int ask_route(struct net *net, const struct addr *address, struct net_rou
 	return 0;
 }
 
-static void describe_link(struct net *net, const struct net_link *link, struct net_nexthop *way)
-{
-	const struct net_link *parent = cache_link(net->cache, link->parent_ifindex);
-
-	memcpy(way->device, link->name, sizeof(way->device));
-	memcpy(way->device_mac, link->mac, sizeof(way->device_mac));
-	way->vlan_id = link->vlan_id;
-	if (parent)
-		memcpy(way->parent, parent->name, sizeof(way->parent));
-	if (!way->mtu || way->mtu > link->mtu)
-		way->mtu = link->mtu;
-}
-
-static enum net_way neighbour_way(struct net *net, struct net_nexthop *way)
-{
-	static const enum net_way ways[] = {
-		[CACHE_UNKNOWN] = NET_WAY_RESOLVING,
-		[CACHE_VALID] = NET_WAY_READY,
-		[CACHE_FAILED] = NET_WAY_FAILED,
-	};
-	const struct cache_neighbour *neighbour =
-		cache_want_neighbour(net->cache, way->ifindex, &way->gateway);
-
-	if (neighbour->reach == CACHE_VALID)
-		memcpy(way->neighbour_mac, neighbour->last.mac, sizeof(way->neighbour_mac));
-	return ways[neighbour->reach];
-}
-
-/*
- * The first thing on the way that stops a packet. What no operator's patience mends comes before
- * what may.
- */
-static enum net_way judge(struct net *net, const struct net_route *route, struct net_nexthop *way)
-{
-	const struct net_link *link;
-
-	if (route->type == RTN_LOCAL || route->type == RTN_ANYCAST)
-		return NET_WAY_LOCAL;
-	if (route->type != RTN_UNICAST)
-		return NET_WAY_NO_ROUTE;
-	link = cache_link(net->cache, route->ifindex);
-	if (!link)
-		return NET_WAY_LINK_DOWN; /* just made or just gone; its message is on the way */
-	if (link->is_vlan)
-		return NET_WAY_VLAN;
-	if (!link->has_ethernet || route->is_encapsulated)
-		return NET_WAY_NO_ETHERNET;
-	if (!link->is_up)
-		return NET_WAY_LINK_DOWN;
-	return neighbour_way(net, way);
-}
-
 int net_nexthop(struct net *net, const struct addr *address, struct net_nexthop *out)
 {
-	struct net_nexthop way = {.gateway = *address};
-	const struct net_link *link;
 	struct net_route route;
-	int err;
+	int err = ask_route(net, address, &route);
 
-	err = ask_route(net, address, &route);
 	if (err)
 		return err;
-	if (route.type == RTN_UNICAST || route.type == RTN_LOCAL || route.type == RTN_ANYCAST) {
-		way.ifindex = route.ifindex;
-		way.source = route.source;
-		way.mtu = route.mtu;
-		if (!addr_is_none(&route.gateway))
-			way.gateway = route.gateway;
-		link = cache_link(net->cache, route.ifindex);
-		if (link)
-			describe_link(net, link, &way);
-	}
-	way.way = judge(net, &route, &way);
-	*out = way;
+	way_find(net->cache, address, &route, out);
 	return 0;
 }
 
@@ -355,22 +290,11 @@ static bool has_vlan_rx_offload(struct net *net, const char *name)
 
 int net_device(struct net *net, const char *name, struct net_device *out)
 {
-	const struct net_link *link = cache_link_named(net->cache, name), *parent;
-	struct net_device device = {0};
+	struct net_device device;
 
-	if (!link)
+	if (!way_device(net->cache, name, &device))
 		return -ENODEV;
-	device.ifindex = link->ifindex;
-	memcpy(device.name, link->name, sizeof(device.name));
-	parent = cache_link(net->cache, link->parent_ifindex);
-	if (parent)
-		memcpy(device.parent, parent->name, sizeof(device.parent));
-	device.is_vlan = link->is_vlan;
-	device.is_up = link->is_up;
-	device.has_ethernet = link->has_ethernet;
-	device.vlan_rx_offload = has_vlan_rx_offload(net, link->name);
-	device.mtu = link->mtu;
-	memcpy(device.mac, link->mac, sizeof(device.mac));
+	device.vlan_rx_offload = has_vlan_rx_offload(net, device.name);
 	*out = device;
 	return 0;
 }
@@ -385,40 +309,4 @@ bool net_has_address(struct net *net, const struct addr *address, char device[NE
 	link = cache_link(net->cache, own->ifindex);
 	snprintf(device, NET_NAME_SIZE, "%s", link ? link->name : "");
 	return true;
-}
-
-const char *net_way_text(const struct net_nexthop *way, char out[128])
-{
-	const char *device = way->device[0] ? way->device : "an unknown device";
-	char who[ADDR_TEXT_SIZE];
-
-	addr_format(&way->gateway, who);
-	switch (way->way) {
-	case NET_WAY_READY:
-		snprintf(out, 128, "neighbour %s on %s", who, device);
-		break;
-	case NET_WAY_NO_ROUTE:
-		snprintf(out, 128, "no route to %s", who);
-		break;
-	case NET_WAY_LOCAL:
-		snprintf(out, 128, "%s is an address of this host", who);
-		break;
-	case NET_WAY_LINK_DOWN:
-		snprintf(out, 128, "%s is down or has no carrier", device);
-		break;
-	case NET_WAY_NO_ETHERNET:
-		snprintf(out, 128, "the way over %s is a tunnel or has no Ethernet header", device);
-		break;
-	case NET_WAY_VLAN:
-		snprintf(out, 128, "%s is VLAN %u of %s; VLAN devices are not supported yet",
-			 device, way->vlan_id, way->parent[0] ? way->parent : "a device elsewhere");
-		break;
-	case NET_WAY_RESOLVING:
-		snprintf(out, 128, "neighbour %s on %s is not known yet", who, device);
-		break;
-	case NET_WAY_FAILED:
-		snprintf(out, 128, "neighbour %s on %s does not answer", who, device);
-		break;
-	}
-	return out;
 }
