@@ -116,7 +116,7 @@ struct bench {
 	unsigned int rounds;
 	uint64_t
 		new_flows; /* flows that no packet has had yet begin here, for cases of new flows */
-	double rerun_s;	   /* seconds that may be spent on running disturbed rounds again */
+	double deadline_s; /* seconds from the first round after which no round is run again */
 };
 
 bool bench_has(const struct bench *bench, const struct bench_case *c);
@@ -138,8 +138,6 @@ struct results {
 };
 
 void rounds_run(struct bench *bench, struct results *out);
-
-/* ---- the rest -------------------------------------------------------------------------------------- */
 
 /* Prints one line to standard error and exits with 1. */
 void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "bench/bench.h"
+#include "bench/report.h"
 #include "bench.skel.h" /* needs plan.h */
 
 static const char help[] =
@@ -105,39 +106,50 @@ static void pin(int cpu)
 		     strerror(errno));
 }
 
-static void run(struct bench *bench, const struct options *options)
+static void setup(struct bench *bench, const char *object)
 {
-	struct results results;
-
 	pin(bench->cpu);
-	bench->packets = bench->quick ? 500000 : 2000000;
-	bench->rounds = bench->quick ? 9 : 11;
-	bench->rerun_s = bench->quick ? 10 : 60;
+	bench->packets = bench->quick ? 300000 : 2000000;
+	bench->rounds = 9;
+	bench->deadline_s = bench->quick ? 20 : 180;
 	bench->bpf = bench_bpf__open_and_load();
 	if (!bench->bpf)
 		fail("the bench's own programs do not load: %s%s", strerror(errno),
 		     geteuid() ? "; run it as root" : "");
 	for (enum bench_knobs knobs = 0; knobs < KNOBS; knobs++)
-		world_open(&bench->worlds[knobs], knobs, options->object);
-	rounds_run(bench, &results);
-	for (size_t i = 0; i < case_count; i++)
-		if (bench_has(bench, &cases[i]))
-			printf("%-20s %6.1f ns (%5.1f-%5.1f)  %5.2f x  clean %u disturbed %u\n",
-			       cases[i].name, results.cases[i].ns, results.cases[i].low,
-			       results.cases[i].high, results.cases[i].multiple,
-			       results.cases[i].clean, results.cases[i].disturbed);
-	printf("null %.1f full %.1f\n", results.null_ns, results.full_ns);
+		world_open(&bench->worlds[knobs], knobs, object);
+}
+
+static void write_json(const json_t *report, const char *path)
+{
+	if (json_dump_file(report, path, JSON_INDENT(1) | JSON_REAL_PRECISION(6)))
+		fail("%s: cannot be written", path);
 }
 
 int main(int argc, char **argv)
 {
 	struct bench bench = {.cpu = sysconf(_SC_NPROCESSORS_ONLN) - 1};
 	struct options options = {0};
+	struct results results;
+	json_t *report;
 
 	if (parse_options(argc, argv, &bench, &options)) {
 		fputs(help, stderr);
 		return 2;
 	}
-	run(&bench, &options);
+	setup(&bench, options.object);
+	rounds_run(&bench, &results);
+	report = report_make(&bench, &results);
+	if (options.json_file)
+		write_json(report, options.json_file);
+	if (options.json)
+		write_json(report, "/dev/stdout");
+	else
+		report_print(report, stdout);
+	json_decref(report);
+	free(results.cases);
+	for (enum bench_knobs knobs = 0; knobs < KNOBS; knobs++)
+		world_close(&bench.worlds[knobs]);
+	bench_bpf__destroy(bench.bpf);
 	return EXIT_SUCCESS;
 }

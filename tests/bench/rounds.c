@@ -67,9 +67,8 @@ static double now_s(void)
 }
 
 /* Runs disturbed rounds again, until there is none or the time is over. */
-static void run_again(struct bench *bench, struct series *series)
+static void run_again(struct bench *bench, struct series *series, double end)
 {
-	double end = now_s() + bench->rerun_s;
 	bool again = true;
 
 	while (again) {
@@ -147,6 +146,7 @@ static void conclude_reference(const struct bench *bench, const struct series *s
 void rounds_run(struct bench *bench, struct results *out)
 {
 	struct series *series = mem_array(case_count, sizeof(*series));
+	double end = now_s() + bench->deadline_s;
 
 	*out = (struct results){.cases = mem_array(case_count, sizeof(*out->cases))};
 	for (size_t i = 0; i < case_count; i++)
@@ -159,7 +159,7 @@ void rounds_run(struct bench *bench, struct results *out)
 		for (size_t i = 0; i < case_count; i++)
 			if (series[i].rounds)
 				run_round(bench, &cases[i], &series[i], &series[i].rounds[n]);
-	run_again(bench, series);
+	run_again(bench, series, end);
 	for (size_t i = 0; i < case_count; i++) {
 		if (!series[i].rounds)
 			continue;

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <string.h>
+
+#include "bench/report.h"
+
+/* A smaller share of clean rounds, or quartiles further apart than this share of the result: not to be trusted. */
+#define CLEAN  0.75
+#define SPREAD 0.25
+
+static bool is_trustworthy(const struct bench *bench, const struct result *r)
+{
+	/* A nanosecond is what the method resolves. */
+	return r->clean >= CLEAN * bench->rounds &&
+	       (r->high - r->low < SPREAD * r->ns || r->high - r->low < 1);
+}
+
+static json_t *make_case(const struct bench *bench, const struct bench_case *c,
+			 const struct result *r)
+{
+	json_t *out =
+		json_pack("{s:s, s:s, s:f, s:f, s:f, s:f, s:i, s:i, s:b}", "name", c->name, "help",
+			  c->help, "ns", r->ns, "low", r->low, "high", r->high, "multiple",
+			  r->multiple, "clean_rounds", (int)r->clean, "disturbed_rounds",
+			  (int)r->disturbed, "trustworthy", is_trustworthy(bench, r));
+
+	if (c->limit != 0)
+		json_object_set_new(out, "limit", json_real(c->limit));
+	return out;
+}
+
+json_t *report_make(struct bench *bench, const struct results *results)
+{
+	json_t *rows = json_array();
+	json_t *data = json_pack(
+		"{s:o, s:I, s:i, s:i, s:i, s:f, s:f, s:o}", "machine", facts_machine(bench),
+		"packets_a_run", (json_int_t)bench->packets, "rounds_a_case", (int)bench->rounds,
+		"rounds", (int)results->rounds, "disturbed_rounds", (int)results->disturbed,
+		"null_ns", results->null_ns, "full_ns", results->full_ns, "cases", rows);
+
+	for (size_t i = 0; i < case_count; i++)
+		if (bench_has(bench, &cases[i]))
+			json_array_append_new(rows,
+					      make_case(bench, &cases[i], &results->cases[i]));
+	if (!bench->only) {
+		json_object_set_new(data, "program", facts_program(bench, KNOBS_DEFAULT));
+		json_object_set_new(data, "program_redirect", facts_program(bench, KNOBS_REDIRECT));
+		json_object_set_new(data, "memory", facts_memory(bench));
+		json_object_set_new(data, "maglev", facts_maglev());
+		json_object_set_new(data, "live", live_run(bench));
+	}
+	return json_pack("{s:i, s:s, s:o}", "version", 1, "kind", "bench", "data", data);
+}
+
+static double number(const json_t *object, const char *key)
+{
+	return json_number_value(json_object_get(object, key));
+}
+
+static const char *string(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+static const char *remark(const json_t *row)
+{
+	if (!json_boolean_value(json_object_get(row, "trustworthy")))
+		return "not trustworthy: the machine was too busy";
+	if (json_object_get(row, "limit") && number(row, "multiple") > number(row, "limit"))
+		return "over its limit";
+	return "";
+}
+
+static void print_cases(const json_t *data, FILE *to)
+{
+	const json_t *row;
+	size_t i;
+
+	fprintf(to, "%-17s %6s %13s %8s %6s %8s  %s\n", "case", "ns", "quartiles", "x full",
+		"limit", "rounds", "");
+	json_array_foreach(json_object_get(data, "cases"), i, row)
+	{
+		char limit[16] = "", rounds[24], quartiles[32];
+
+		if (json_object_get(row, "limit"))
+			snprintf(limit, sizeof(limit), "%.1f", number(row, "limit"));
+		snprintf(rounds, sizeof(rounds), "%.0f+%.0f", number(row, "clean_rounds"),
+			 number(row, "disturbed_rounds"));
+		snprintf(quartiles, sizeof(quartiles), "%.1f-%.1f", number(row, "low"),
+			 number(row, "high"));
+		fprintf(to, "%-17s %6.1f %13s %8.2f %6s %8s  %s%s%s\n", string(row, "name"),
+			number(row, "ns"), quartiles, number(row, "multiple"), limit, rounds,
+			string(row, "help"), *remark(row) ? "; " : "", remark(row));
+	}
+	fprintf(to,
+		"\nns: net of the driver (%.1f ns), median of the rounds; x full: multiple of the "
+		"full floor "
+		"(%.1f ns) in the\nsame rounds; rounds: clean + run again because something "
+		"disturbed them "
+		"(%.0f of %.0f); %.0f packets a run\n",
+		number(data, "null_ns"), number(data, "full_ns"), number(data, "disturbed_rounds"),
+		number(data, "rounds"), number(data, "packets_a_run"));
+}
+
+static void print_program(const json_t *program, const char *name, FILE *to)
+{
+	fprintf(to,
+		"%s: %.0f instructions verified, %.0f as it runs, %.0f bytes of machine code, "
+		"helper calls: %.0f\n",
+		name, number(program, "verified_instructions"),
+		number(program, "xlated_instructions"), number(program, "jit_bytes"),
+		number(program, "helper_calls"));
+}
+
+static void print_memory(const json_t *memory, FILE *to)
+{
+	json_t *maps = json_object_get(memory, "maps"), *bytes;
+	const char *name;
+
+	fprintf(to, "\nmaps at the default limits: %.1f MiB (",
+		number(memory, "total") / (1 << 20));
+	json_object_foreach(maps, name, bytes)
+	{
+		if (json_integer_value(bytes) >= 1 << 20)
+			fprintf(to, "%s %.1f, ", name, json_number_value(bytes) / (1 << 20));
+	}
+	fprintf(to, "the others under 1 each); %.0f bytes a flow entry\n",
+		number(memory, "flow_entry"));
+}
+
+static void print_maglev(const json_t *rows, FILE *to)
+{
+	const json_t *row;
+	size_t i;
+
+	fprintf(to,
+		"\n%9s %9s %9s %9s   Maglev table; moved when one backend leaves (at least its "
+		"own)\n",
+		"backends", "slots", "build ms", "max/avg");
+	json_array_foreach(rows, i, row)
+	{
+		fprintf(to, "%9.0f %9.0f %9.2f %9.3f   %.0f (%.0f), %.2f %% of the table\n",
+			number(row, "backends"), number(row, "slots"), number(row, "build_ms"),
+			number(row, "max_over_average"), number(row, "moved"),
+			number(row, "moved_at_least"),
+			100 * number(row, "moved") / number(row, "slots"));
+	}
+}
+
+static void print_live(const json_t *rows, FILE *to)
+{
+	const json_t *row;
+	size_t i;
+
+	fprintf(to, "\nend to end, a veth pair and native XDP, all on one CPU: million packets a "
+		    "second\n");
+	json_array_foreach(rows, i, row)
+	{
+		fprintf(to, "%-17s %6.2f\n", string(row, "name"), number(row, "mpps"));
+	}
+}
+
+void report_print(const json_t *report, FILE *to)
+{
+	const json_t *data = json_object_get(report, "data"),
+		     *machine = json_object_get(data, "machine");
+
+	fprintf(to,
+		"kernel %s, %s, CPU %.0f of %.0f, load %s\nspectre_v2: %s\nspec_rstack_overflow: "
+		"%s\n\n",
+		string(machine, "kernel"), string(machine, "cpu_model"), number(machine, "cpu"),
+		number(machine, "cpus"), string(machine, "load"), string(machine, "spectre_v2"),
+		string(machine, "spec_rstack_overflow"));
+	print_cases(data, to);
+	if (!json_object_get(data, "program"))
+		return;
+	fputc('\n', to);
+	print_program(json_object_get(data, "program"), "balancer", to);
+	print_program(json_object_get(data, "program_redirect"), "balancer, redirect on", to);
+	print_memory(json_object_get(data, "memory"), to);
+	print_maglev(json_object_get(data, "maglev"), to);
+	print_live(json_object_get(data, "live"), to);
+}

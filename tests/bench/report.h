@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the bench found: one JSON document, which the tables are printed from. */
+#ifndef BENCH_REPORT_H
+#define BENCH_REPORT_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "bench/bench.h"
+
+json_t *facts_machine(const struct bench *bench);
+json_t *facts_program(const struct bench *bench, enum bench_knobs knobs);
+json_t *facts_memory(const struct bench *bench); /* at the default limits */
+json_t *facts_maglev(void);
+/* Moves this process into a network namespace of its own. */
+json_t *live_run(struct bench *bench);
+
+/* {version, kind: "bench", data}; facts and live runs are left out when only some cases are asked for. */
+json_t *report_make(struct bench *bench, const struct results *results);
+void report_print(const json_t *report, FILE *to);
+
+#endif
