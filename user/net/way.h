@@ -13,11 +13,17 @@
 struct cache;
 struct net_route;
 
-/* Fills in the way to `address`. The neighbour on it is wanted from now on (cache_want_neighbour()). */
+/*
+ * Fills in the way to `address`. The neighbour on it is wanted from now on
+ * (cache_want_neighbour()).
+ */
 void way_find(struct cache *cache, const struct addr *address, const struct net_route *route,
 	      struct net_nexthop *out);
 
-/* Describes a device, all but its offloads. Returns false, and leaves *out alone, if there is none. */
+/*
+ * Describes a device, all but its offloads. Returns false, and leaves *out alone, if there is
+ * none.
+ */
 bool way_device(const struct cache *cache, const char *name, struct net_device *out);
 
 #endif
