@@ -14,9 +14,11 @@
 #include "base/problem.h"
 #include "net/net.h"
 
-#define GATHER_MS 10   /* from netlink's first news to the answer */
-#define PROBE_MS  1000 /* between two looks at the neighbours */
-#define REPLY_MS  50   /* from `down` to the end: its reply goes out */
+#define GATHER_MS     10 /* from netlink's first news to the answer */
+#define GATHER_MAX_MS 1000
+#define SHARE	      10 /* answering netlink takes at most one part in so many of the agent's time */
+#define PROBE_MS      1000 /* between two looks at the neighbours */
+#define REPLY_MS      50   /* from `down` to the end: its reply goes out */
 
 struct loop {
 	uv_loop_t uv;
@@ -26,6 +28,8 @@ struct loop {
 	uv_timer_t gather, tick, probe, end;
 	struct api api;
 	struct api_server *server;
+	unsigned int gather_ms; /* at present */
+	bool is_net_behind;	/* reading netlink failed: it is tried again without news */
 	bool is_ending;
 	bool is_down; /* a client has ended forwarding */
 };
@@ -64,8 +68,12 @@ static void on_reload(uv_signal_t *signal, int number)
 			  (unsigned long long)engine_revision(loop->agent->engine));
 		tell_manager("READY=1\nSTATUS=the last reload was refused; see the log");
 	} else {
-		log_problems(LOG_LEVEL_WARNING, &p);
-		tell_manager("READY=1\nSTATUS=");
+		char *summary = agent_summary(loop->agent);
+		char *ready = mem_format("READY=1\nSTATUS=%s", summary);
+
+		tell_manager(ready);
+		free(ready);
+		free(summary);
 	}
 	problems_free(&p);
 }
@@ -79,27 +87,56 @@ static void on_end(uv_signal_t *signal, int number)
 	loop->is_ending = true;
 }
 
+/* Reads netlink's news; returns whether there is something to answer. */
+static bool take_news(struct loop *loop)
+{
+	struct problems p = {};
+	int changed = agent_net_input(loop->agent, &p);
+
+	loop->is_net_behind = changed < 0;
+	log_and_free(LOG_LEVEL_ERROR, &p);
+	return changed;
+}
+
+static void on_gathered(uv_timer_t *timer);
+static void on_net(uv_poll_t *poll, int status, int events);
+
+static void gather(struct loop *loop)
+{
+	if (!uv_is_active((uv_handle_t *)&loop->gather))
+		uv_timer_start(&loop->gather, on_gathered,
+			       loop->is_net_behind ? GATHER_MAX_MS : loop->gather_ms, 0);
+}
+
+/* A router that changes routes all the time must not take all of the agent's. */
 static void on_gathered(uv_timer_t *timer)
 {
 	struct loop *loop = timer->data;
 	struct problems p = {};
+	uint64_t start = ways_now_ms(), next_ms;
 
+	if (loop->is_net_behind && take_news(loop))
+		gather(loop);
+	if (!loop->is_net_behind)
+		uv_poll_start(&loop->net, UV_READABLE, on_net);
 	agent_refresh_ways(loop->agent, &p);
 	log_and_free(LOG_LEVEL_ERROR, &p);
+	next_ms = GATHER_MS + (SHARE - 1) * (ways_now_ms() - start);
+	loop->gather_ms = next_ms < GATHER_MAX_MS ? next_ms : GATHER_MAX_MS;
 }
 
 static void on_net(uv_poll_t *poll, int status, int events)
 {
 	struct loop *loop = poll->data;
-	struct problems p = {};
-	int changed = status;
 
 	(void)events;
-	if (!status)
-		changed = agent_net_input(loop->agent, &p);
-	if (changed && !uv_is_active((uv_handle_t *)&loop->gather))
-		uv_timer_start(&loop->gather, on_gathered, GATHER_MS, 0);
-	log_and_free(LOG_LEVEL_ERROR, &p);
+	if (status)
+		log_error("netlink cannot be watched: %s", uv_strerror(status));
+	if (take_news(loop))
+		gather(loop);
+	/* What cannot be read stays readable, and would call us at once again. */
+	if (loop->is_net_behind)
+		uv_poll_stop(&loop->net);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -229,6 +266,7 @@ int loop_open(struct agent *agent, struct loop **out, struct problems *p)
 		return err;
 	}
 	loop->agent = agent;
+	loop->gather_ms = GATHER_MS;
 	loop->api = (struct api){
 		.engine = agent->engine,
 		.host = {loop, host_now_ms, host_interfaces, host_apply, host_down, host_log},
