@@ -17,13 +17,8 @@ static __always_inline struct sl_counter_line *counter_line(__u32 row, __u32 lin
 
 static __always_inline void count_sent(const struct pkt *p, __u32 row)
 {
-	struct sl_counter_line *line = counter_line(row, p->service_line);
+	struct sl_counter_line *line = counter_line(row, knobs.backend_lines + p->backend_index);
 
-	if (line) {
-		line->count[SL_SERVICE_packets]++;
-		line->count[SL_SERVICE_bytes] += p->length;
-	}
-	line = counter_line(row, knobs.backend_lines + p->backend_index);
 	if (line) {
 		line->count[SL_BACKEND_packets]++;
 		line->count[SL_BACKEND_bytes] += p->length;

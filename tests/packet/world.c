@@ -277,7 +277,7 @@ void world_count(const struct world *w, struct world_counts *out)
 		out->verdict[v] = line[v % SL_COUNTERS_PER_LINE];
 	}
 	for (int s = 0; s < 16; s++)
-		dataplane_count(w->view, sl_counter_services(l) + s, out->service[s]);
+		dataplane_count_service(w->view, sl_counter_services(l) + s, out->service[s]);
 	for (int b = 0; b < WORLD_BACKENDS; b++)
 		dataplane_count(w->view, sl_counter_backends(l) + b, out->backend[b]);
 }

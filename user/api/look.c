@@ -34,7 +34,9 @@ static void count_service(const struct request *request, const char *service,
 	struct engine_service_place place;
 	bool placed = engine_service_place(request->api->engine, service, &place);
 
-	count(request, placed, placed ? place.counters_line : 0, out);
+	memset(out, 0, SL_COUNTERS_PER_LINE * sizeof(*out));
+	if (placed)
+		dataplane_count_service(engine_view(request->api->engine), place.counters_line, out);
 }
 
 /* Also gives the number of slots that name the backend. */

@@ -16,3 +16,18 @@ void dataplane_count(const struct dataplane_view *v, uint32_t line,
 			out[i] += __atomic_load_n(&l->count[i], __ATOMIC_RELAXED);
 	}
 }
+
+void dataplane_count_service(const struct dataplane_view *v, uint32_t line,
+			     uint64_t out[SL_COUNTERS_PER_LINE])
+{
+	uint64_t backend[SL_COUNTERS_PER_LINE];
+
+	dataplane_count(v, line, out);
+	for (uint32_t i = 1; i <= v->limits.backends; i++) {
+		if (v->backends[i].family == 0 || v->backends[i].service != line)
+			continue;
+		dataplane_count(v, sl_counter_backends(&v->limits) + i, backend);
+		out[SL_SERVICE_packets] += backend[SL_BACKEND_packets];
+		out[SL_SERVICE_bytes] += backend[SL_BACKEND_bytes];
+	}
+}

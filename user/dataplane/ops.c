@@ -9,6 +9,7 @@
  */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <string.h>
 
 #include "dataplane/internal.h"
 
@@ -39,6 +40,27 @@ static int write_service(void *self, uint32_t record, const struct sl_service *v
 	return 0;
 }
 
+/* What an index has counted so far goes over to its service's line (counters.def). */
+static void retire_counters(struct dataplane *dp, uint32_t index)
+{
+	const struct sl_limits *l = &dp->maps.limits;
+	uint32_t service = dp->maps.backends[index].service;
+	uint64_t lines = sl_counter_lines(l), total[SL_COUNTERS_PER_LINE];
+	__u64 *kept;
+
+	if (service < sl_counter_services(l) || service >= sl_counter_backends(l))
+		return;
+	dataplane_count(dataplane_view(dp), sl_counter_backends(l) + index, total);
+	kept = dp->maps.counters[service].count; /* the first CPU's row will do */
+	__atomic_store_n(&kept[SL_SERVICE_packets],
+			 kept[SL_SERVICE_packets] + total[SL_BACKEND_packets], __ATOMIC_RELAXED);
+	__atomic_store_n(&kept[SL_SERVICE_bytes], kept[SL_SERVICE_bytes] + total[SL_BACKEND_bytes],
+			 __ATOMIC_RELAXED);
+	for (uint64_t cpu = 0; cpu < l->cpus; cpu++)
+		memset(&dp->maps.counters[cpu * lines + sl_counter_backends(l) + index], 0,
+		       sizeof(struct sl_counter_line));
+}
+
 static int write_backend(void *self, uint32_t index, const struct sl_backend *value)
 {
 	struct dataplane *dp = self;
@@ -47,6 +69,8 @@ static int write_backend(void *self, uint32_t index, const struct sl_backend *va
 	if (index == SL_NOBODY || index > dp->maps.limits.backends)
 		return -ERANGE;
 	backend = &dp->maps.backends[index];
+	if (backend->family)
+		retire_counters(dp, index);
 	*backend = *value;
 	__atomic_store_n(&backend->active, 0, __ATOMIC_RELEASE);
 	return 0;
