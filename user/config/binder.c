@@ -115,7 +115,21 @@ static const struct field *find_field(const struct section *section, const char 
 
 /* ---- scalars and lists ------------------------------------------------------------------------------------- */
 
-/* Says what a node that is no scalar should have been. */
+static void expect_form(const struct field *field, struct text *out)
+{
+	const struct field *first = field->section ? field->section->fields : NULL;
+
+	while (first && field->flags & PRESETS && first->flags & OWN)
+		first++;
+	if (field->kind == KIND_MAP)
+		text_add(out, "a map such as {%s: ...}", first->key);
+	else if (field->kind == KIND_MAPS)
+		text_add(out, "a list of maps such as [{%s: ...}]", first->key);
+	else
+		kind_expect(field, out);
+}
+
+/* Says what a node of the wrong form should have been. */
 static void say_wrong_form(struct binder *b, const struct field *field, const struct node *node)
 {
 	static const char *const forms[] = {
@@ -125,19 +139,10 @@ static void say_wrong_form(struct binder *b, const struct field *field, const st
 	struct text expected = {};
 	struct prefix prefix;
 
-	if (field->kind == KIND_MAP)
-		text_add(&expected, "a map of keys");
-	else if (field->kind == KIND_MAPS)
-		text_add(&expected, "a list of maps");
-	else
-		kind_expect(field, &expected);
+	expect_form(field, &expected);
 	if (address && field->kind >= KIND_ADDRESS && field->kind <= KIND_ENDPOINT &&
 	    !prefix_parse(address, &prefix))
-		reading_error_at(b->r, only->key->place, NULL, address,
-				 "YAML takes a colon at the end or the start of a bare word for "
-				 "the one after a key: "
-				 "write this address in quotes, \"%s\"",
-				 address);
+		reading_bare_address(b->r, only->key->place, node, address);
 	else
 		reading_error(b->r, node, NULL, "%s; expected %s",
 			      node_is_null(node) ? "has no value" : forms[node->kind],
@@ -169,8 +174,9 @@ static void bind_scalar(struct binder *b, const struct field *field, const struc
 
 struct identified {
 	const struct field *field;
-	const struct value *value; /* set; has a node */
+	struct value *value; /* set; has a node */
 	size_t index;
+	bool repeated;
 };
 
 static int by_identity(const void *left, const void *right)
@@ -190,7 +196,9 @@ static void refuse_equals(struct binder *b, struct identified *list, size_t coun
 	for (size_t i = 0; i < count; i++) {
 		struct text path = {};
 
-		if (!first || kind_compare(first->field, first->value, list[i].value)) {
+		list[i].repeated =
+			first && !kind_compare(first->field, first->value, list[i].value);
+		if (!list[i].repeated) {
 			first = &list[i];
 			continue;
 		}
@@ -224,9 +232,11 @@ static void bind_list(struct binder *b, const struct field *field, const struct 
 	for (size_t i = 0; i < count && !reading_is_hopeless(b->r); i++, item = item->next) {
 		bind_scalar(b, field, item, &value->items[i]);
 		if (value->items[i].set)
-			set[named++] = (struct identified){field, &value->items[i], i};
+			set[named++] = (struct identified){field, &value->items[i], i, false};
 	}
 	refuse_equals(b, set, named);
+	for (size_t i = 0; i < named; i++)
+		set[i].value->set &= !set[i].repeated; /* said once is enough */
 	free(set);
 }
 
@@ -255,7 +265,7 @@ static void bind_maps(struct binder *b, const struct field *field, const struct 
 	value->items = arena_alloc(b->r->arena, value->count * sizeof(*value->items));
 	set = mem_array(value->count, sizeof(*set));
 	for (size_t i = 0; i < value->count && !reading_is_hopeless(b->r); i++, item = item->next) {
-		const struct value *identity;
+		struct value *identity;
 
 		bind_map(b, section, item, false, &value->items[i]);
 		if (!value->items[i].set || section->identity < 0)
@@ -263,7 +273,7 @@ static void bind_maps(struct binder *b, const struct field *field, const struct 
 		identity = &value->items[i].items[section->identity];
 		if (identity->set)
 			set[named++] = (struct identified){&section->fields[section->identity],
-							   identity, i};
+							   identity, i, false};
 	}
 	refuse_equals(b, set, named);
 	free(set);
@@ -390,10 +400,7 @@ static void bind_absent(struct binder *b, const struct field *field, const struc
 	} else if (field->flags & REQUIRED) {
 		struct text expected = {};
 
-		if (field->section)
-			text_add(&expected, "%s", field->help);
-		else
-			kind_expect(field, &expected);
+		expect_form(field, &expected);
 		reading_error(b->r, map, field->key, "is missing; expected %s", expected.data);
 		text_free(&expected);
 	} else if (field->kind == KIND_MAP && !(field->flags & (LATER | PRESETS))) {
@@ -406,13 +413,15 @@ static void bind_absent(struct binder *b, const struct field *field, const struc
 static void bind_map(struct binder *b, const struct section *section, const struct node *node,
 		     bool presets, struct value *value)
 {
+	const struct field as_field = {
+		.kind = KIND_MAP, .section = section, .flags = presets ? PRESETS : 0};
 	bool has_presets = section == b->preset_section;
 	const struct node **of_field;
 
 	*value = (struct value){.node = node};
 	if (node->kind != NODE_MAP) {
 		if (node->kind != NODE_BAD)
-			say_wrong_form(b, &(const struct field){.kind = KIND_MAP}, node);
+			say_wrong_form(b, &as_field, node);
 		return;
 	}
 	value->set = true;

@@ -58,14 +58,15 @@ static void check_timeouts(struct reading *r, const struct value *service)
 	text_format_duration(idle->number, duration);
 	if (is_given(idle))
 		reading_error(r, drain->node, NULL,
-			      "is shorter than idle-timeout, %s in line %u; make it at least %s",
-			      duration, idle->node->place.line, duration);
+			      "is shorter than the idle-timeout of service %s, %s in line %u; make "
+			      "it at least %s",
+			      name_of(service), duration, idle->node->place.line, duration);
 	else
 		reading_error(r, drain->node, NULL,
-			      "is shorter than idle-timeout, which is %s by default; make it at "
-			      "least %s, or set "
-			      "idle-timeout",
-			      duration, duration);
+			      "is shorter than the idle-timeout of service %s, which is %s by "
+			      "default; make it at "
+			      "least %s, or set idle-timeout",
+			      name_of(service), duration, duration);
 }
 
 /* ---- listeners --------------------------------------------------------------------------------------------- */

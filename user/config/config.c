@@ -104,9 +104,9 @@ static struct config *build(const struct reading *r, const struct value *root, c
 static void say_all(struct reading *r)
 {
 	problems_sort(r->problems);
-	if (r->errors > READING_ERRORS_MAX)
+	if (reading_is_hopeless(r))
 		problems_add_at(r->problems, r->file, 0, 0, NULL, NULL,
-				"there are more than %d errors; the others are not shown",
+				"%d errors were found, and there may be more: fix these first",
 				READING_ERRORS_MAX);
 }
 

@@ -197,7 +197,7 @@ static const char *parse_prefix(const struct field *field, const char *text, str
 	if (err == -EDOM)
 		return "has bits set beyond its length";
 	if (err)
-		return guess_mistake(text);
+		return "";
 	value->prefix = prefix;
 	return NULL;
 }

@@ -103,3 +103,17 @@ void reading_warning(struct reading *r, const struct node *node, const char *fie
 	    args);
 	va_end(args);
 }
+
+void reading_bare_address(struct reading *r, struct config_place place, const struct node *node,
+			  const char *address)
+{
+	struct text path = {};
+
+	node_path(node, NULL, &path);
+	reading_error_at(
+		r, place, path.length ? path.data : NULL, address,
+		"YAML takes a colon at the end or the start of a bare word for the one after a "
+		"key: write this address in quotes, \"%s\"",
+		address);
+	text_free(&path);
+}

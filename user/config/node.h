@@ -24,7 +24,7 @@ struct node {
 	struct config_place place;
 	const char *text;	   /* of a scalar */
 	const struct node *parent; /* NULL: the root */
-	const struct node *key;	   /* in a map: the scalar before it; else NULL */
+	const struct node *key;	   /* in a map: the scalar before it, of a key: itself */
 	unsigned int index;	   /* in a list: from 0 */
 	unsigned int count;	   /* of children */
 	struct node *first, *next; /* children in the order of the text; siblings */
@@ -66,6 +66,10 @@ void reading_error_at(struct reading *r, struct config_place place, const char *
 /* The same as a warning. `node` may be NULL. */
 void reading_warning(struct reading *r, const struct node *node, const char *field,
 		     const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Reports an IPv6 address that YAML took apart, since it was not in quotes. `node` tells the path. */
+void reading_bare_address(struct reading *r, struct config_place place, const struct node *node,
+			  const char *address);
 
 /* True when so many errors were found that looking for more is of no use. */
 bool reading_is_hopeless(const struct reading *r);

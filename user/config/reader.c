@@ -86,6 +86,23 @@ static const char *address_at(const struct reader *reader, yaml_mark_t mark,
 	return word;
 }
 
+/*
+ * The node that a word at which libyaml failed belongs to, as far as is known. libyaml reads ahead, so it may be
+ * one that holds it.
+ */
+static const struct node *node_of_word(const struct reader *reader, const char *word)
+{
+	const struct frame *frame = reader->depth ? &reader->stack[reader->depth - 1] : NULL;
+
+	if (!frame)
+		return NULL;
+	if (frame->key)
+		return frame->key;
+	if (frame->last && frame->last->text && !strncmp(frame->last->text, word, strlen(word) - 1))
+		return frame->last;
+	return frame->node;
+}
+
 /* libyaml's marks count characters; address_at() wants bytes. */
 static size_t byte_offset(const struct reader *reader, size_t characters)
 {
@@ -106,11 +123,7 @@ static void say_syntax(struct reader *reader, const yaml_parser_t *parser)
 
 	mark.index = byte_offset(reader, mark.index);
 	if (*address_at(reader, mark, word))
-		reading_error_at(reader->r, place, NULL, word,
-				 "YAML takes a colon at the end or the start of a bare word for "
-				 "the one after a key: "
-				 "write this address in quotes, \"%s\"",
-				 word);
+		reading_bare_address(reader->r, place, node_of_word(reader, word), word);
 	else if (mark.index < reader->length && reader->text[mark.index] == '\t')
 		reading_error_at(reader->r, place, NULL, NULL,
 				 "YAML cannot be indented with tabs: use spaces");
@@ -166,12 +179,14 @@ static struct node *add_node(struct reader *reader, enum node_kind kind, yaml_ma
 	node = arena_alloc(reader->r->arena, sizeof(*node));
 	node->kind = kind;
 	node->place = place_of_mark(mark);
+	node->text = "";
 	if (!frame) {
 		reader->root = node;
 		return node;
 	}
 	node->parent = frame->node;
 	if (wants_key(frame)) {
+		node->key = node; /* so that it has the path of its value */
 		frame->key = node;
 		return node;
 	}
@@ -309,7 +324,6 @@ static int take_event(struct reader *reader, const yaml_event_t *event)
 		reading_error(reader->r, node, NULL,
 			      "an alias (*%s) is not allowed: write the value out",
 			      (const char *)event->data.alias.anchor);
-		node->text = "";
 		return 0;
 	case YAML_SCALAR_EVENT:
 		return add_scalar(reader, event);

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Every tests/config/NAME.yaml is read; NAME.ok has what a good one means, NAME.err the exact lines that a bad one
+ * gives. UPDATE_GOLDENS=1 writes what is got instead of comparing it.
+ */
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/problem.h"
+#include "base/text.h"
+#include "config/config.h"
+#include "unit/unit.h"
+
+#define GOLDENS TEST_DIR "/config"
+
+static void dump_service(const struct config_service *service, struct text *out)
+{
+	char idle[24], drain[24], dead[24], address[ADDR_TEXT_SIZE];
+
+	text_add(out, "service %s (%u:%u): %s, affinity %s, tracking %s, table-size %u\n",
+		 service->name, service->place.line, service->place.column,
+		 config_encapsulation_name(service->encapsulation),
+		 config_affinity_name(service->affinity), config_tracking_name(service->tracking),
+		 service->table_size);
+	text_add(out, "  idle %s, drain %s then %s, dead after %s\n",
+		 text_format_duration(service->idle_timeout_ms, idle),
+		 text_format_duration(service->drain_timeout_ms, drain),
+		 service->drain_end == CONFIG_DRAIN_MOVE ? "move" : "keep",
+		 text_format_duration(service->dead_after_ms, dead));
+	for (size_t i = 0; i < service->listener_count; i++) {
+		const struct config_listener *listener = &service->listeners[i];
+
+		text_add(out, "  listener %s port %u %s\n",
+			 addr_format(&listener->address, address), listener->port,
+			 config_protocol_name(listener->protocol));
+	}
+	for (size_t i = 0; i < service->backend_count; i++) {
+		const struct config_backend *backend = &service->backends[i];
+
+		text_add(out, "  backend %s (%u:%u) weight %u %s\n",
+			 addr_format(&backend->address, address), backend->place.line,
+			 backend->place.column, backend->weight, config_state_name(backend->state));
+	}
+}
+
+static void dump(const struct config *config, struct text *out)
+{
+	static const char *const levels[] = {"error", "warning", "info", "debug"};
+	char source[ADDR_TEXT_SIZE], source6[ADDR_TEXT_SIZE];
+
+	for (size_t i = 0; i < config->interface_count; i++)
+		text_add(out, "interface %s (%u:%u) mode %s, attach %u\n",
+			 config->interfaces[i].device, config->interfaces[i].place.line,
+			 config->interfaces[i].place.column,
+			 config_mode_name(config->interfaces[i].mode),
+			 config->interfaces[i].attach);
+	text_add(out, "tunnel source %s, source6 %s, mtu %u\n",
+		 addr_format(&config->source, source), addr_format(&config->source6, source6),
+		 config->mtu);
+	text_add(out, "limits: %u services, %u listeners, %u backends, %u flows, %u slots\n",
+		 config->limits.services, config->limits.listeners, config->limits.backends,
+		 config->limits.flows, config->limits.slots);
+	text_add(out, "cluster %s, key file %s\n",
+		 config->cluster_name ? config->cluster_name : "none",
+		 config->cluster_key_file ? config->cluster_key_file : "none");
+	text_add(out, "log-level %s\n", levels[config->log_level]);
+	for (size_t i = 0; i < config->service_count; i++)
+		dump_service(&config->services[i], out);
+	text_add(out, "slots needed %llu, largest table-size %u\n",
+		 (unsigned long long)config_slots_needed(config),
+		 config_largest_table_size(config));
+	for (size_t i = 0; i < config->warnings->count; i++) {
+		char *line = problem_text(&config->warnings->list[i]);
+
+		text_add(out, "warning: %s\n", line);
+		free(line);
+	}
+}
+
+static void dump_problems(const struct problems *p, struct text *out)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		char *line = problem_text(&p->list[i]);
+
+		text_add(out, "%s\n", line);
+		free(line);
+	}
+}
+
+/* Compares with the golden, or writes it. Returns how many mistakes were told. */
+static int settle(const char *name, const char *ending, const char *other_ending,
+		  const struct text *got)
+{
+	char *golden = mem_format(GOLDENS "/%s.%s", name, ending);
+	char *other = mem_format(GOLDENS "/%s.%s", name, other_ending);
+	char *expected = NULL;
+	int mistakes = 0;
+	size_t length;
+
+	if (getenv("UPDATE_GOLDENS")) {
+		unlink(other);
+		mistakes = file_write_atomic(golden, 0644, got->data, got->length, NULL) != 0;
+	} else if (file_read(golden, 1 << 20, &expected, &length, NULL)) {
+		fprintf(stderr, "%s.%s is missing; got:\n%s", name, ending, got->data);
+		mistakes = 1;
+	} else if (strcmp(expected, got->data)) {
+		fprintf(stderr, "%s.%s: expected:\n%sgot:\n%s", name, ending, expected, got->data);
+		mistakes = 1;
+	} else if (access(other, F_OK) == 0) {
+		fprintf(stderr, "%s has both endings, remove one\n", name);
+		mistakes = 1;
+	}
+	free(expected);
+	free(golden);
+	free(other);
+	return mistakes;
+}
+
+static int check_file(const char *name)
+{
+	char *path = mem_format(GOLDENS "/%s.yaml", name), *shown = mem_format("%s.yaml", name),
+	     *data;
+	struct problems p = {};
+	struct config *config;
+	struct text got = {};
+	size_t length;
+	int mistakes, err;
+
+	ck_assert_int_eq(file_read(path, 8 << 20, &data, &length, NULL), 0);
+	err = config_read(shown, data, length, &config, &p);
+	if (err) {
+		dump_problems(&p, &got);
+		mistakes = settle(name, "err", "ok", &got);
+	} else {
+		dump(config, &got);
+		mistakes = settle(name, "ok", "err", &got) + (p.count != 0);
+		config_free(config);
+	}
+	problems_free(&p);
+	text_free(&got);
+	free(data);
+	free(path);
+	free(shown);
+	return mistakes;
+}
+
+START_TEST(every_file_means_or_says_what_its_golden_has)
+{
+	struct dirent **entries;
+	int count = scandir(GOLDENS, &entries, NULL, alphasort), mistakes = 0, files = 0;
+
+	ck_assert_int_gt(count, 0);
+	for (int i = 0; i < count; i++) {
+		char *dot = strrchr(entries[i]->d_name, '.');
+
+		if (dot && !strcmp(dot, ".yaml")) {
+			*dot = '\0';
+			mistakes += check_file(entries[i]->d_name);
+			files++;
+		}
+		free(entries[i]);
+	}
+	free(entries);
+	ck_assert_int_ge(files, 60);
+	ck_assert_msg(mistakes == 0, "%d of %d files differ, see above", mistakes, files);
+}
+END_TEST
+
+RUN_TESTS("config_goldens", every_file_means_or_says_what_its_golden_has)
