@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * struct dataplane_ops over plain memory, for tests of core and whatever stands on it. It holds its callers to
+ * the contract in dataplane.h: what a packet may still reach is not rewritten, and after each operation
+ * every packet finds all that it reaches in order; else the test fails. Any operation can be made to fail.
+ */
+#ifndef TESTS_FAKE_DATAPLANE_H
+#define TESTS_FAKE_DATAPLANE_H
+
+#include "base/text.h"
+#include "dataplane/dataplane.h"
+
+struct fake {
+	struct dataplane_view view; /* of the arrays below */
+	struct sl_meta meta;
+	struct sl_control control;
+	struct sl_listeners4 *listeners4;
+	struct sl_listeners6 *listeners6;
+	struct sl_service *services;
+	struct sl_hot_line *hot;
+	struct sl_cold_line *cold;
+	struct sl_backend *backends;
+	struct sl_counter_line *counters;
+	/* What went out of reach since the last grace period. */
+	bool *leaving_services, *leaving_backends;
+	bool is_checked;      /* look at everything after each operation; true at first */
+	unsigned int calls;   /* of operations that can fail, so far */
+	unsigned int fail_at; /* the call that fails with -EIO, from 1; 0: none */
+	bool fails_on;	      /* and all calls after it */
+	unsigned int graces;
+	uint32_t ways[8]; /* opened */
+	unsigned int way_count;
+};
+
+struct fake *fake_new(const struct sl_limits *limits);
+void fake_free(struct fake *fake);
+struct fake *fake_copy(const struct fake *fake);
+
+const struct dataplane_ops *fake_operations(void); /* `self` is the struct fake */
+
+/* All that packets can see, in one text: listeners, their records, slots, backends, paths. */
+void fake_image(const struct fake *fake, struct text *out);
+
+/* Fails the test unless all that packets can reach is in order. */
+void fake_check(const struct fake *fake);
+
+/* Whether a way was opened. */
+bool fake_has_way(const struct fake *fake, uint32_t ifindex);
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/problem.h"
+#include "unit/support/fake_host.h"
+
+const struct sl_limits fake_limits = {
+	.cpus = 2, .services = 8, .listeners = 64, .backends = 40, .flows = 4096, .slots = 4096};
+
+struct addr fake_address(const char *text)
+{
+	struct addr addr;
+
+	ck_assert_int_eq(addr_parse(text, &addr), 0);
+	return addr;
+}
+
+void fake_nexthop(void *self, const struct addr *address, struct net_nexthop *out)
+{
+	static const char *const devices[] = {"eth0", "eth1", "eth2"};
+	const struct fake_host *host = self;
+	uint8_t last = address->bytes[addr_size(address->family) - 1];
+	uint8_t interface = host->interface[last];
+
+	*out = (struct net_nexthop){.way = host->way[last], .gateway = *address};
+	if (out->way == NET_WAY_NO_ROUTE)
+		return;
+	out->ifindex = 3 + interface;
+	snprintf(out->device, sizeof(out->device), "%s", devices[interface]);
+	if (!host->no_source)
+		out->source = fake_address(address->family == 4 ? "192.0.2.10" : "2001:db8::10");
+	out->mtu = 1500;
+	memcpy(out->device_mac, (uint8_t[]){2, 0, 0, 0, 0, interface}, 6);
+	memcpy(out->neighbour_mac, (uint8_t[]){2, 1, 0, 0, host->mac[last], last}, 6);
+}
+
+static int host_store(void *self, const struct config *config, const struct overrides *overrides,
+		      uint64_t revision, struct problems *p)
+{
+	struct fake_host *host = self;
+
+	if (++host->stores == host->fail_store)
+		return problems_add(p, -ENOSPC, "state-dir", "/state", "the disk is full");
+	free(host->stored_text);
+	host->stored_text = mem_alloc(config->text_length + 1);
+	memcpy(host->stored_text, config->text, config->text_length);
+	overrides_free(&host->stored_overrides);
+	overrides_copy(overrides, &host->stored_overrides);
+	host->stored_revision = revision;
+	return 0;
+}
+
+void fake_host_init(struct fake_host *host, const struct sl_limits *limits)
+{
+	uint8_t master[SL_KEY_SIZE] = {7};
+
+	*host = (struct fake_host){.fake = fake_new(limits)};
+	key_derive(master, &host->key);
+}
+
+void fake_host_free(struct fake_host *host)
+{
+	engine_free(host->engine);
+	fake_free(host->fake);
+	free(host->stored_text);
+	overrides_free(&host->stored_overrides);
+}
+
+struct engine_options fake_host_options(struct fake_host *host)
+{
+	return (struct engine_options){
+		.ops = fake_operations(),
+		.dataplane = host->fake,
+		.view = &host->fake->view,
+		.key = &host->key,
+		.host = {host, fake_nexthop, host_store},
+		.revision = host->stored_revision,
+		.config = host->stored_text ? fake_config_text(host->stored_text) : NULL,
+		.overrides = &host->stored_overrides,
+	};
+}
+
+void fake_host_start(struct fake_host *host)
+{
+	struct engine_options options = fake_host_options(host);
+	struct problems p = {};
+
+	engine_free(host->engine);
+	host->engine = NULL;
+	if (engine_new(&options, &host->engine, &p)) {
+		problems_print(&p, stderr);
+		ck_abort_msg("the engine does not start");
+	}
+}
+
+struct config *fake_config_text(const char *text)
+{
+	struct problems p = {};
+	struct config *config;
+
+	if (config_read("test.yaml", text, strlen(text), &config, &p)) {
+		problems_print(&p, stderr);
+		ck_abort_msg("a configuration is refused:\n%s", text);
+	}
+	return config;
+}
+
+struct config *fake_config(const char *services)
+{
+	char *text = mem_format("%sservices:\n%s", FAKE_HEAD, services);
+	struct config *config = fake_config_text(text);
+
+	free(text);
+	return config;
+}
+
+void fake_apply(struct fake_host *host, const char *services, bool force, int expected)
+{
+	struct problems p = {};
+	int err = engine_apply(host->engine, fake_config(services), force, 0, NULL, &p);
+
+	if (err != expected)
+		problems_print(&p, stderr);
+	ck_assert_int_eq(err, expected);
+	ck_assert_int_eq(err != 0, p.count != 0);
+	problems_free(&p);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The engine's surroundings, for tests: ways that can be lost, a store that can fail, an engine over a fake
+ * dataplane, and configurations from a few lines of YAML.
+ */
+#ifndef TESTS_FAKE_HOST_H
+#define TESTS_FAKE_HOST_H
+
+#include "core/engine.h"
+#include "unit/support/fake_dataplane.h"
+
+#define FAKE_LIMITS \
+	"limits: {services: 8, listeners: 64, backends: 40, flows: 4096, maglev-slots: 4096}\n"
+/* What every configuration here begins with. */
+#define FAKE_HEAD                                                                \
+	"version: 1\ninterfaces: [{device: eth0}, {device: eth1}]\n" FAKE_LIMITS \
+	"defaults: {tracking: never}\n"
+
+struct fake_host {
+	struct fake *fake;
+	struct key key;
+	struct engine *engine;
+	/* By the last byte of an address: what is wrong with its way, its interface (0: eth0, index 3), and its
+	 * neighbour's MAC, which changes with it. */
+	enum net_way way[256];
+	uint8_t interface[256], mac[256];
+	bool no_source;
+	unsigned int stores, fail_store; /* calls, and the one that fails with -ENOSPC, from 1 */
+	/* What was stored last. */
+	char *stored_text;
+	struct overrides stored_overrides;
+	uint64_t stored_revision;
+};
+
+void fake_host_init(struct fake_host *host, const struct sl_limits *limits);
+void fake_host_free(struct fake_host *host);
+extern const struct sl_limits fake_limits; /* those of FAKE_LIMITS, two CPUs */
+
+/* The engine's options over this host. */
+struct engine_options fake_host_options(struct fake_host *host);
+/* Makes the engine, as after a (re)start with what was stored last; it must succeed. */
+void fake_host_start(struct fake_host *host);
+
+/* Reads a configuration, which must be good; `services` follows FAKE_HEAD and "services:\n". */
+struct config *fake_config(const char *services);
+struct config *fake_config_text(const char *text);
+
+/* engine_apply() of fake_config(); problems are printed if `expected` is another result. */
+void fake_apply(struct fake_host *host, const char *services, bool force, int expected);
+
+void fake_nexthop(void *self, const struct addr *address, struct net_nexthop *out);
+struct addr fake_address(const char *text);
+
+#endif
