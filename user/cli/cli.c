@@ -15,7 +15,7 @@
 
 #define FILE_MAX    (4 << 20) /* bytes of a configuration */
 #define TIMEOUT_S   60
-#define WATCH_S_MAX 86400
+#define SECONDS_MAX 86400
 
 /* ---- telling ---------------------------------------------------------------------------------------------- */
 
@@ -243,6 +243,13 @@ static enum wire_code run_command(const struct cli *cli, struct problems *p)
 	return code;
 }
 
+static int check_seconds(const char *option, uint64_t seconds, struct problems *p)
+{
+	if (seconds >= 1 && seconds <= SECONDS_MAX)
+		return 0;
+	return problems_add(p, -ERANGE, option, NULL, "expected 1 to %d seconds", SECONDS_MAX);
+}
+
 static enum wire_code run(int argc, char **argv, struct cli *cli, struct problems *p)
 {
 	char *text = NULL;
@@ -257,11 +264,9 @@ static enum wire_code run(int argc, char **argv, struct cli *cli, struct problem
 			printf("sluicectl %s\n", SLUICE_VERSION);
 		return WIRE_OK;
 	}
-	if (cli->arguments.given & WIRE_BIT(watch) &&
-	    (cli->arguments.watch < 1 || cli->arguments.watch > WATCH_S_MAX)) {
-		problems_add(p, -EINVAL, "--watch", NULL, "expected 1 to %d seconds", WATCH_S_MAX);
+	if (check_seconds("--timeout", cli->timeout_s, p) ||
+	    check_seconds("--watch", cli->arguments.watch, p))
 		return WIRE_USAGE;
-	}
 	code = read_file(cli, &text, p);
 	if (!code)
 		code = run_command(cli, p);

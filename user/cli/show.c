@@ -50,17 +50,41 @@ static void add_uptime(uint64_t seconds, struct text *out)
 		 units[i + 1].unit);
 }
 
+/* Enough to see what is wrong, and no more than a screen: the same cause often hits many backends. */
+#define FINDINGS_MAX 20
+
+/* Sorted by level; of each at most FINDINGS_MAX. */
+static void show_findings(const struct cli *cli, const struct wire_status *status, struct text *out)
+{
+	const struct wire_finding *list = status->findings.list;
+	size_t count = status->findings.count, of_level = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		bool last = i + 1 == count || strcmp(list[i + 1].level, list[i].level);
+
+		if (++of_level <= FINDINGS_MAX) {
+			add_level(cli, list[i].level, out);
+			text_add(out, " %s: %s\n", list[i].about, list[i].what);
+		}
+		if (!last)
+			continue;
+		if (of_level > FINDINGS_MAX) {
+			add_level(cli, list[i].level, out);
+			text_add(out, " and %zu more; all are in 'sluicectl -j status'\n",
+				 of_level - FINDINGS_MAX);
+		}
+		of_level = 0;
+	}
+	if (count)
+		text_add(out, "\n");
+}
+
 static void show_status(const struct cli *cli, const struct wire_status *status, struct text *out)
 {
 	char share[UNIT_TEXT_SIZE];
 
-	for (size_t i = 0; i < status->findings.count; i++) {
-		const struct wire_finding *finding = &status->findings.list[i];
-
-		add_level(cli, finding->level, out);
-		text_add(out, " %s: %s\n", finding->about, finding->what);
-	}
-	text_add(out, "%ssluiced %s, up ", status->findings.count ? "\n" : "", status->version);
+	show_findings(cli, status, out);
+	text_add(out, "sluiced %s, up ", status->version);
 	add_uptime(status->uptime_s, out);
 	if (status->revision)
 		text_add(out, ", revision %" PRIu64 " from %s\n", status->revision,

@@ -96,7 +96,8 @@ static const char *scaled(double value, double step, const char *const *units, c
 		value /= step;
 		i++;
 	}
-	snprintf(out, UNIT_TEXT_SIZE, i ? "%.1f %s%s" : "%.0f %s%s", value, units[i], unit);
+	snprintf(out, UNIT_TEXT_SIZE, i ? "%.1f%s%s%s" : "%.0f%s%s%s", value,
+		 units[i][0] || unit[0] ? " " : "", units[i], unit);
 	return out;
 }
 
