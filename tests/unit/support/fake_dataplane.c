@@ -193,6 +193,7 @@ void fake_image(const struct fake *fake, struct text *out)
 	size_t count = list_listeners(fake, &list);
 	char address[ADDR_TEXT_SIZE];
 
+	text_add(out, "%zu listeners\n", count);
 	if (count)
 		qsort(list, count, sizeof(*list), compare_listeners);
 	for (size_t i = 0; i < count; i++)
@@ -212,6 +213,19 @@ void fake_image(const struct fake *fake, struct text *out)
 	free(list);
 	free(services);
 	free(backends);
+}
+
+void fake_compare(const char *before, const char *after)
+{
+	while (*before || *after) {
+		int old = strcspn(before, "\n"), new = strcspn(after, "\n");
+
+		if (old != new || strncmp(before, after, old))
+			ck_abort_msg("was: %.*s\nis: %.*s", old < 400 ? old : 400, before,
+				     new < 400 ? new : 400, after);
+		before += old + (before[old] == '\n');
+		after += new + (after[new] == '\n');
+	}
 }
 
 bool fake_has_way(const struct fake *fake, uint32_t ifindex)

@@ -41,6 +41,9 @@ const struct dataplane_ops *fake_operations(void); /* `self` is the struct fake 
 /* All that packets can see, in one text: listeners, their records, slots, backends, paths. */
 void fake_image(const struct fake *fake, struct text *out);
 
+/* Fails the test at the first line in which two images differ. */
+void fake_compare(const char *before, const char *after);
+
 /* Fails the test unless all that packets can reach is in order. */
 void fake_check(const struct fake *fake);
 
