@@ -7,24 +7,13 @@
 #include "base/problem.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "unit/read_config.h"
 #include "unit/unit.h"
 
 #define HEAD "version: 1\ninterfaces: [{device: eth0}]\n"
 #define WEB(more)                                                                               \
 	"services:\n- {name: web, address: 203.0.113.1, port: [80, 443], backends: [{address: " \
 	"10.0.0.1}, {address: 10.0.0.2, weight: 5}]" more "}\n"
-
-static struct config *read_config(const char *text)
-{
-	struct problems p = {};
-	struct config *config = NULL;
-	int err = config_read("test", text, strlen(text), &config, &p);
-
-	problems_print(&p, stderr);
-	problems_free(&p);
-	ck_assert_int_eq(err, 0);
-	return config;
-}
 
 /* "+path after", "-path before", "~path before -> after", one a line. */
 static void expect_diff(const char *old_text, const char *new_text, const char *expected)

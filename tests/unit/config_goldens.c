@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Every tests/config/NAME.yaml is read; NAME.ok has what a good one means, NAME.err the exact lines that a bad one
- * gives. UPDATE_GOLDENS=1 writes what is got instead of comparing it.
+ * Every tests/config/NAME.yaml is read; NAME.ok has what a good one means, NAME.err the exact lines
+ * that a bad one gives. UPDATE_GOLDENS=1 writes what is got instead of comparing it.
  */
 #include <dirent.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What can be asked of a configuration: its services and backends, slots, names; and the schema's two texts. */
+/* What can be asked of a configuration: its services and backends, slots, names; and the schema's
+ * two texts. */
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -10,21 +11,10 @@
 #include "base/problem.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "unit/read_config.h"
 #include "unit/unit.h"
 
 #define HEAD "version: 1\ninterfaces: [{device: eth0}]\ndefaults: {tracking: never}\n"
-
-static struct config *read_config(const char *text)
-{
-	struct problems p = {};
-	struct config *config = NULL;
-	int err = config_read("test", text, strlen(text), &config, &p);
-
-	problems_print(&p, stderr);
-	problems_free(&p);
-	ck_assert_int_eq(err, 0);
-	return config;
-}
 
 START_TEST(services_and_backends_are_found_by_identity)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Files: read whole, and written so that a crash or a full disk leaves the old content or the new. */
+/* Files: read whole, and written so that a crash or a full disk leaves the old content or the new.
+ */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
@@ -9,17 +10,19 @@
 struct problems;
 
 /*
- * Reads a whole file ("-": standard input), at most `max` bytes, into *data (NUL-terminated; the caller
- * frees it). Returns 0 or a negative errno (-EFBIG: longer than `max`) and says why in `p` when not NULL.
+ * Reads a whole file ("-": standard input), at most `max` bytes, into *data (NUL-terminated; the
+ * caller frees it). Returns 0 or a negative errno (-EFBIG: longer than `max`) and says why in `p`
+ * when not NULL.
  */
 int file_read(const char *path, size_t max, char **data, size_t *length, struct problems *p);
 
 /*
- * Writes path.new (mode `mode`), fsyncs, renames it to `path` and fsyncs the directory. On failure path.new is
- * removed, `path` is as it was (or already new, when only the directory's fsync failed), and the negative errno
- * is explained in `p`.
+ * Writes path.new (mode `mode`), fsyncs, renames it to `path` and fsyncs the directory. On failure
+ * path.new is removed, `path` is as it was (or already new, when only the directory's fsync
+ * failed), and the negative errno is explained in `p`.
  */
-int file_write_atomic(const char *path, mode_t mode, const void *data, size_t length, struct problems *p);
+int file_write_atomic(const char *path, mode_t mode, const void *data, size_t length,
+		      struct problems *p);
 
 /* mkdir -p with `mode` for what is made. */
 int file_make_dirs(const char *path, mode_t mode, struct problems *p);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Nodes into values, by walking schema.def. A map's fields are bound in the schema's order: first the node with
- * the field's key, else the value that a map of presets (`defaults`) gave, else the field's own default. What is
- * wrong is reported and left unset; nothing here knows a single field by name.
+ * Nodes into values, by walking schema.def. A map's fields are bound in the schema's order: first
+ * the node with the field's key, else the value that a map of presets (`defaults`) gave, else the
+ * field's own default. What is wrong is reported and left unset; nothing here knows a single field
+ * by name.
  *
  * The depth of the schema bounds the recursion, not the depth of the text.
  */
@@ -21,7 +22,7 @@ struct binder {
 static void bind_map(struct binder *b, const struct section *section, const struct node *node,
 		     bool presets, struct value *value);
 
-/* ---- unknown keys ---------------------------------------------------------------------------------------- */
+/* ---- unknown keys ------------------------------------------------------------------------ */
 
 #define KEY_MAX 24 /* longer words are near to no key */
 
@@ -32,7 +33,8 @@ static size_t least(size_t a, size_t b, size_t c)
 	return ab < c ? ab : c;
 }
 
-/* Edits that make one word of the other: letters put in, left out, replaced (Wagner & Fischer 1974), swapped. */
+/* Edits that make one word of the other: letters put in, left out, replaced (Wagner & Fischer
+ * 1974), swapped. */
 static size_t distance(const char *a, const char *b)
 {
 	size_t edits[KEY_MAX + 1][KEY_MAX + 1], a_length = strlen(a), b_length = strlen(b);
@@ -113,7 +115,7 @@ static const struct field *find_field(const struct section *section, const char 
 	return NULL;
 }
 
-/* ---- scalars and lists ------------------------------------------------------------------------------------- */
+/* ---- scalars and lists ------------------------------------------------------------------- */
 
 static void expect_form(const struct field *field, struct text *out)
 {
@@ -279,9 +281,10 @@ static void bind_maps(struct binder *b, const struct field *field, const struct 
 	free(set);
 }
 
-/* ---- fields and maps --------------------------------------------------------------------------------------- */
+/* ---- fields and maps --------------------------------------------------------------------- */
 
-void bind_preset(struct arena *arena, const struct field *field, struct value *value)
+/* The value of a field that has none in the text; not set when it has no default either. */
+static void bind_preset(struct arena *arena, const struct field *field, struct value *value)
 {
 	const char *preset = field->preset;
 	size_t length;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What no single field can know: listeners that are claimed twice, times that contradict each other, addresses
- * that would send packets in circles, and whether all of it fits the limits. Values that are not set were
- * reported by the binder; checks pass them over, so that one mistake gives one error.
+ * What no single field can know: listeners that are claimed twice, times that contradict each
+ * other, addresses that would send packets in circles, and whether all of it fits the limits.
+ * Values that are not set were reported by the binder; checks pass them over, so that one mistake
+ * gives one error.
  */
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +28,7 @@ static const char *name_of(const struct value *service)
 	return name->set ? name->text : "no name";
 }
 
-/* ---- defaults that depend on other fields ---------------------------------------------------------------- */
+/* ---- defaults that depend on other fields ------------------------------------------------ */
 
 static bool is_udp_alone(const struct value *service)
 {
@@ -69,7 +70,7 @@ static void check_timeouts(struct reading *r, const struct value *service)
 			      name_of(service), duration, duration);
 }
 
-/* ---- listeners --------------------------------------------------------------------------------------------- */
+/* ---- listeners --------------------------------------------------------------------------- */
 
 struct claim {
 	const struct value *service, *address;
@@ -130,7 +131,7 @@ static uint64_t listeners_of(const struct value *service)
 	       VALUE(service, service, port)->count * VALUE(service, service, protocol)->count;
 }
 
-/* ---- backends ------------------------------------------------------------------------------------------------ */
+/* ---- backends ---------------------------------------------------------------------------- */
 
 static void check_backend(struct reading *r, const struct value *root, const struct value *address,
 			  const struct table *own_addresses)
@@ -174,7 +175,7 @@ static void check_backends(struct reading *r, const struct value *root, const st
 	table_free(own);
 }
 
-/* ---- limits -------------------------------------------------------------------------------------------------- */
+/* ---- limits ------------------------------------------------------------------------------ */
 
 struct need {
 	uint64_t services, listeners, backends, slots;
@@ -243,7 +244,7 @@ static void check_limits(struct reading *r, const struct value *root)
 	check_limit(r, root, FIELD_limits_slots, need.slots, "slots of tables", smaller);
 }
 
-/* ---- warnings -------------------------------------------------------------------------------------------------- */
+/* ---- warnings ---------------------------------------------------------------------------- */
 
 static void warn_about_table(struct reading *r, const struct value *service)
 {

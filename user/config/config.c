@@ -10,7 +10,7 @@
 
 #define FLOWS_MIN 4096
 
-static int compare_listeners(const void *left, const void *right)
+int listener_compare(const void *left, const void *right)
 {
 	const struct config_listener *a = left, *b = right;
 	int order = addr_compare(&a->address, &b->address);
@@ -61,7 +61,7 @@ static void build_listeners(struct arena *arena, const struct value *from,
 					.protocol = protocols->items[t].number,
 				};
 	qsort(service->listeners, service->listener_count, sizeof(*service->listeners),
-	      compare_listeners);
+	      listener_compare);
 }
 
 static uint32_t power_of_two(uint32_t at_least)

@@ -119,7 +119,7 @@ const char *config_tracking_name(enum config_tracking tracking);
 const char *config_mode_name(enum config_mode mode);
 int config_parse_state(const char *text, enum config_state *out); /* 0 or -EINVAL */
 
-/* ---- differences ------------------------------------------------------------------------------------ */
+/* ---- differences ------------------------------------------------------------------------- */
 
 enum config_change_kind { CONFIG_ADDED, CONFIG_REMOVED, CONFIG_CHANGED };
 

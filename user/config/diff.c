@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How one configuration differs from another, by walking schema.def over both objects. Lists are sorted by
- * identity, so that two of them are merged like sorted files. Of what is new, fields at their defaults are not
- * told.
+ * How one configuration differs from another, by walking schema.def over both objects. Lists are
+ * sorted by identity, so that two of them are merged like sorted files. Of what is new, fields at
+ * their defaults are not told.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,7 +64,7 @@ static void diff_scalar(struct config_changes *out, const struct field *field, c
 	add(out, kind, join(path, field->key), formatted(field, &before), formatted(field, &after));
 }
 
-/* ---- lists ------------------------------------------------------------------------------------------------- */
+/* ---- lists ------------------------------------------------------------------------------- */
 
 /* "weight: 10, state: drain"; NULL when all is at its default. */
 static char *summary(const struct section *section, const void *object)
@@ -150,7 +150,7 @@ static void diff_list(struct config_changes *out, const struct field *field, con
 	}
 }
 
-/* ---- listeners: the one list that schema.def does not know -------------------------------------------------- */
+/* ---- listeners: the one list that schema.def does not know ------------------------------- */
 
 static char *listener_path(const char *service, const struct config_listener *listener)
 {
@@ -162,16 +162,6 @@ static char *listener_path(const char *service, const struct config_listener *li
 	return mem_format("%s.listeners[%s%s%s:%s/%s]", service, six ? "[" : "",
 			  addr_format(&listener->address, address), six ? "]" : "", port,
 			  config_protocol_name(listener->protocol));
-}
-
-static int compare_listeners(const struct config_listener *a, const struct config_listener *b)
-{
-	int order = addr_compare(&a->address, &b->address);
-
-	if (order)
-		return order;
-	return a->port != b->port ? (int)a->port - (int)b->port
-				  : (int)a->protocol - (int)b->protocol;
 }
 
 static void diff_listeners(struct config_changes *out, const char *path,
@@ -186,7 +176,7 @@ static void diff_listeners(struct config_changes *out, const char *path,
 		int order = o == old->listener_count ? 1
 			    : n == new->listener_count
 				    ? -1
-				    : compare_listeners(&old->listeners[o], &new->listeners[n]);
+				    : listener_compare(&old->listeners[o], &new->listeners[n]);
 
 		if (order < 0)
 			add(out, CONFIG_REMOVED, listener_path(path, &old->listeners[o]), NULL,
@@ -198,7 +188,7 @@ static void diff_listeners(struct config_changes *out, const char *path,
 	}
 }
 
-/* ---- sections ------------------------------------------------------------------------------------------------ */
+/* ---- sections ---------------------------------------------------------------------------- */
 
 static const void *inside(const void *object, const struct field *field)
 {

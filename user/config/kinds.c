@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a scalar can be: for each kind how it is read, what a message says it should be, how it is written back,
- * and its JSON Schema. The table at the end is all that the rest of this folder sees.
+ * What a scalar can be: for each kind how it is read, what a message says it should be, how it is
+ * written back, and its JSON Schema. The table at the end is all that the rest of this folder sees.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -16,7 +16,7 @@ typedef void write_function(const struct field *field, struct text *out);
 
 #define NOT_SUPPORTED_YET "is not supported yet"
 
-/* ---- numbers ------------------------------------------------------------------------------------------- */
+/* ---- numbers ----------------------------------------------------------------------------- */
 
 static const char *in_range(const struct field *field, int err, uint64_t number,
 			    struct value *value)
@@ -144,7 +144,7 @@ static void json_duration(const struct field *field, struct text *out)
 	text_add(out, "\"type\": \"string\", \"pattern\": \"^(0|[1-9][0-9]*)(ms|s|m|h)$\"");
 }
 
-/* ---- addresses ----------------------------------------------------------------------------------------- */
+/* ---- addresses --------------------------------------------------------------------------- */
 
 /* Why a text that is no address was probably written. */
 static const char *guess_mistake(const char *text)
@@ -289,7 +289,7 @@ static void format_endpoint(const struct value *value, struct text *out)
 	text_add(out, "%s:%llu", six ? "]" : "", (unsigned long long)value->number);
 }
 
-/* ---- texts --------------------------------------------------------------------------------------------- */
+/* ---- texts ------------------------------------------------------------------------------- */
 
 static const char *length_in_range(const struct field *field, const char *text)
 {
@@ -402,7 +402,7 @@ static void json_text(const struct field *field, struct text *out)
 	text_add(out, "\"type\": \"string\"");
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------ */
+/* ---- the table --------------------------------------------------------------------------- */
 
 static void expect_word(const struct field *field, struct text *out)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The tree that reader.c makes of a text, before anything in it has a meaning. Used within this folder. */
+/* The tree that reader.c makes of a text, before anything in it has a meaning. Used within this
+ * folder. */
 #ifndef CONFIG_NODE_H
 #define CONFIG_NODE_H
 
@@ -44,17 +45,19 @@ struct reading {
 #define READING_NODES_MAX  500000u
 #define READING_ERRORS_MAX 100
 
-/* Reads a text into nodes. Returns NULL when it has no usable tree; the reasons are in r->problems. */
+/* Reads a text into nodes. Returns NULL when it has no usable tree; the reasons are in r->problems.
+ */
 struct node *node_read(struct reading *r, const char *text, size_t length);
 
-/* "services[2].backends[0].address"; "" for the root. `key`, when not NULL, is appended: a key that the node has
- * not got, or its own. */
+/* "services[2].backends[0].address"; "" for the root. `key`, when not NULL, is appended: a key that
+ * the node has not got, or its own. */
 void node_path(const struct node *node, const char *key, struct text *out);
 
 /* A plain scalar that YAML takes for nothing. */
 bool node_is_null(const struct node *node);
 
-/* Reports an error at a node about `key` in it (NULL: about the node itself); the value is a scalar's text. */
+/* Reports an error at a node about `key` in it (NULL: about the node itself); the value is a
+ * scalar's text. */
 void reading_error(struct reading *r, const struct node *node, const char *key, const char *format,
 		   ...) __attribute__((format(printf, 4, 5)));
 
@@ -67,7 +70,8 @@ void reading_error_at(struct reading *r, struct config_place place, const char *
 void reading_warning(struct reading *r, const struct node *node, const char *field,
 		     const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* Reports an IPv6 address that YAML took apart, since it was not in quotes. `node` tells the path. */
+/* Reports an IPv6 address that YAML took apart, since it was not in quotes. `node` tells the path.
+ */
 void reading_bare_address(struct reading *r, struct config_place place, const struct node *node,
 			  const char *address);
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * YAML (and JSON, which is YAML) into nodes, by libyaml's events. What makes YAML surprising is refused with its
- * place: anchors, aliases, tags, directives, several documents, keys that are no words, keys given twice. The
- * text may come from anyone: its length, depth and number of nodes are bounded, and nothing recurses.
+ * YAML (and JSON, which is YAML) into nodes, by libyaml's events. What makes YAML surprising is
+ * refused with its place: anchors, aliases, tags, directives, several documents, keys that are no
+ * words, keys given twice. The text may come from anyone: its length, depth and number of nodes are
+ * bounded, and nothing recurses.
  *
- * Directives are refused before libyaml sees them, since its time for %TAG lines grows with their square.
+ * Directives are refused before libyaml sees them, since its time for %TAG lines grows with their
+ * square.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -57,11 +59,12 @@ static struct config_place place_of_offset(const struct reader *reader, size_t o
 	return place;
 }
 
-/* ---- what libyaml cannot read ------------------------------------------------------------------------ */
+/* ---- what libyaml cannot read ------------------------------------------------------------ */
 
 /*
- * The word around a mark, when it is an IPv6 address or prefix that needs quotes ("" else): YAML takes a colon at
- * the end of a word, or inside of brackets at its start, for the one between key and value.
+ * The word around a mark, when it is an IPv6 address or prefix that needs quotes ("" else): YAML
+ * takes a colon at the end of a word, or inside of brackets at its start, for the one between key
+ * and value.
  */
 static const char *address_at(const struct reader *reader, yaml_mark_t mark,
 			      char word[PREFIX_TEXT_SIZE])
@@ -87,8 +90,8 @@ static const char *address_at(const struct reader *reader, yaml_mark_t mark,
 }
 
 /*
- * The node that a word at which libyaml failed belongs to, as far as is known. libyaml reads ahead, so it may be
- * one that holds it.
+ * The node that a word at which libyaml failed belongs to, as far as is known. libyaml reads ahead,
+ * so it may be one that holds it.
  */
 static const struct node *node_of_word(const struct reader *reader, const char *word)
 {
@@ -153,7 +156,7 @@ static void say_why(struct reader *reader, const yaml_parser_t *parser)
 		say_syntax(reader, parser);
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------------- */
+/* ---- nodes ------------------------------------------------------------------------------- */
 
 static struct frame *top(struct reader *reader)
 {
@@ -375,7 +378,8 @@ static bool begins_line(const struct reader *reader, size_t at)
 	return at == 0;
 }
 
-/* A line that begins with % is a directive wherever a document may begin, and nothing useful elsewhere. */
+/* A line that begins with % is a directive wherever a document may begin, and nothing useful
+ * elsewhere. */
 static int refuse_directives(struct reader *reader)
 {
 	const char *end = reader->text + reader->length, *at = reader->text;

@@ -16,8 +16,10 @@
 #define NAMES(which) .names = config_names_##which,
 #define OF(which)    .section = &section_##which,
 #define NOWHERE
-#define KEPT(type, member)		 .offset = offsetof(type, member), .size = sizeof(((type *)0)->member),
-#define KEPT_HERE			 .size = sizeof(struct config), /* a map whose fields lie in its parent's object */
+#define KEPT(type, member) .offset = offsetof(type, member), .size = sizeof(((type *)0)->member),
+#define KEPT_HERE \
+	.size = sizeof(struct config), /* a map whose fields lie in its parent's object \
+							   */
 #define KEPT_LIST(type, member, counter) KEPT(type, member).count_offset = offsetof(type, counter),
 
 #define CONFIG_SECTION(which, ...) static const struct section section_##which;
@@ -46,7 +48,7 @@ const struct section *const schema_sections[] = {
 };
 const size_t schema_section_count = ARRAY_SIZE(schema_sections);
 
-/* ---- help -------------------------------------------------------------------------------------------- */
+/* ---- help -------------------------------------------------------------------------------- */
 
 static void help_field(const struct field *field, struct text *out)
 {
@@ -81,7 +83,7 @@ void config_schema_help(struct text *out)
 	}
 }
 
-/* ---- JSON Schema (draft 2020-12) ----------------------------------------------------------------------- */
+/* ---- JSON Schema (draft 2020-12) --------------------------------------------------------- */
 
 static void json_string(const char *string, struct text *out)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What schema.def becomes: sections (maps) of fields, and the values that binder.c makes of nodes. A value knows
- * its node, so that checks across fields can name the place. Used within this folder.
+ * What schema.def becomes: sections (maps) of fields, and the values that binder.c makes of nodes.
+ * A value knows its node, so that checks across fields can name the place. Used within this folder.
  */
 #ifndef CONFIG_SCHEMA_H
 #define CONFIG_SCHEMA_H
@@ -111,15 +111,16 @@ extern const struct config_name config_names_bool[], config_names_mode[], config
 const char *names_find(const struct config_name *names, uint64_t value);
 
 /*
- * Reads a scalar's text as a field's kind says. Returns NULL, or what is wrong ("" when what is expected says it
- * all). *value is set only on success, its node never. `arena` holds texts.
+ * Reads a scalar's text as a field's kind says. Returns NULL, or what is wrong ("" when what is
+ * expected says it all). *value is set only on success, its node never. `arena` holds texts.
  */
 const char *kind_parse(const struct field *field, const char *text, struct value *value);
 
 /* Appends what the field takes: "a number from 1 to 65535 or any". */
 void kind_expect(const struct field *field, struct text *out);
 
-/* Appends a whole message about a text that kind_parse() found wrong: reason, what is expected, what is near. */
+/* Appends a whole message about a text that kind_parse() found wrong: reason, what is expected,
+ * what is near. */
 void kind_explain(const struct field *field, const char *text, const char *wrong, struct text *out);
 
 /* Appends a value as the user would write it. */
@@ -130,9 +131,6 @@ void kind_json(const struct field *field, struct text *out);
 
 /* Orders two values, both set, of one field that holds one scalar. */
 int kind_compare(const struct field *field, const struct value *a, const struct value *b);
-
-/* The value of a field without one in the text: of its preset; not set when it has none. */
-void bind_preset(struct arena *arena, const struct field *field, struct value *value);
 
 /* Binds the root's node; errors are in r->problems. Values that are wrong are not `set`. */
 void bind_root(struct reading *r, const struct node *node, struct value *root);
@@ -146,10 +144,14 @@ void object_store(const struct section *section, const struct value *map, void *
 /* The value that a stored scalar field of an object has. Its text is the object's. */
 void object_load(const struct field *field, const void *object, struct value *value);
 
+/* Orders two struct config_listener: by address, port, protocol. */
+int listener_compare(const void *left, const void *right);
+
 /* The least prime at or above n, and the greatest at or below it (0: none). */
 uint32_t prime_at_least(uint32_t n);
 uint32_t prime_at_most(uint32_t n);
-/* The largest prime table-size that `services` tables of `slots` slots in all could each have; 0: none. */
+/* The largest prime table-size that `services` tables of `slots` slots in all could each have; 0:
+ * none. */
 uint32_t table_size_that_fits(uint64_t slots, size_t services);
 /* Slots that a table takes: regions are whole cache lines of hot words. */
 uint64_t table_slots(uint32_t table_size);
