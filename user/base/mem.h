@@ -10,10 +10,11 @@
 #include <stddef.h>
 #include <stdarg.h>
 
-void *mem_alloc(size_t size);			   /* zeroed */
-void *mem_array(size_t count, size_t size);	   /* zeroed; overflow aborts */
-void *mem_resize(void *old, size_t count, size_t size); /* as reallocarray; what is new is not zeroed */
-char *mem_string(const char *text);		   /* strdup; NULL gives NULL */
+void *mem_alloc(size_t size);		    /* zeroed */
+void *mem_array(size_t count, size_t size); /* zeroed; overflow aborts */
+void *mem_resize(void *old, size_t count,
+		 size_t size);	    /* as reallocarray; what is new is not zeroed */
+char *mem_string(const char *text); /* strdup; NULL gives NULL */
 char *mem_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 char *mem_vformat(const char *format, va_list args);
 
@@ -27,7 +28,8 @@ struct arena;
 struct arena *arena_new(void);
 void *arena_alloc(struct arena *arena, size_t size); /* zeroed, aligned for anything */
 char *arena_string(struct arena *arena, const char *text);
-char *arena_format(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *arena_format(struct arena *arena, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 void arena_free(struct arena *arena); /* all at once; NULL is fine */
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -12,11 +12,11 @@
 #include <stdio.h>
 
 struct problem {
-	char *file;	  /* NULL: not in a file */
+	char *file;		   /* NULL: not in a file */
 	unsigned int line, column; /* from 1; 0: unknown */
-	char *field;	  /* what it is about: "services[0].port", "interface eth0" */
-	char *value;	  /* the offending value as the user wrote it; NULL: none */
-	char *expected;	  /* what was expected, or what is wrong and what to do */
+	char *field;		   /* what it is about: "services[0].port", "interface eth0" */
+	char *value;		   /* the offending value as the user wrote it; NULL: none */
+	char *expected;		   /* what was expected, or what is wrong and what to do */
 };
 
 /* A list of problems; zero it before use. Adding never fails visibly: out of memory aborts (base/mem.h). */
@@ -31,8 +31,8 @@ void problems_add_at(struct problems *p, const char *file, unsigned int line, un
 	__attribute__((format(printf, 7, 8)));
 
 /* The same without a place. Always returns `error`, so that callers can write: return problems_add(...). */
-int problems_add(struct problems *p, int error, const char *field, const char *value, const char *expected,
-		 ...) __attribute__((format(printf, 5, 6)));
+int problems_add(struct problems *p, int error, const char *field, const char *value,
+		 const char *expected, ...) __attribute__((format(printf, 5, 6)));
 
 /* Sorts by file, line, column; equal places keep their order. */
 void problems_sort(struct problems *p);

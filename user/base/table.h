@@ -14,6 +14,6 @@ size_t table_count(const struct table *table);
 /* Keys are copied. Returns the value that was there before, or NULL. `value` must not be NULL. */
 void *table_set(struct table *table, const void *key, size_t key_size, void *value);
 void *table_get(const struct table *table, const void *key, size_t key_size); /* NULL: not there */
-void *table_remove(struct table *table, const void *key, size_t key_size);    /* the value, or NULL */
+void *table_remove(struct table *table, const void *key, size_t key_size); /* the value, or NULL */
 
 #endif
