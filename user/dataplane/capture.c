@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <bpf/libbpf.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 /* Lines of a verifier's log that a person is shown. */
 #define VERIFIER_LINES 4
 
-static struct text printed, verifier;
+static struct text printed, joined, verifier;
 
 static void keep(const char *format, va_list args)
 {
@@ -53,9 +54,29 @@ void capture_start(void)
 	libxdp_set_print(keep_libxdp);
 }
 
+/* Adds the lines from `line` to `end` to a text, joined. */
+static void join(struct text *text, const char *line, const char *end)
+{
+	while (line < end) {
+		int length = strcspn(line, "\n");
+
+		if (length > 0)
+			text_add(text, "%s%.*s", text->length ? "; " : "", length, line);
+		line += length + 1;
+	}
+}
+
 const char *capture_text(void)
 {
-	return printed.data ? printed.data : "";
+	text_free(&joined);
+	if (printed.data)
+		join(&joined, printed.data, printed.data + printed.length);
+	return joined.data ? joined.data : "nothing more is known";
+}
+
+int capture_errno(int err)
+{
+	return err <= -__LIBBPF_ERRNO__START ? -EINVAL : err;
 }
 
 /* The start of the line before `at`, in text that starts at `begin`. */
@@ -70,7 +91,7 @@ static const char *line_before(const char *begin, const char *at)
 
 const char *capture_verifier(void)
 {
-	const char *begin = strstr(capture_text(), LOG_BEGIN);
+	const char *begin = printed.data ? strstr(printed.data, LOG_BEGIN) : NULL;
 	const char *end = begin ? strstr(begin, LOG_END) : NULL;
 	const char *first, *last;
 
@@ -84,12 +105,6 @@ const char *capture_verifier(void)
 	for (int i = 0; i < VERIFIER_LINES; i++)
 		first = line_before(begin, first);
 	text_free(&verifier);
-	while (first < end) {
-		int length = strcspn(first, "\n");
-
-		if (length > 0)
-			text_add(&verifier, "%s%.*s", verifier.length ? "; " : "", length, first);
-		first += length + 1;
-	}
+	join(&verifier, first, end);
 	return verifier.data ? verifier.data : "";
 }

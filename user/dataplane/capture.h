@@ -11,8 +11,11 @@
 /* Forgets what was kept, and keeps what is printed from now on. */
 void capture_start(void);
 
-/* What was printed since, without the libraries' prefixes; "" if nothing. Valid until the next call of both. */
+/* The lines printed since, without the libraries' prefixes, joined by "; ". Valid until the next call. */
 const char *capture_text(void);
+
+/* libbpf has errors of its own beside the kernel's; whoever called us gets -EINVAL for these. */
+int capture_errno(int err);
 
 /* Of a verifier's log in it: the last lines that say why, joined by "; ". NULL: there is no such log. */
 const char *capture_verifier(void);

@@ -17,6 +17,7 @@
 #include "base/problem.h"
 #include "dataplane/capture.h"
 #include "dataplane/internal.h"
+#include "dataplane/xdp.h"
 #include "sluice.skel.h"
 
 #define PROGRAM "balancer"
@@ -48,8 +49,8 @@ int load_open(const struct dataplane_options *options, struct bpf_object **out, 
 	capture_start();
 	object = bpf_object__open_mem(bytes, size, &opts);
 	if (!object)
-		return problems_add(p, -errno, "BPF object", NULL, "cannot be read: %s",
-				    capture_text());
+		return problems_add(p, capture_errno(-errno), "BPF object", NULL,
+				    "cannot be read: %s", capture_text());
 	map_shapes(&options->limits, shapes);
 	for (int i = 0; !err && i < MAPS; i++)
 		err = compare_map(object, &shapes[i], p);
@@ -134,62 +135,6 @@ static int set_constants(struct bpf_object *object, const struct sl_knobs *knobs
 
 /* ---- loading -------------------------------------------------------------------------------------- */
 
-/* What the kernel must have. Asked only after a failure, since each question makes a map or a program. */
-static const char *missing_feature(void)
-{
-	static const struct {
-		enum bpf_map_type type;
-		const char *name;
-	} maps[] = {
-		{BPF_MAP_TYPE_ARRAY, "BPF arrays"},
-		{BPF_MAP_TYPE_DEVMAP_HASH, "BPF device maps (Linux 5.4)"},
-		{BPF_MAP_TYPE_ARRAY_OF_MAPS, "BPF arrays of maps (Linux 4.12)"},
-	};
-	LIBBPF_OPTS(bpf_map_create_opts, mmapable, .map_flags = BPF_F_MMAPABLE);
-	int fd;
-
-	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_XDP, NULL) == 0)
-		return "XDP programs (CONFIG_BPF_SYSCALL, CONFIG_XDP_SOCKETS or a driver's XDP)";
-	for (size_t i = 0; i < ARRAY_SIZE(maps); i++)
-		if (libbpf_probe_bpf_map_type(maps[i].type, NULL) == 0)
-			return maps[i].name;
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, NULL, sizeof(__u32), sizeof(__u64), 1, &mmapable);
-	if (fd < 0)
-		return errno == EINVAL ? "arrays that can be mapped into memory (Linux 5.5)" : NULL;
-	close(fd);
-	return NULL;
-}
-
-static int explain(int err, struct problems *p)
-{
-	const char *verifier = capture_verifier(), *feature;
-
-	if (err == -EPERM && !verifier)
-		return problems_add(
-			p, -EPERM, "BPF", NULL,
-			"no permission to load programs; run this as root, or with CAP_BPF, "
-			"CAP_NET_ADMIN and CAP_PERFMON");
-	if (err == -ENOSYS)
-		return problems_add(
-			p, -EOPNOTSUPP, "kernel", NULL,
-			"was built without BPF (CONFIG_BPF_SYSCALL); Linux 6.1 or later is needed");
-	if (verifier)
-		return problems_add(p, err, "BPF", PROGRAM,
-				    "the kernel's verifier refused the program: %s", verifier);
-	feature = missing_feature();
-	if (feature)
-		return problems_add(p, -EOPNOTSUPP, "kernel", NULL,
-				    "does not support %s; Linux 6.1 or later is needed", feature);
-	if (err == -ENOMEM || err == -E2BIG)
-		return problems_add(
-			p, err, "limits", NULL,
-			"the kernel has no memory for maps of this size; lower `limits`, or raise "
-			"the memory limit of this service: %s",
-			capture_text());
-	return problems_add(p, err, "BPF", PROGRAM, "the kernel does not load it (%s): %s",
-			    strerror(-err), capture_text());
-}
-
 /*
  * Gives the object its maps. An array of maps gets its element's shape from the object; libbpf 1.1 cannot
  * change that (nor is there a need to).
@@ -242,7 +187,7 @@ int load_run(struct bpf_object *object, const struct sl_knobs *knobs, const stru
 	if (!err)
 		err = bpf_object__load(object);
 	if (err)
-		return explain(err, p);
+		return xdp_load_refused(err, PROGRAM, p);
 	err = take_maps(object, maps);
 	if (err)
 		return problems_add(p, err, "BPF", PROGRAM, "no file descriptor is left: %s",

@@ -47,4 +47,10 @@ char *xdp_holder(uint32_t ifindex);
  */
 char *xdp_refusal(int program_fd, uint32_t ifindex, enum dataplane_mode mode);
 
+/*
+ * Explains a failed bpf_object__load() of an object with this program, from its errno and from what was printed
+ * since capture_start(), and returns the error: -EPERM, -EOPNOTSUPP where the kernel lacks something, or `err`.
+ */
+int xdp_load_refused(int err, const char *program, struct problems *p);
+
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a person is told about XDP on a device: who holds it, and why a driver refuses. */
+/* What a person is told: who holds a device, why a driver refuses, why the kernel does not load a program. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <errno.h>
 #include <linux/if_link.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -13,6 +14,7 @@
 #include <xdp/libxdp.h>
 
 #include "base/mem.h"
+#include "base/problem.h"
 #include "base/text.h"
 #include "dataplane/capture.h"
 #include "dataplane/xdp.h"
@@ -172,4 +174,63 @@ char *xdp_refusal(int program_fd, uint32_t ifindex, enum dataplane_mode mode)
 	free(ignored);
 	close(fd);
 	return message;
+}
+
+/* ---- why the kernel does not load a program ---------------------------------------------------------- */
+
+/* What the kernel must have. Asked only after a failure, since each question makes a map or a program. */
+static const char *missing_feature(void)
+{
+	static const struct {
+		enum bpf_map_type type;
+		const char *name;
+	} maps[] = {
+		{BPF_MAP_TYPE_ARRAY, "BPF arrays"},
+		{BPF_MAP_TYPE_DEVMAP_HASH, "BPF device maps (Linux 5.4)"},
+		{BPF_MAP_TYPE_ARRAY_OF_MAPS, "BPF arrays of maps (Linux 4.12)"},
+	};
+	LIBBPF_OPTS(bpf_map_create_opts, mmapable, .map_flags = BPF_F_MMAPABLE);
+	int fd;
+
+	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_XDP, NULL) == 0)
+		return "XDP programs (CONFIG_BPF_SYSCALL, CONFIG_XDP_SOCKETS or a driver's XDP)";
+	for (size_t i = 0; i < ARRAY_SIZE(maps); i++)
+		if (libbpf_probe_bpf_map_type(maps[i].type, NULL) == 0)
+			return maps[i].name;
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, NULL, sizeof(__u32), sizeof(__u64), 1, &mmapable);
+	if (fd < 0)
+		return errno == EINVAL ? "arrays that can be mapped into memory (Linux 5.5)" : NULL;
+	close(fd);
+	return NULL;
+}
+
+int xdp_load_refused(int err, const char *program, struct problems *p)
+{
+	const char *verifier = capture_verifier(), *feature;
+
+	err = capture_errno(err);
+	if (err == -EPERM && !verifier)
+		return problems_add(
+			p, -EPERM, "BPF", NULL,
+			"no permission to load programs; run this as root, or with CAP_BPF, "
+			"CAP_NET_ADMIN and CAP_PERFMON");
+	if (err == -ENOSYS)
+		return problems_add(
+			p, -EOPNOTSUPP, "kernel", NULL,
+			"was built without BPF (CONFIG_BPF_SYSCALL); Linux 6.1 or later is needed");
+	if (verifier)
+		return problems_add(p, err, "BPF", program,
+				    "the kernel's verifier refused the program: %s", verifier);
+	feature = missing_feature();
+	if (feature)
+		return problems_add(p, -EOPNOTSUPP, "kernel", NULL,
+				    "does not support %s; Linux 6.1 or later is needed", feature);
+	if (err == -ENOMEM || err == -E2BIG)
+		return problems_add(
+			p, err, "kernel", NULL,
+			"has no memory for maps of this size; lower `limits`, or raise the memory "
+			"limit of this service: %s",
+			capture_text());
+	return problems_add(p, err, "BPF", program, "the kernel does not load it (%s): %s",
+			    strerror(-err), capture_text());
 }

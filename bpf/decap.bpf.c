@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * The backend's side: an XDP program that takes the outer header off IP in IP (RFC 2003, 4213, 2473) and hands
+ * the inner packet to the kernel.
+ *
+ * Story: only what a balancer (map `from`) sends to this host itself (map `own`) is taken. All else passes
+ * as it came, so a tunnel of the kernel's own beside it still works. The inner header is checked before the
+ * outer one goes, since a kernel that finds rubbish would blame the wrong sender. One counter a verdict.
+ */
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <stddef.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include <proto/ipv4.h>
+#include <proto/ipv6.h>
+#include <sluice/decap.h>
+
+/* Numbers of entries are set when the program is loaded. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct sl_decap_prefix);
+	__type(value, __u32);
+} from SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct sl_decap_address);
+	__type(value, __u32);
+} own SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SL_DECAP_VERDICTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} verdicts SEC(".maps");
+
+/* Keeps the compiler from computing a checked pointer once more, by other steps that the verifier cannot follow. */
+#define OPAQUE(pointer) asm volatile("" : "+r"(pointer))
+
+/* A packet that may be a tunnel's. */
+struct tunnel {
+	void *data, *end; /* of the frame's first buffer */
+	__u32 frame;	  /* bytes of the whole frame */
+	__u32 header;	  /* bytes of the outer IP header */
+	__u32 payload;	  /* bytes after it, by its length field */
+	__u8 inner;	  /* family of the inner packet: 4 or 6 */
+	__u8 outer;	  /* likewise */
+	_Bool fragment, options;
+	struct sl_decap_prefix source;
+	struct sl_decap_address destination;
+};
+
+static __always_inline __u8 inner_family(__u8 protocol)
+{
+	return protocol == IPPROTO_IPIP ? 4 : protocol == IPPROTO_IPV6 ? 6 : 0;
+}
+
+static __always_inline enum sl_decap_verdict read_ipv4(struct tunnel *t)
+{
+	struct iphdr *ip = t->data + sizeof(struct ethhdr);
+
+	if ((void *)(ip + 1) > t->end)
+		return SL_DECAP_PASS_unreadable;
+	t->inner = inner_family(ip->protocol);
+	if (!t->inner)
+		return SL_DECAP_PASS_no_tunnel;
+	if (ip->version != 4 || ip->ihl < 5)
+		return SL_DECAP_PASS_unreadable;
+	t->outer = 4;
+	t->header = sizeof(*ip);
+	t->payload = bpf_ntohs(ip->tot_len) - sizeof(*ip); /* less than 0: larger than any frame */
+	t->options = ip->ihl > 5;
+	t->fragment = ip->frag_off & (IPV4_MF | IPV4_OFFSET);
+	t->source.bits = 8 + 32;
+	__builtin_memcpy(t->source.address.bytes, &ip->saddr, 4);
+	__builtin_memcpy(t->destination.bytes, &ip->daddr, 4);
+	return SL_DECAP_GO_ON;
+}
+
+static __always_inline enum sl_decap_verdict read_ipv6(struct tunnel *t)
+{
+	struct ipv6hdr *ip = t->data + sizeof(struct ethhdr);
+	struct ipv6_extension *extension = (void *)(ip + 1);
+	__u8 protocol;
+
+	if ((void *)(ip + 1) > t->end)
+		return SL_DECAP_PASS_unreadable;
+	protocol = ip->nexthdr;
+	if (protocol == IPPROTO_FRAGMENT) {
+		if ((void *)(extension + 1) > t->end)
+			return SL_DECAP_PASS_unreadable;
+		t->fragment = 1;
+		protocol = extension->next;
+	}
+	t->inner = inner_family(protocol);
+	if (!t->inner)
+		return SL_DECAP_PASS_no_tunnel;
+	if (ip->version != 6)
+		return SL_DECAP_PASS_unreadable;
+	t->outer = 6;
+	t->header = sizeof(*ip);
+	t->payload = bpf_ntohs(ip->payload_len);
+	t->source.bits = 8 + 128;
+	__builtin_memcpy(t->source.address.bytes, &ip->saddr, 16);
+	__builtin_memcpy(t->destination.bytes, &ip->daddr, 16);
+	return SL_DECAP_GO_ON;
+}
+
+static __always_inline enum sl_decap_verdict read_outer(struct tunnel *t)
+{
+	struct ethhdr *eth = t->data;
+
+	if ((void *)(eth + 1) > t->end)
+		return SL_DECAP_PASS_unreadable;
+	if (eth->h_proto == bpf_htons(ETH_P_IP))
+		return read_ipv4(t);
+	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
+		return read_ipv6(t);
+	if (eth->h_proto == bpf_htons(ETH_P_8021Q) || eth->h_proto == bpf_htons(ETH_P_8021AD))
+		return SL_DECAP_PASS_tagged;
+	return SL_DECAP_PASS_no_tunnel;
+}
+
+/* Is it from a balancer, to this host? */
+static __always_inline enum sl_decap_verdict check_ends(struct tunnel *t)
+{
+	t->source.address.family = t->destination.family = t->outer;
+	if (!bpf_map_lookup_elem(&own, &t->destination))
+		return SL_DECAP_PASS_not_own;
+	if (!bpf_map_lookup_elem(&from, &t->source))
+		return SL_DECAP_PASS_stranger;
+	return SL_DECAP_GO_ON;
+}
+
+/* RFC 1071 over a header without options: 0xffff if the checksum is right. */
+static __always_inline __u32 sum_ipv4(const struct iphdr *ip)
+{
+	const __u16 *word = (const void *)ip;
+	__u32 sum = 0;
+
+	for (unsigned int i = 0; i < sizeof(*ip) / 2; i++)
+		sum += word[i];
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (sum & 0xffff) + (sum >> 16);
+}
+
+/* What the kernel would have checked before its own tunnels see the packet. */
+static __always_inline enum sl_decap_verdict check_outer(const struct tunnel *t)
+{
+	const struct iphdr *ip = t->data + sizeof(struct ethhdr);
+
+	if (t->fragment)
+		return SL_DECAP_PASS_fragment;
+	if (t->options)
+		return SL_DECAP_PASS_options;
+	if (t->payload > t->frame - sizeof(struct ethhdr) - t->header)
+		return SL_DECAP_PASS_unreadable;
+	if (t->outer == 4 && ((void *)(ip + 1) > t->end || sum_ipv4(ip) != 0xffff))
+		return SL_DECAP_PASS_unreadable;
+	return SL_DECAP_GO_ON;
+}
+
+/*
+ * Where the frame would begin without the outer header. The verifier has lost by now that that is 20 or 40
+ * bytes long, and believes a mask that the compiler cannot see through.
+ */
+static __always_inline void *inner_frame(const struct tunnel *t)
+{
+	__u32 header = t->header;
+	void *frame;
+
+	OPAQUE(header);
+	frame = t->data + (header & 63);
+	OPAQUE(frame);
+	return frame;
+}
+
+/*
+ * The inner packet must be of the family that the outer header says, and no longer than that says (a frame
+ * may be longer: short ones are padded).
+ */
+static __always_inline enum sl_decap_verdict check_inner(const struct tunnel *t)
+{
+	void *inner = inner_frame(t) + sizeof(struct ethhdr);
+	struct ipv6hdr *ip6 = inner;
+	struct iphdr *ip = inner;
+	__u32 length;
+
+	if (t->inner == 4) {
+		if ((void *)(ip + 1) > t->end || t->payload < sizeof(*ip))
+			return SL_DECAP_DROP_inner_length;
+		length = bpf_ntohs(ip->tot_len);
+		if (ip->version != 4 || ip->ihl < 5 || length < ip->ihl * 4u)
+			return SL_DECAP_DROP_inner_header;
+	} else {
+		if ((void *)(ip6 + 1) > t->end || t->payload < sizeof(*ip6))
+			return SL_DECAP_DROP_inner_length;
+		length = sizeof(*ip6) + bpf_ntohs(ip6->payload_len);
+		if (ip6->version != 6)
+			return SL_DECAP_DROP_inner_header;
+	}
+	return length > t->payload ? SL_DECAP_DROP_inner_length : SL_DECAP_GO_ON;
+}
+
+/* Moves the Ethernet header up to the inner packet, with its type, and the frame's start after it. */
+static __always_inline enum sl_decap_verdict strip(struct xdp_md *ctx, const struct tunnel *t)
+{
+	struct ethhdr *old = t->data, *new = inner_frame(t);
+
+	if ((void *)(new + 1) > t->end)
+		return SL_DECAP_DROP_internal;
+	__builtin_memcpy(new->h_dest, old->h_dest, 2 * ETH_ALEN);
+	new->h_proto = t->inner == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+	if (bpf_xdp_adjust_head(ctx, t->header))
+		return SL_DECAP_DROP_internal;
+	if (t->outer == 4)
+		return t->inner == 4 ? SL_DECAP_TAKE_ipv4_in_ipv4 : SL_DECAP_TAKE_ipv6_in_ipv4;
+	return t->inner == 4 ? SL_DECAP_TAKE_ipv4_in_ipv6 : SL_DECAP_TAKE_ipv6_in_ipv6;
+}
+
+static __always_inline enum sl_decap_verdict steps(struct xdp_md *ctx)
+{
+	struct tunnel t = {.data = (void *)(long)ctx->data, .end = (void *)(long)ctx->data_end};
+	enum sl_decap_verdict verdict;
+
+	verdict = read_outer(&t);
+	if (verdict)
+		return verdict;
+	t.frame = bpf_xdp_get_buff_len(ctx);
+	(verdict = check_ends(&t)) || (verdict = check_outer(&t)) || (verdict = check_inner(&t)) ||
+		(verdict = strip(ctx, &t));
+	return verdict;
+}
+
+static __always_inline enum xdp_action verdict_action(enum sl_decap_verdict verdict)
+{
+	switch (verdict) {
+#define SL_DECAP_VERDICT(name, action, help) \
+	case SL_DECAP_##action##_##name:     \
+		return ACTION_##action;
+#define ACTION_TAKE XDP_PASS
+#define ACTION_PASS XDP_PASS
+#define ACTION_DROP XDP_DROP
+#include <sluice/decap.def>
+	default:
+		return XDP_DROP;
+	}
+}
+
+/* The frame may lie in several buffers (jumbo frames): the headers are in the first. */
+SEC("xdp.frags")
+int decap(struct xdp_md *ctx)
+{
+	__u32 verdict = steps(ctx);
+	__u64 *count = bpf_map_lookup_elem(&verdicts, &verdict);
+
+	if (count)
+		++*count;
+	return verdict_action(verdict);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
