@@ -16,6 +16,7 @@ E2E_PASSED=0
 E2E_FAILED=0
 E2E_SKIPPED=0
 E2E_DONE=
+E2E_INTERRUPTED=
 E2E_TEMP=$(mktemp -d)
 E2E_OUTPUT=$E2E_TEMP/output # of the last case's command
 
@@ -122,7 +123,7 @@ finish()
 	trap '' INT TERM HUP
 	set +e
 	if [ -z "$E2E_DONE" ]; then
-		if [ "$status" -lt 128 ]; then
+		if [ -z "$E2E_INTERRUPTED" ]; then
 			not_ok 'the test reaches its end' "ended with $status at ${E2E_LINE:-?}: ${E2E_COMMAND:-}"
 		fi
 		E2E_FAILED=$((E2E_FAILED + (E2E_FAILED == 0)))
@@ -159,8 +160,8 @@ done_testing()
 
 trap 'E2E_LINE=${BASH_SOURCE[0]}:$LINENO E2E_COMMAND=$BASH_COMMAND' ERR
 trap 'finish $?' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
+trap 'E2E_INTERRUPTED=1; exit 130' INT
+trap 'E2E_INTERRUPTED=1; exit 143' TERM HUP
 
 # ---- requests -------------------------------------------------------------------------------------------
 
