@@ -262,13 +262,13 @@ static char *image(void)
 }
 
 /*
- * Every third step meets a failure, every second of these one that lasts, so that undoing fails as well. After
+ * Every third step meets a failure, every second of these one that is followed by others, so that undoing fails as well. After
  * a single one packets see what they saw; in any case the tick mends what is left.
  */
 static void arm(void)
 {
 	if (pick(3) == 0) {
-		host.fake->fail_at = host.fake->calls + 1 + pick(25);
+		host.fake->fail_at = host.fake->calls + 1 + pick(pick(2) ? 80 : 20);
 		host.fake->fails_on = pick(2);
 	}
 }
@@ -401,7 +401,6 @@ START_TEST(maps_follow_whatever_is_wanted)
 	ck_assert_uint_gt(seen.refused, 3);
 	ck_assert_uint_gt(seen.failed, 8);
 	ck_assert_uint_gt(seen.stuck, 3);
-	ck_assert_uint_gt(seen.full, 0);
 	ck_assert_uint_gt(seen.overridden, 10);
 	ck_assert_uint_gt(seen.ways, 5);
 	ck_assert_uint_gt(seen.restarts, 5);

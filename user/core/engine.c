@@ -81,6 +81,22 @@ static int run_plan(struct engine *engine, const struct plan *plan, struct probl
 	return err;
 }
 
+/*
+ * Frees what a change that was cut off left behind, so that the next one has all the room there is. That it
+ * fails is nothing to be told: what is left stays where it is, and the change that follows says what it lacks.
+ */
+static void clean(struct engine *engine)
+{
+	struct plan *plan = plan_make_cleaning(engine->options.view, &engine->ids);
+	bool is_behind = engine->is_behind;
+	struct problems p = {};
+
+	run_plan(engine, plan, &p);
+	engine->is_behind |= is_behind;
+	problems_free(&p);
+	plan_free(plan);
+}
+
 static void take_model(struct engine *engine, struct engine_change *change)
 {
 	model_free(engine->model);
@@ -220,6 +236,7 @@ int engine_apply(struct engine *engine, struct config *config, bool force, uint6
 	(void)now_ms;
 	overrides_copy(&engine->overrides, &overrides);
 	overrides_prune(&overrides, config);
+	clean(engine);
 	if (!err)
 		err = change_weigh(engine, config, &overrides, &change, p);
 	if (!err)
@@ -272,6 +289,7 @@ int engine_override(struct engine *engine, const char *service, const struct add
 		return err;
 	overrides_copy(&engine->overrides, &overrides);
 	overrides_set(&overrides, service, backend, override);
+	clean(engine);
 	err = change_weigh(engine, engine->config, &overrides, &change, p);
 	if (!err)
 		unsafe = change_unsafe(engine, &change);
@@ -302,6 +320,7 @@ int engine_refresh_ways(struct engine *engine, uint64_t now_ms, struct problems 
 	(void)now_ms;
 	if (!engine->config)
 		return 0;
+	clean(engine);
 	err = change_weigh(engine, engine->config, &engine->overrides, &change, p);
 	if (err) {
 		engine->is_behind = true;

@@ -207,33 +207,55 @@ static void join_phases(struct plan_builder *b)
 	}
 }
 
-int plan_make(const struct model *model, const struct dataplane_view *view, const struct ids *ids,
-	      const uint8_t *maglev_key, struct plan **out, struct problems *p)
+static struct plan_builder begin(const struct dataplane_view *view, const struct ids *ids)
 {
 	struct arena *arena = arena_new();
 	struct plan_builder b = {
 		.plan = arena_alloc(arena, sizeof(*b.plan)),
 		.view = view,
 		.before = ids,
-		.maglev_key = maglev_key,
 		.touched = mem_array(sl_service_records(&ids->limits), 1),
-		.p = p,
 	};
-	int err;
 
 	b.plan->arena = arena;
 	ids_copy(ids, &b.after);
+	return b;
+}
+
+static struct plan *end(struct plan_builder *b)
+{
+	join_phases(b);
+	free(b->touched);
+	free(b->ways);
+	free(b->listeners);
+	ids_free(&b->after);
+	return b->plan;
+}
+
+int plan_make(const struct model *model, const struct dataplane_view *view, const struct ids *ids,
+	      const uint8_t *maglev_key, struct plan **out, struct problems *p)
+{
+	struct plan_builder b = begin(view, ids);
+	struct plan *plan;
+	int err;
+
+	b.maglev_key = maglev_key;
+	b.p = p;
 	err = plan_services(&b, model);
-	join_phases(&b);
-	free(b.touched);
-	free(b.ways);
-	free(b.listeners);
-	ids_free(&b.after);
+	plan = end(&b);
 	if (err)
-		plan_free(b.plan);
+		plan_free(plan);
 	else
-		*out = b.plan;
+		*out = plan;
 	return err;
+}
+
+struct plan *plan_make_cleaning(const struct dataplane_view *view, const struct ids *ids)
+{
+	struct plan_builder b = begin(view, ids);
+
+	plan_leftovers(&b);
+	return end(&b);
 }
 
 void plan_free(struct plan *plan)

@@ -72,6 +72,8 @@ struct plan {
  */
 int plan_make(const struct model *model, const struct dataplane_view *view, const struct ids *ids,
 	      const uint8_t *maglev_key, struct plan **out, struct problems *p);
+/* The plan that only frees what changes that were cut off left behind; empty where there is nothing. */
+struct plan *plan_make_cleaning(const struct dataplane_view *view, const struct ids *ids);
 void plan_free(struct plan *plan); /* NULL is fine */
 
 #endif

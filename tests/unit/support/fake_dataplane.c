@@ -243,7 +243,9 @@ static bool begin(struct fake *fake)
 {
 	fake->calls++;
 	if (fake->fail_at &&
-	    (fake->calls == fake->fail_at || (fake->fails_on && fake->calls > fake->fail_at)))
+	    (fake->calls == fake->fail_at ||
+	     (fake->fails_on && fake->calls > fake->fail_at &&
+	      fake->calls * 2654435761u >> 31))) /* Knuth's multiplier: no pattern */
 		return true;
 	if (fake->is_checked)
 		mark_reached(fake, fake->leaving_services, fake->leaving_backends);

@@ -26,7 +26,7 @@ struct fake {
 	bool is_checked;      /* look at everything after each operation; true at first */
 	unsigned int calls;   /* of operations that can fail, so far */
 	unsigned int fail_at; /* the call that fails with -EIO, from 1; 0: none */
-	bool fails_on;	      /* and all calls after it */
+	bool fails_on;	      /* and about every second call after it */
 	unsigned int graces;
 	uint32_t ways[8]; /* opened */
 	unsigned int way_count;
