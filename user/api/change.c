@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Checking, comparing and applying configurations, and what operators change at run time. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/requests.h"
@@ -339,8 +340,11 @@ enum wire_code answer_backend_disable(struct request *request)
 enum wire_code answer_backend_weight(struct request *request)
 {
 	if (request->arguments->weight > WEIGHT_MAX) {
-		problems_add(&request->errors, -ERANGE, "weight", NULL, "expected 0 to %d",
+		char *value = mem_format("%llu", (unsigned long long)request->arguments->weight);
+
+		problems_add(&request->errors, -ERANGE, "weight", value, "expected 0 to %d",
 			     WEIGHT_MAX);
+		free(value);
 		return WIRE_USAGE;
 	}
 	return override_backend(request, edit_weight);
