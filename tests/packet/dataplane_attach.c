@@ -286,6 +286,50 @@ START_TEST(links_without_pins_end_with_the_process)
 }
 END_TEST
 
+START_TEST(the_redirect_knob_changes_in_the_same_links_and_maps)
+{
+	struct dataplane_options options = pinned_options();
+	struct problems p = {0};
+	uint32_t link, program, pinned, control;
+
+	attach("sl-a", DATAPLANE_AUTO, DATAPLANE_NATIVE, NULL);
+	link = link_id("sl-a");
+	program = pinned_program_on("sl-a");
+	control = pinned_map_id(dataplane_map_fd(dp, "control"));
+	pinned_ok(dataplane_set_redirect(dp, options.redirect, &p), &p);
+	ck_assert_uint_eq(pinned_program_on("sl-a"), program);
+
+	pinned_ok(dataplane_set_redirect(dp, !options.redirect, &p), &p);
+	ck_assert_uint_eq(link_id("sl-a"), link);
+	ck_assert_uint_ne(pinned_program_on("sl-a"), program);
+	ck_assert_uint_eq(pinned_program_on("sl-a"), pinned_program_id(dataplane_program_fd(dp)));
+	ck_assert_uint_eq(pinned_map_id(dataplane_map_fd(dp, "control")), control);
+	pinned = pinned_program_on("sl-a");
+	dataplane_close(dp);
+	options.pin_dir = NULL;
+	ck_assert_uint_eq(pinned_program_on("sl-a"), pinned);
+
+	/* And in links that are not pinned. */
+	dp = pinned_open(&options);
+	attach("sl-b", DATAPLANE_AUTO, DATAPLANE_NATIVE, NULL);
+	program = pinned_program_on("sl-b");
+	pinned_ok(dataplane_set_redirect(dp, !options.redirect, &p), &p);
+	ck_assert_uint_ne(pinned_program_on("sl-b"), program);
+}
+END_TEST
+
+START_TEST(destroy_detaches_and_unpins_all)
+{
+	struct problems p = {0};
+
+	attach("sl-a", DATAPLANE_AUTO, DATAPLANE_NATIVE, NULL);
+	pinned_ok(dataplane_destroy(dp, &p), &p);
+	dp = NULL;
+	ck_assert_uint_eq(pinned_program_on("sl-a"), 0);
+	ck_assert(!pinned_exists(""));
+}
+END_TEST
+
 START_TEST(nothing_reaches_standard_error)
 {
 	struct problems p = {0}, warnings = {0};
@@ -329,6 +373,8 @@ Suite *dataplane_attach_suite(void)
 	tcase_add_test(tc, a_device_that_has_gone_is_refused);
 	tcase_add_test(tc, detaching_what_is_not_attached_is_refused);
 	tcase_add_test(tc, links_without_pins_end_with_the_process);
+	tcase_add_test(tc, the_redirect_knob_changes_in_the_same_links_and_maps);
+	tcase_add_test(tc, destroy_detaches_and_unpins_all);
 	tcase_add_test(tc, nothing_reaches_standard_error);
 	suite_add_tcase(suite, tc);
 	return suite;

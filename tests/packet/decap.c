@@ -57,8 +57,11 @@ static void detach_all(void)
 	size_t count;
 
 	decap_devices(pinned_dir, &names, &count, NULL);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		decap_detach(pinned_dir, names[i], NULL);
+		free(names[i]);
+	}
+	free(names);
 }
 
 static struct dataplane_link attach(const struct decap_options *options)
