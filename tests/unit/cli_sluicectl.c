@@ -11,7 +11,9 @@
  *	cut TEXT		reads a line, answers with half a line and hangs up
  *	silent			reads a line and says nothing
  *	interrupt		sends SIGINT when the last answer was read
- *	sluiced EXITCODE	a program sluiced is in PATH, which prints its arguments and standard input
+ *	sluiced EXITCODE [DOCUMENT]
+ *				a program sluiced is in PATH, which prints its arguments and the configuration on
+ *				standard error, and the document on standard output
  *	request DOCUMENT	what the agent must have been sent
  *	exit CODE
  *
@@ -338,9 +340,15 @@ static char *take_file(const char *name)
 	return content;
 }
 
-static void make_sluiced(const char *exit_code)
+/* Says with what it was called, and plays the answer of the case. */
+static void make_sluiced(const struct test_case *test)
 {
-	char *script = mem_format("#!/bin/sh\necho \"sluiced $*\"\n/bin/cat\nexit %s\n", exit_code);
+	const char *space = strchr(test->sluiced, ' ');
+	char *script = mem_format(
+		"#!/bin/sh\necho \"sluiced $*\" >&2\ncase \"$*\" in *--check*) /bin/cat >&2; esac\n"
+		"%s%s%s\nexit %d\n",
+		space ? "echo '" : "", space ? space + 1 : "", space ? "'" : "",
+		atoi(test->sluiced));
 
 	write_file("sluiced", 0755, script);
 	free(script);
@@ -355,7 +363,7 @@ static void run_case(const struct test_case *test, bool json, struct outcome *ou
 	memset(outcome, 0, sizeof(*outcome));
 	write_file("in.yaml", 0644, test->input);
 	if (test->sluiced)
-		make_sluiced(test->sluiced);
+		make_sluiced(test);
 	if (strcmp(agent, "none"))
 		listener = listen_at(path, strcmp(agent, "denied") ? 0666 : 0);
 	if (strcmp(agent, "stale") == 0) {

@@ -116,7 +116,10 @@ static enum wire_code read_file(struct cli *cli, char **text, struct problems *p
 	err = file_read(file, FILE_MAX, text, &length, p);
 	if (err)
 		return err == -EFBIG ? WIRE_INVALID : WIRE_FAILED;
-	code = check_utf8(strcmp(file, "-") ? file : "standard input", *text, length, p);
+	cli->is_input = strcmp(file, "-") == 0;
+	if (cli->is_input)
+		cli->arguments.file = "standard input";
+	code = check_utf8(cli->arguments.file, *text, length, p);
 	cli->arguments.text = *text;
 	cli->arguments.given |= WIRE_BIT(text);
 	return code;
@@ -193,28 +196,44 @@ static enum wire_code judge(const struct cli *cli, const struct wire_reply *repl
 	return reply->plan->unsafe && !cli->arguments.force ? WIRE_REFUSED : WIRE_OK;
 }
 
+static enum wire_code tell_and_judge(const struct cli *cli, const char *line,
+				     struct wire_reply *reply)
+{
+	enum wire_code code = tell(cli, line, reply);
+
+	if (!code)
+		code = judge(cli, reply);
+	wire_reply_free(reply);
+	return code;
+}
+
 static enum wire_code ask(const struct cli *cli, struct client *client, struct problems *p)
 {
 	struct wire_reply reply = {};
 	const char *line;
 	enum wire_code code = client_ask(client, cli->command, &cli->arguments, &line, &reply, p);
 
-	if (code)
-		return code;
-	code = tell(cli, line, &reply);
-	if (!code)
-		code = judge(cli, &reply);
-	wire_reply_free(&reply);
-	return code;
+	return code ? code : tell_and_judge(cli, line, &reply);
 }
 
 /* What is done without an agent; the others need one. */
-static enum wire_code (*const without_agent[WIRE_COMMANDS])(const struct cli *,
-							    struct problems *) = {
+static local_function *const locals[WIRE_COMMANDS] = {
 	[WIRE_COMMAND_check] = local_check,
 	[WIRE_COMMAND_down] = local_down,
 	[WIRE_COMMAND_key_new] = local_key_new,
 };
+
+static enum wire_code do_without_agent(const struct cli *cli, struct problems *p)
+{
+	struct wire_reply reply = {};
+	char *line = NULL;
+	enum wire_code code = locals[cli->command](cli, &line, &reply, p);
+
+	if (!code)
+		code = tell_and_judge(cli, line, &reply);
+	free(line);
+	return code;
+}
 
 static enum wire_code run_command(const struct cli *cli, struct problems *p)
 {
@@ -225,13 +244,13 @@ static enum wire_code run_command(const struct cli *cli, struct problems *p)
 	bool absent;
 
 	if (info->access == WIRE_ACCESS_LOCAL)
-		return without_agent[cli->command](cli, p);
+		return do_without_agent(cli, p);
 	if (cli->command == WIRE_COMMAND_version && !cli->json)
 		printf("sluicectl %s\n", SLUICE_VERSION);
 	code = client_open(cli, &client, &absent, &unreached);
-	if (code && absent && without_agent[cli->command]) {
+	if (code && absent && locals[cli->command]) {
 		problems_free(&unreached);
-		return without_agent[cli->command](cli, p);
+		return do_without_agent(cli, p);
 	}
 	if (code)
 		*p = unreached;

@@ -4,7 +4,7 @@
  *
  * Story: arguments.c reads the command line by the tables of wire/commands.def; cli.c asks the agent
  * (client.c) or does what needs none (local.c); the reply is printed as it is (-j), or by the one function
- * of its kind in show.c and counters.c. Whatever goes wrong is a list of problems and an exit code, and is
+ * of its kind in show.c and show_counts.c. Whatever goes wrong is a list of problems and an exit code, and is
  * reported in one place.
  */
 #ifndef CLI_CLI_H
@@ -28,7 +28,8 @@ struct cli {
 	bool has_command;
 	enum wire_command command;
 	struct wire_arguments arguments;
-	bool color; /* standard output is a terminal and NO_COLOR is not set */
+	bool is_input; /* the file is standard input */
+	bool color;    /* standard output is a terminal and NO_COLOR is not set */
 };
 
 /* The whole program; main() does nothing else. Returns the exit code. */
@@ -60,12 +61,15 @@ void client_close(struct client *client);
 
 /* ---- local.c: what needs no agent -------------------------------------------------------------------------- */
 
-enum wire_code local_key_new(const struct cli *cli, struct problems *p);
-/* Run `sluiced --check` and `sluiced --down`. Return its exit code, or WIRE_FAILED, explained in `p`. */
-enum wire_code local_check(const struct cli *cli, struct problems *p);
-enum wire_code local_down(const struct cli *cli, struct problems *p);
+/*
+ * Each answers as an agent would: *line (the caller frees it) and *reply are the document. Returns WIRE_OK, or an
+ * exit code, explained in `p`. check and down run sluiced.
+ */
+typedef enum wire_code local_function(const struct cli *cli, char **line, struct wire_reply *reply,
+				      struct problems *p);
+local_function local_key_new, local_check, local_down;
 
-/* ---- show.c, counters.c: replies for people ----------------------------------------------------------------- */
+/* ---- show.c, show_counts.c: replies for people ----------------------------------------------------------------- */
 
 void show_reply(const struct cli *cli, const struct wire_reply *reply, struct text *out);
 void show_services(const struct wire_services *services, struct text *out);
@@ -77,7 +81,7 @@ void show_counters(const struct wire_counters *counters, struct text *out);
 void show_rates(const struct wire_counters *before, const struct wire_counters *after,
 		struct text *out);
 
-/* ---- table.c: columns as wide as what is in them ------------------------------------------------------------- */
+/* ---- columns.c: columns as wide as what is in them ------------------------------------------------------------- */
 
 struct table_rows;
 

@@ -15,14 +15,17 @@
 #include "base/text.h"
 #include "cli/cli.h"
 
-#define KEY_SIZE 32
+#define KEY_SIZE   32
+#define CANNOT_RUN 127 /* as a shell's */
 
-enum wire_code local_key_new(const struct cli *cli, struct problems *p)
+enum wire_code local_key_new(const struct cli *cli, char **line, struct wire_reply *reply,
+			     struct problems *p)
 {
 	unsigned char secret[2 * KEY_SIZE];
 	char hash[2 * KEY_SIZE + 1], aead[2 * KEY_SIZE + 1];
 	struct wire_key key = {.hash = hash, .aead = aead};
 
+	(void)cli;
 	if (getrandom(secret, sizeof(secret), 0) != sizeof(secret)) {
 		problems_add(p, -errno, "key new", NULL, "the kernel gives no random bytes: %s",
 			     strerror(errno));
@@ -30,16 +33,8 @@ enum wire_code local_key_new(const struct cli *cli, struct problems *p)
 	}
 	text_format_hex(secret, KEY_SIZE, hash);
 	text_format_hex(secret + KEY_SIZE, KEY_SIZE, aead);
-	if (cli->json) {
-		char *line = wire_encode_reply(WIRE_KIND_key, &key);
-
-		puts(line);
-		free(line);
-	} else {
-		printf("hash %s\naead 1 %s\n", hash, aead);
-	}
-	explicit_bzero(secret, sizeof(secret));
-	return WIRE_OK;
+	*line = wire_encode_reply(WIRE_KIND_key, &key);
+	return wire_decode_reply(*line, strlen(*line), reply, p) ? WIRE_FAILED : WIRE_OK;
 }
 
 /* ---- sluiced -------------------------------------------------------------------------------------------- */
@@ -97,8 +92,8 @@ static enum wire_code wait_for(pid_t pid, const char *program, struct problems *
 	return WIRE_FAILED;
 }
 
-/* Runs sluiced with these arguments and `standard_input` (-1: ours), and waits for it. */
-static enum wire_code run_sluiced(const char *const *arguments, int standard_input,
+/* Runs sluiced with `input` (-1: ours) and `output` (-1: ours), and waits for it. */
+static enum wire_code run_sluiced(const char *const *arguments, int input, int output,
 				  struct problems *p)
 {
 	const char *argv[8] = {NULL};
@@ -112,15 +107,16 @@ static enum wire_code run_sluiced(const char *const *arguments, int standard_inp
 	fflush(stdout);
 	pid = fork();
 	if (pid == 0) {
-		if (standard_input >= 0)
-			dup2(standard_input, STDIN_FILENO);
+		if ((input >= 0 && dup2(input, STDIN_FILENO) < 0) ||
+		    (output >= 0 && dup2(output, STDOUT_FILENO) < 0))
+			_exit(CANNOT_RUN);
 		execvp(program, (char *const *)argv);
-		_exit(127);
+		_exit(CANNOT_RUN);
 	}
-	code = pid > 0 ? wait_for(pid, program, p) : WIRE_FAILED;
 	if (pid < 0)
 		problems_add(p, -errno, program, NULL, "cannot be run: %s", strerror(errno));
-	if (code == 127) {
+	code = pid > 0 ? wait_for(pid, program, p) : WIRE_FAILED;
+	if (code == CANNOT_RUN) {
 		problems_add(p, -ENOENT, program, NULL,
 			     "no agent answers, and it cannot be run in its place; install it "
 			     "beside sluicectl or in PATH");
@@ -130,41 +126,62 @@ static enum wire_code run_sluiced(const char *const *arguments, int standard_inp
 	return code;
 }
 
-enum wire_code local_check(const struct cli *cli, struct problems *p)
+/* What sluiced has written to `fd`, as the reply of an agent. */
+static enum wire_code read_answer(int fd, char **line, struct wire_reply *reply, struct problems *p)
 {
-	bool from_input = strcmp(cli->arguments.file, "-") == 0;
-	const char *arguments[] = {"--check", "-c", cli->arguments.file,
-				   cli->json ? "--json" : NULL, NULL};
-	int input = from_input ? hold_text(cli->arguments.text) : -1;
-	enum wire_code code;
+	off_t length = lseek(fd, 0, SEEK_END);
 
-	if (from_input && input < 0) {
-		problems_add(p, input, "standard input", NULL, "cannot be handed on: %s",
-			     strerror(-input));
+	if (length < 1 || length > WIRE_REPLY_MAX) {
+		problems_add(p, -EPROTO, "sluiced --check", NULL, "gave no answer");
 		return WIRE_FAILED;
 	}
-	code = run_sluiced(arguments, input, p);
+	*line = mem_alloc(length);
+	if (pread(fd, *line, length, 0) != length) {
+		problems_add(p, -EIO, "sluiced --check", NULL, "its answer cannot be read");
+		return WIRE_FAILED;
+	}
+	(*line)[length - 1] = '\0'; /* the newline's place */
+	return wire_decode_reply(*line, length - 1, reply, p) ? WIRE_FAILED : WIRE_OK;
+}
+
+enum wire_code local_check(const struct cli *cli, char **line, struct wire_reply *reply,
+			   struct problems *p)
+{
+	/* The text as it was read: standard input cannot be read again. Messages have the file's own name. */
+	const char *arguments[] = {"--check", "--json", "-c",
+				   cli->is_input ? "-" : cli->arguments.file, NULL};
+	int input = hold_text(cli->arguments.text), output = hold_text("");
+	enum wire_code code = WIRE_FAILED;
+
+	if (input < 0 || output < 0) {
+		problems_add(p, -ENOMEM, "check", NULL, "the text cannot be handed to sluiced");
+	} else {
+		code = run_sluiced(arguments, input, output, p);
+		/* The answer says more than the exit code. */
+		if (!p->count)
+			code = read_answer(output, line, reply, p);
+	}
 	if (input >= 0)
 		close(input);
+	if (output >= 0)
+		close(output);
 	return code;
 }
 
-enum wire_code local_down(const struct cli *cli, struct problems *p)
+enum wire_code local_down(const struct cli *cli, char **line, struct wire_reply *reply,
+			  struct problems *p)
 {
 	static const char *const arguments[] = {"--down", NULL};
 	static const struct wire_down down = {
 		.what = "no agent was running; everything is detached and unpinned"};
-	enum wire_code code = run_sluiced(arguments, -1, p);
+	enum wire_code code = run_sluiced(arguments, -1, -1, p);
 
-	if (code && !p->count)
-		problems_add(p, -EIO, "sluiced --down", NULL, "failed; it says above why");
-	if (!code && cli->json) {
-		char *line = wire_encode_reply(WIRE_KIND_down, &down);
-
-		puts(line);
-		free(line);
-	} else if (!code) {
-		puts(down.what);
+	(void)cli;
+	if (code) {
+		if (!p->count)
+			problems_add(p, -EIO, "sluiced --down", NULL, "failed; it says above why");
+		return code;
 	}
-	return code;
+	*line = wire_encode_reply(WIRE_KIND_down, &down);
+	return wire_decode_reply(*line, strlen(*line), reply, p) ? WIRE_FAILED : WIRE_OK;
 }

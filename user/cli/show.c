@@ -238,6 +238,9 @@ void show_reply(const struct cli *cli, const struct wire_reply *reply, struct te
 	case WIRE_KIND_version:
 		show_version(reply->version, out);
 		break;
+	case WIRE_KIND_key:
+		text_add(out, "hash %s\naead 1 %s\n", reply->key->hash, reply->key->aead);
+		break;
 	case WIRE_KIND_down:
 		text_add(out, "%s\n", reply->down->what);
 		break;
