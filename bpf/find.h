@@ -13,10 +13,7 @@
 
 static __always_inline const struct sl_listener_table *find_table(void)
 {
-	__u32 zero = 0;
-	struct sl_control *root = bpf_map_lookup_elem(&control, &zero);
-
-	return root ? &root->table[*(volatile __u64 *)&root->active & 1] : NULL;
+	return &control.table[*(volatile __u64 *)&control.active & 1];
 }
 
 static __always_inline __u32 find4(const struct sl_listener_table *table, __u64 key)

@@ -24,6 +24,8 @@ const volatile struct sl_hash_key hash_key;
 		__type(value, value_);             \
 	} name_ SEC(".maps");
 
+#define SL_GLOBAL(name_, value_) value_ name_ SEC(".data." #name_);
+
 #define SL_DEVMAP(name_, entries_)                      \
 	struct {                                        \
 		__uint(type, BPF_MAP_TYPE_DEVMAP_HASH); \

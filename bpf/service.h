@@ -70,8 +70,6 @@ static __always_inline enum sl_verdict service(struct pkt *p)
 	const struct sl_listener_table *table = find_table();
 	__u32 record;
 
-	if (!table)
-		return SL_DROP_internal;
 	if (!p->transport)
 		return service_without_ports(table, p);
 	record = find_listener(table, p);

@@ -9,6 +9,7 @@
 #include <bpf/btf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,10 +23,20 @@
 
 #define PROGRAM "balancer"
 
+/* A map of maps.def in the object: by its name, or the data section of an SL_GLOBAL. */
+static struct bpf_map *object_map(const struct bpf_object *object, const char *name)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, name);
+	char section[SL_NAME_SIZE];
+
+	snprintf(section, sizeof(section), ".data.%s", name);
+	return map ? map : bpf_object__find_map_by_name(object, section);
+}
+
 static int compare_map(const struct bpf_object *object, const struct map_shape *shape,
 		       struct problems *p)
 {
-	const struct bpf_map *map = bpf_object__find_map_by_name(object, shape->name);
+	const struct bpf_map *map = object_map(object, shape->name);
 
 	if (map && bpf_map__type(map) == shape->type && bpf_map__key_size(map) == sizeof(__u32) &&
 	    bpf_map__value_size(map) == shape->value_size)
@@ -146,7 +157,7 @@ static int set_maps(struct bpf_object *object, const struct map_set *maps)
 
 	map_shapes(&maps->limits, shapes);
 	for (int i = 0; !err && i < MAPS; i++) {
-		struct bpf_map *map = bpf_object__find_map_by_name(object, shapes[i].name);
+		struct bpf_map *map = object_map(object, shapes[i].name);
 
 		err = maps->fd[i] >= 0 ? bpf_map__reuse_fd(map, maps->fd[i])
 				       : bpf_map__set_max_entries(map, shapes[i].entries);
@@ -161,7 +172,7 @@ static int take_maps(const struct bpf_object *object, struct map_set *maps)
 
 	map_shapes(&maps->limits, shapes);
 	for (int i = 0; i < MAPS; i++) {
-		const struct bpf_map *map = bpf_object__find_map_by_name(object, shapes[i].name);
+		const struct bpf_map *map = object_map(object, shapes[i].name);
 
 		if (maps->fd[i] < 0)
 			maps->fd[i] = fcntl(bpf_map__fd(map), F_DUPFD_CLOEXEC, 0);
