@@ -162,7 +162,7 @@ int main(int argc, char **argv)
 		code = EXIT_FAILED;
 	problems_print(&warnings, stderr);
 	if (code != EXIT_OK && command.json) {
-		stats_json_errors(&p, &errors);
+		stats_json_errors(code, &p, &errors);
 		fputs(errors.data, stdout);
 	} else {
 		problems_print(&p, stderr);

@@ -35,10 +35,6 @@ void stats_show(const struct decap_state *states, size_t count, struct text *out
 /* RFC 8259 section 7. */
 static void add_string(struct text *out, const char *string)
 {
-	if (!string) {
-		text_add(out, "null");
-		return;
-	}
 	text_add(out, "\"");
 	for (const unsigned char *c = (const void *)string; *c; c++) {
 		if (*c == '"' || *c == '\\')
@@ -51,8 +47,11 @@ static void add_string(struct text *out, const char *string)
 	text_add(out, "\"");
 }
 
+/* A member of an object, after `separator`; none where there is no value. */
 static void add_member(struct text *out, const char *separator, const char *name, const char *value)
 {
+	if (!value)
+		return;
 	text_add(out, "%s\"%s\": ", separator, name);
 	add_string(out, value);
 }
@@ -75,9 +74,10 @@ void stats_json(const struct decap_state *states, size_t count, struct text *out
 	text_add(out, "]}}\n");
 }
 
-void stats_json_errors(const struct problems *p, struct text *out)
+void stats_json_errors(int code, const struct problems *p, struct text *out)
 {
-	text_add(out, "{\"version\": %d, \"kind\": \"error\", \"errors\": [", DOCUMENT_VERSION);
+	text_add(out, "{\"version\": %d, \"kind\": \"error\", \"code\": %d, \"errors\": [",
+		 DOCUMENT_VERSION, code);
 	for (size_t i = 0; i < p->count; i++) {
 		add_member(out, i ? ", {" : "{", "field", p->list[i].field);
 		add_member(out, ", ", "value", p->list[i].value);

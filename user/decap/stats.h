@@ -12,10 +12,13 @@ struct text;
 
 void stats_show(const struct decap_state *states, size_t count, struct text *out);
 
-/* {version, kind: "decap", data: {devices: [{device, mode, verdicts: {NAME: count}}]}}; mode is null: the device is gone. */
+/*
+ * {version, kind: "decap", data: {devices: [{device, mode, verdicts: {NAME: count}}]}}; no mode: the device is
+ * gone.
+ */
 void stats_json(const struct decap_state *states, size_t count, struct text *out);
 
-/* {version, kind: "error", errors: [...]}, as sluicectl -j prints them. */
-void stats_json_errors(const struct problems *p, struct text *out);
+/* {version, kind: "error", code, errors: [{field, value, expected}]}, as sluicectl -j prints them. */
+void stats_json_errors(int code, const struct problems *p, struct text *out);
 
 #endif
