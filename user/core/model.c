@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,11 +28,10 @@ static void build_path(const struct config *config, const struct config_service 
 {
 	if (backend->way.way != NET_WAY_READY || !is_listed(config, backend->way.device))
 		return;
-	/* Why there is none is worked out again by model_reason_text(). */
-	(void)path_build(&backend->way,
-			 backend->address.family == 4 ? &config->source : &config->source6,
-			 &backend->address, encapsulations[service->encapsulation], config->mtu,
-			 &backend->path);
+	backend->path_error = path_build(
+		&backend->way, backend->address.family == 4 ? &config->source : &config->source6,
+		&backend->address, encapsulations[service->encapsulation], config->mtu,
+		&backend->path);
 }
 
 static enum model_reason find_reason(const struct config *config,
@@ -142,18 +142,27 @@ uint32_t model_flags(enum model_reason reason)
 
 /* ---- for people ------------------------------------------------------------------------------------ */
 
-/* The way is ready, and yet there is no path: only the outer header can be the reason. */
+/* The way is ready, and yet there is no path. */
 static void explain_no_path(const struct model_backend *backend, char out[160])
 {
-	if (backend->way.source.family != backend->address.family)
+	unsigned int family = backend->address.family;
+
+	switch (backend->path_error) {
+	case -EADDRNOTAVAIL:
 		snprintf(out, 160,
 			 "no IPv%u source address for the outer header; set tunnel.source%s",
-			 backend->address.family, backend->address.family == 4 ? "" : "6");
-	else
+			 family, family == 4 ? "" : "6");
+		break;
+	case -EMSGSIZE:
 		snprintf(out, 160,
-			 "an MTU of %u on %s has no room beside the outer header; raise it or "
-			 "tunnel.mtu",
-			 backend->way.mtu, backend->way.device);
+			 "the MTU of %s, or tunnel.mtu, leaves no room beside the outer header; "
+			 "raise it",
+			 backend->way.device);
+		break;
+	default:
+		snprintf(out, 160, "no outer header can be made: %s",
+			 strerror(-backend->path_error));
+	}
 }
 
 static void explain_way(const struct model_backend *backend, char out[160])

@@ -37,6 +37,7 @@ struct model_backend {
 	enum model_reason reason;
 	struct net_nexthop way;
 	struct sl_path path; /* ifindex 0 while there is no way */
+	int path_error;	     /* path_build()'s, where the way is ready */
 };
 
 struct model_service {
