@@ -163,6 +163,7 @@ static void serve(struct client *client)
 	const char *newline = line ? memchr(line, '\n', client->received.length) : NULL;
 	size_t length = newline ? (size_t)(newline - line) : client->received.length;
 	char *reply;
+	int err;
 
 	if (length > WIRE_REQUEST_MAX) {
 		uv_read_stop((uv_stream_t *)&client->pipe);
@@ -176,8 +177,10 @@ static void serve(struct client *client)
 	} else if (server->pending > PENDING_MAX) {
 		uv_read_stop((uv_stream_t *)&client->pipe);
 		refuse(client, "agent", "other clients send too much at once; try again");
-	} else if (uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read)) {
-		close_client(client);
+	} else {
+		err = uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read);
+		if (err && err != UV_EALREADY)
+			close_client(client);
 	}
 }
 
@@ -220,8 +223,9 @@ static void close_most_idle(struct api_server *server)
 {
 	struct client *longest = NULL;
 
+	/* The list has the latest first, so of equals the earliest goes. */
 	for (struct client *client = server->clients; client; client = client->next)
-		if (is_idle(client) && (!longest || client->since_ms < longest->since_ms))
+		if (is_idle(client) && (!longest || client->since_ms <= longest->since_ms))
 			longest = client;
 	if (longest)
 		close_client(longest);
