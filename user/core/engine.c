@@ -37,6 +37,7 @@ int engine_new(const struct engine_options *options, struct engine **out, struct
 	engine->config = options->config;
 	engine->revision = options->revision;
 	engine->ids = ids;
+	engine->tables = tables_new(options->key->maglev);
 	if (options->overrides)
 		overrides_copy(options->overrides, &engine->overrides);
 	if (engine->config)
@@ -56,6 +57,7 @@ void engine_free(struct engine *engine)
 	config_free(engine->config);
 	overrides_free(&engine->overrides);
 	ids_free(&engine->ids);
+	tables_free(engine->tables);
 	free(engine->why);
 	free(engine);
 }
@@ -102,6 +104,7 @@ static void take_model(struct engine *engine, struct engine_change *change)
 	model_free(engine->model);
 	engine->model = change->model;
 	change->model = NULL;
+	tables_sweep(engine->tables);
 }
 
 /* ---- what is durable ------------------------------------------------------------------------------- */

@@ -16,8 +16,8 @@ int change_weigh(struct engine *engine, const struct config *config,
 		.model = model_build(config, overrides, engine->options.host.nexthop,
 				     engine->options.host.self),
 	};
-	int err = plan_make(change.model, engine->options.view, &engine->ids,
-			    engine->options.key->maglev, &change.plan, p);
+	int err = plan_make(change.model, engine->options.view, &engine->ids, engine->tables,
+			    &change.plan, p);
 
 	if (err)
 		model_free(change.model);

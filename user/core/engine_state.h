@@ -14,6 +14,7 @@ struct engine {
 	struct model *model; /* of the two, with the ways as they were last seen; never NULL */
 	uint64_t revision;
 	struct ids ids; /* as the maps are now */
+	struct tables *tables;
 	bool is_behind; /* a change failed: the maps may differ from the model */
 	char *why;	/* the last answer of engine_flow_lookup() */
 };

@@ -233,13 +233,13 @@ static struct plan *end(struct plan_builder *b)
 }
 
 int plan_make(const struct model *model, const struct dataplane_view *view, const struct ids *ids,
-	      const uint8_t *maglev_key, struct plan **out, struct problems *p)
+	      struct tables *tables, struct plan **out, struct problems *p)
 {
 	struct plan_builder b = begin(view, ids);
 	struct plan *plan;
 	int err;
 
-	b.maglev_key = maglev_key;
+	b.tables = tables;
 	b.p = p;
 	err = plan_services(&b, model);
 	plan = end(&b);

@@ -22,6 +22,7 @@
 
 #include "core/ids.h"
 #include "core/model.h"
+#include "core/tables.h"
 #include "dataplane/dataplane.h"
 
 struct arena;
@@ -67,11 +68,11 @@ struct plan {
 };
 
 /*
- * Makes a plan. `ids` are those of `view`; `maglev_key` is struct key's. Returns 0 and *out, to be freed by
+ * Makes a plan. `ids` are those of `view`; tables come from `tables`. Returns 0 and *out, to be freed by
  * plan_free(), or -ENOSPC: what is out of room, and how much there is, is said in `p`.
  */
 int plan_make(const struct model *model, const struct dataplane_view *view, const struct ids *ids,
-	      const uint8_t *maglev_key, struct plan **out, struct problems *p);
+	      struct tables *tables, struct plan **out, struct problems *p);
 /* The plan that only frees what changes that were cut off left behind; empty where there is nothing. */
 struct plan *plan_make_cleaning(const struct dataplane_view *view, const struct ids *ids);
 void plan_free(struct plan *plan); /* NULL is fine */

@@ -26,7 +26,7 @@ struct plan_builder {
 	const struct dataplane_view *view;
 	const struct ids *before;
 	struct ids after; /* what is taken and retired so far */
-	const uint8_t *maglev_key;
+	struct tables *tables;
 	struct plan_list phases[PHASES];
 	struct dataplane_listener *listeners; /* wanted */
 	size_t listener_count;

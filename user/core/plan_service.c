@@ -7,7 +7,6 @@
 
 #include "base/mem.h"
 #include "base/problem.h"
-#include "core/maglev.h"
 #include "core/plan_build.h"
 #include "core/slots.h"
 
@@ -158,23 +157,22 @@ static int build_table(struct service_plan *s)
 	const struct model_service *service = s->wanted;
 	struct maglev_member *members = mem_array(service->backend_count, sizeof(*members));
 	uint32_t size = service->config->table_size;
-	int err;
+	const uint16_t *positions;
 
 	for (size_t i = 0; i < service->backend_count; i++)
 		members[i] = (struct maglev_member){
 			.address = service->backends[i].address,
 			.weight = service->backends[i].effective_weight,
 		};
-	err = maglev_build(s->b->maglev_key, service->name, members, service->backend_count, size,
-			   s->table);
+	positions = tables_get(s->b->tables, service->name, members, service->backend_count, size);
 	free(members);
-	if (err)
+	if (!positions)
 		return problems_add(
-			s->b->p, err, "services.table-size", NULL,
+			s->b->p, -EINVAL, "services.table-size", NULL,
 			"service %s: a table of %u slots cannot be built; give it a prime",
 			service->name, size);
 	for (uint32_t i = 0; i < size; i++)
-		s->table[i] = s->table[i] == MAGLEV_NONE ? SL_NOBODY : s->indices[s->table[i]];
+		s->table[i] = positions[i] == MAGLEV_NONE ? SL_NOBODY : s->indices[positions[i]];
 	return 0;
 }
 
