@@ -203,8 +203,11 @@ static void plan_slots(struct service_plan *s, bool present)
 	for (uint32_t i = 0; i < size; i++) {
 		uint32_t slot = s->base + i;
 		struct slot_words words = {dataplane_hot(view, slot), dataplane_cold(view, slot)};
-		struct slot_change change = slot_change(SLOT_MOVE_FLOWS, words, s->table[i]);
+		struct slot_change change;
 
+		if (slot_is_at(words, s->table[i]))
+			continue;
+		change = slot_change(SLOT_MOVE_FLOWS, words, s->table[i]);
 		if (change.store_cold)
 			cold[colds++] = (struct dataplane_store){slot, change.words.cold};
 		if (change.store_hot)

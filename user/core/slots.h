@@ -46,6 +46,12 @@ static inline struct slot_words slot_stable(uint16_t backend)
 	return (struct slot_words){.hot = backend, .cold = backend};
 }
 
+/* Whether a slot is stable and its flows go to `backend`: then no rule has anything to change. */
+static inline bool slot_is_at(struct slot_words words, uint16_t backend)
+{
+	return words.hot == backend && words.cold == backend;
+}
+
 enum slot_state slot_state(struct slot_words words);
 
 /* What becomes of the flows of a slot that changes. */
