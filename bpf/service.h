@@ -54,8 +54,7 @@ static __always_inline enum sl_verdict service_check(struct pkt *p)
 }
 
 /* A packet that shows no ports: all that can be said is what its address has. */
-static __always_inline enum sl_verdict service_without_ports(const struct sl_listener_table *table,
-							     const struct pkt *p)
+static __always_inline enum sl_verdict service_without_ports(__u64 table, const struct pkt *p)
 {
 	__u32 has = find_address(table, p);
 
@@ -67,7 +66,7 @@ static __always_inline enum sl_verdict service_without_ports(const struct sl_lis
 
 static __always_inline enum sl_verdict service(struct pkt *p)
 {
-	const struct sl_listener_table *table = find_table();
+	__u64 table = find_table();
 	__u32 record;
 
 	if (!p->transport)

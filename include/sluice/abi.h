@@ -28,32 +28,45 @@
 /* ---- what a packet reads first ------------------------------------------------------------- */
 
 /*
- * A listener table: immutable once it is in force. Keys hash to one 64-byte bucket by
- * multiplication; the builder tries multipliers until no bucket overflows, so that one cache line
- * answers, hit or miss (a perfect hash of buckets; Dietzfelbinger et al. 1997 for the multipliers).
+ * The root of what packets read: one word that says all of the listener table in force, so that one store
+ * switches to a whole new set of listeners. Two tables share each of the maps listeners4 and listeners6, one in
+ * either half; the one that is not in force is the spare.
  *
- *	bucket of an IPv4 key k:	base4 + (k * mult[0] >> shift4)
- *	bucket of an IPv6 key:		base6 + ((a * mult[0] + b * mult[1] + what * mult[2]) >> shift6)
+ * A table is immutable while it is in force. A key hashes to one 64-byte bucket by multiplication (Dietzfelbinger
+ * et al. 1997); the builder tries multipliers until no bucket overflows, so that one cache line answers,
+ * hit or miss. The word:
  *
- * where a and b are the address's halves as they lie in memory and what is sl_listener_what().
- * A shift is 64 minus the logarithm of the number of buckets, at most 63 (two buckets at least).
+ *	bit 0		the half in force
+ *	bit 1		some listener takes any port, so a miss is looked up once more
+ *	bits 2-7	64 minus the logarithm of the number of IPv4 buckets
+ *	bits 8-13	the same for IPv6
+ *	bits 14-63	what the builder tried; all of the word, with bit 0 set, is the multiplier
+ *
+ * 0: no table was ever put in force.
  */
-struct sl_listener_table {
-	__u64 mult[3];
-	__u32 base4; /* first bucket in the map listeners4 */
-	__u32 base6; /* first bucket in the map listeners6 */
-	__u8 shift4;
-	__u8 shift6;
-	__u8 any_port; /* 1: some listener takes any port, so a miss is looked up once more */
-	__u8 pad[29];
+struct sl_control {
+	__u64 listeners;
+	__u64 pad[7];
 };
 
-/* The root of what packets read. `active` switches a whole new set of listeners by one store. */
-struct sl_control {
-	__u64 active; /* 0 or 1: the table in force; the other one is the spare */
-	__u64 pad[7];
-	struct sl_listener_table table[2];
-};
+#define SL_LISTENERS_HALF     1ULL
+#define SL_LISTENERS_ANY_PORT 2ULL
+
+static inline unsigned int sl_listeners_shift4(__u64 word)
+{
+	return word >> 2 & 63;
+}
+
+static inline unsigned int sl_listeners_shift6(__u64 word)
+{
+	return word >> 8 & 63;
+}
+
+/* The bucket of a key, from the start of the table's half; the shift is that of the key's family. */
+static inline __u32 sl_listeners_bucket(__u64 word, __u64 key, unsigned int shift)
+{
+	return key * (word | SL_LISTENERS_HALF) >> shift;
+}
 
 /* A key's fourth part. */
 enum sl_listener_kind {
@@ -97,10 +110,13 @@ static inline __u64 sl_listener_key4(__be32 address, __be16 port, __u8 protocol,
 	       (__u64)kind << 56;
 }
 
-/* The third word of an IPv6 key's hash. */
-static inline __u64 sl_listener_what(__be16 port, __u8 protocol)
+/* An IPv6 listener folded into the 64 bits that are hashed; address halves as they lie in memory. Two listeners that
+ * fold alike only share a bucket. The factors are odd and otherwise arbitrary. */
+static inline __u64 sl_listener_key6(const __u64 address[2], __be16 port, __u8 protocol)
 {
-	return (__u64)(__u16)port << 8 | protocol;
+	__u64 rest = (__u64)(__u16)port << 8 | protocol;
+
+	return address[0] + address[1] * 0x9e3779b97f4a7c15ULL + rest * 0xd1342543de82ef95ULL;
 }
 
 /* ---- services and their slots ---------------------------------------------------------------- */
@@ -271,8 +287,7 @@ struct sl_knobs {
 #define SL_ASSERT_SIZE(type, size) \
 	_Static_assert(sizeof(type) == (size), #type " is not " #size " bytes")
 
-SL_ASSERT_SIZE(struct sl_listener_table, SL_CACHE_LINE);
-SL_ASSERT_SIZE(struct sl_control, 3 * SL_CACHE_LINE);
+SL_ASSERT_SIZE(struct sl_control, SL_CACHE_LINE);
 SL_ASSERT_SIZE(struct sl_listeners4, SL_CACHE_LINE);
 SL_ASSERT_SIZE(struct sl_listeners6, SL_CACHE_LINE);
 SL_ASSERT_SIZE(struct sl_service, 2 * SL_CACHE_LINE);

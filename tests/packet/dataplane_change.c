@@ -78,7 +78,7 @@ START_TEST(a_failed_grace_period_leaves_the_path_in_force)
 	ck_assert_int_lt(ops->write_path(dp, 3, &path), 0);
 	ck_assert_int_lt(ops->write_listeners(dp, &none, 0), 0);
 	ck_assert_uint_eq(path_in_force(3), 1);
-	ck_assert_uint_eq(dataplane_view(dp)->control->active, 1);
+	ck_assert_uint_eq(dataplane_view(dp)->control->listeners & SL_LISTENERS_HALF, 1);
 }
 END_TEST
 
@@ -93,14 +93,14 @@ START_TEST(listeners_are_switched_and_their_spare_waits_for_a_grace_period)
 		l.service = i;
 		ck_assert_int_eq(ops->write_listeners(dp, &l, 1), 0);
 		ck_assert_uint_eq(dp->graces, graces + i - 1);
-		ck_assert_uint_eq(v->control->active, i % 2);
+		ck_assert_uint_eq(v->control->listeners & SL_LISTENERS_HALF, i % 2);
 		ck_assert_uint_eq(dataplane_find_listener(v, &l.address, 80, IPPROTO_TCP), i);
 	}
 	/* A set that cannot be built changes nothing. */
 	l.service = 0;
 	ck_assert_int_eq(ops->write_listeners(dp, &l, 1), -EINVAL);
 	ck_assert_uint_eq(dataplane_find_listener(v, &l.address, 80, IPPROTO_TCP), 4);
-	ck_assert_uint_eq(v->control->active, 0);
+	ck_assert_uint_eq(v->control->listeners & SL_LISTENERS_HALF, 0);
 }
 END_TEST
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reads the ids from the maps. Nothing read is believed before it is checked: every number is compared with
- * the limits before it is used, so that whatever bytes are there, they are refused or understood.
+ * Reads the ids from the maps. Nothing read is believed before it is checked: every number is
+ * compared with the limits before it is used, so that whatever bytes are there, they are refused or
+ * understood.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,28 +15,22 @@
 
 #define REMEDY "the pinned maps are damaged; take them away by: sluiced --down"
 
-/* ---- listeners ----------------------------------------------------------------------------------- */
+/* ---- listeners ------------------------------------------------------------------------------- */
 
-/* Whether a family's buckets lie within their map. */
-static bool has_buckets(uint32_t base, uint8_t shift, uint64_t buckets)
+/* Whether a family's buckets lie within their half of the map. */
+static bool has_buckets(unsigned int shift, uint64_t buckets)
 {
-	return shift >= 1 && shift <= 63 && base <= buckets &&
-	       (UINT64_C(1) << (64 - shift)) <= buckets - base;
+	return shift >= 1 && (UINT64_C(1) << (64 - shift)) <= buckets;
 }
 
 static int read_listeners(const struct dataplane_view *view, struct ids *ids, struct problems *p)
 {
-	const struct sl_control *control = view->control;
-	const struct sl_listener_table *table = &control->table[control->active & 1];
+	uint64_t word = view->control->listeners;
 
-	if (control->active > 1)
-		return problems_add(p, -EPROTO, "control", NULL,
-				    "names listener table %llu of two; " REMEDY,
-				    (unsigned long long)control->active);
-	if (!table->mult[0]) /* no table was ever put in force */
+	if (!word) /* no table was ever put in force */
 		return 0;
-	if (!has_buckets(table->base4, table->shift4, 2ull * sl_listener_buckets4(&view->limits)) ||
-	    !has_buckets(table->base6, table->shift6, 2ull * sl_listener_buckets6(&view->limits)))
+	if (!has_buckets(sl_listeners_shift4(word), sl_listener_buckets4(&view->limits)) ||
+	    !has_buckets(sl_listeners_shift6(word), sl_listener_buckets6(&view->limits)))
 		return problems_add(p, -EPROTO, "control", NULL,
 				    "the listener table in force lies outside its map; " REMEDY);
 	ids->listener_count = dataplane_listeners(view, NULL, 0);
@@ -45,7 +40,7 @@ static int read_listeners(const struct dataplane_view *view, struct ids *ids, st
 	return 0;
 }
 
-/* ---- services ------------------------------------------------------------------------------------ */
+/* ---- services -------------------------------------------------------------------------------- */
 
 static bool is_name(const char name[SL_NAME_SIZE])
 {
@@ -139,7 +134,7 @@ static int read_services(const struct dataplane_view *view, struct ids *ids, str
 	return 0;
 }
 
-/* ---- regions ------------------------------------------------------------------------------------- */
+/* ---- regions --------------------------------------------------------------------------------- */
 
 static int compare_regions(const void *left, const void *right)
 {
@@ -182,8 +177,9 @@ static int read_regions(struct ids *ids, struct problems *p)
 }
 
 /*
- * Records that no listener names: what a change that was cut off left behind, before or after its switch. Their
- * slots and line are let go with them, unless what is written there cannot be believed.
+ * Records that no listener names: what a change that was cut off left behind, before or after its
+ * switch. Their slots and line are let go with them, unless what is written there cannot be
+ * believed.
  */
 static void read_leftover_services(const struct dataplane_view *view, struct ids *ids)
 {
@@ -212,7 +208,7 @@ static void read_leftover_services(const struct dataplane_view *view, struct ids
 		sort_regions(ids);
 }
 
-/* ---- backends ------------------------------------------------------------------------------------ */
+/* ---- backends -------------------------------------------------------------------------------- */
 
 static bool is_in_force(const struct sl_backend *backend, const struct ids *ids)
 {
@@ -232,7 +228,10 @@ static int compare_backends(const void *left, const void *right)
 	return addr_compare(&a->address, &b->address);
 }
 
-/* Of two of one identity one is a leftover; ids_check_slots() sees to it that no slot names that one. */
+/*
+ * Of two of one identity one is a leftover; ids_check_slots() sees to it that no slot names that
+ * one.
+ */
 static void retire_doubles(struct ids *ids)
 {
 	size_t kept = 0;
@@ -272,7 +271,7 @@ static void read_backends(const struct dataplane_view *view, struct ids *ids)
 	retire_doubles(ids);
 }
 
-/* ---- all ------------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------- */
 
 int ids_read(const struct dataplane_view *view, struct ids *out, struct problems *p)
 {

@@ -195,6 +195,7 @@ static int copy_listeners(const struct map_set *from, struct map_set *to, struct
 		.listeners6 = from->listeners6,
 	};
 	size_t count = dataplane_listeners(&old, NULL, 0), families[2] = {0};
+	uint64_t word = 0;
 	struct dataplane_listener *list = mem_array(count + 1, sizeof(*list));
 	int err = 0;
 
@@ -207,12 +208,13 @@ static int copy_listeners(const struct map_set *from, struct map_set *to, struct
 	if (!err && count) {
 		err = listeners_build(list, count, to->listeners4,
 				      sl_listener_buckets4(&to->limits), to->listeners6,
-				      sl_listener_buckets6(&to->limits), &to->control->table[0]);
+				      sl_listener_buckets6(&to->limits), &word);
 		if (err)
 			problems_add(
 				p, err, "limits.listeners", NULL,
 				"the listeners in force do not fit a table of this size; raise it");
 	}
+	to->control->listeners = word;
 	free(list);
 	return err;
 }

@@ -98,6 +98,8 @@ static struct sl_knobs knobs_of(const struct dataplane_options *options)
 	return (struct sl_knobs){
 		.counter_lines = sl_counter_lines(&options->limits),
 		.backend_lines = sl_counter_backends(&options->limits),
+		.half4 = sl_listener_buckets4(&options->limits),
+		.half6 = sl_listener_buckets6(&options->limits),
 		.redirect = options->redirect,
 	};
 }

@@ -177,11 +177,11 @@ size_t dataplane_listeners(const struct dataplane_view *v, struct dataplane_list
 
 /*
  * Builds a listener table into `buckets4`/`buckets6` (arrays of at most max4/max6 buckets, zeroed here) and
- * describes it in *out with base 0. Pure. -ENOSPC: no multiplier without overflow was found; -EEXIST: a listener
+ * gives the word that puts it in force when it lies in half 0 (struct sl_control). Pure. -ENOSPC: no multiplier without overflow was found; -EEXIST: a listener
  * is listed twice; -EINVAL: its record is 0, or its protocol or family is none that has listeners.
  */
 int listeners_build(const struct dataplane_listener *list, size_t count,
 		    struct sl_listeners4 *buckets4, uint32_t max4, struct sl_listeners6 *buckets6,
-		    uint32_t max6, struct sl_listener_table *out);
+		    uint32_t max6, uint64_t *out);
 
 #endif

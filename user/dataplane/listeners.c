@@ -19,9 +19,12 @@
 /* Multipliers tried at one size. At the largest size that limits.h allows, every second one or so fits. */
 #define TRIES 64
 
-/* A key of either family as it is stored and hashed; IPv4: all of it is in `a`. */
+/* A key of either family. */
 struct key {
-	uint64_t a, b, what;
+	uint64_t hashed;     /* IPv4: all of it, as it is stored */
+	uint64_t address[2]; /* IPv6: as it is stored */
+	uint16_t port;	     /* likewise, wire order */
+	uint8_t protocol;
 	uint16_t value;
 	bool mark;
 };
@@ -39,11 +42,14 @@ static int compare_keys(const void *left, const void *right)
 {
 	const struct key *l = left, *r = right;
 
-	if (l->a != r->a)
-		return l->a < r->a ? -1 : 1;
-	if (l->b != r->b)
-		return l->b < r->b ? -1 : 1;
-	return l->what < r->what ? -1 : l->what > r->what;
+	if (l->hashed != r->hashed)
+		return l->hashed < r->hashed ? -1 : 1;
+	for (int i = 0; i < 2; i++)
+		if (l->address[i] != r->address[i])
+			return l->address[i] < r->address[i] ? -1 : 1;
+	if (l->port != r->port)
+		return l->port < r->port ? -1 : 1;
+	return l->protocol - r->protocol;
 }
 
 static struct key make_key(const struct addr *address, uint16_t port, uint8_t protocol,
@@ -51,15 +57,19 @@ static struct key make_key(const struct addr *address, uint16_t port, uint8_t pr
 {
 	struct key key = {.mark = kind == SL_ADDRESS};
 	uint32_t address4;
+	__u64 halves[2];
 
 	if (address->family == 4) {
 		memcpy(&address4, address->bytes, sizeof(address4));
-		key.a = sl_listener_key4(address4, htons(port), protocol, kind);
-	} else {
-		memcpy(&key.a, address->bytes, 8);
-		memcpy(&key.b, address->bytes + 8, 8);
-		key.what = sl_listener_what(htons(port), key.mark ? SL_PROTOCOL_ADDRESS : protocol);
+		key.hashed = sl_listener_key4(address4, htons(port), protocol, kind);
+		return key;
 	}
+	memcpy(halves, address->bytes, sizeof(halves));
+	key.address[0] = halves[0];
+	key.address[1] = halves[1];
+	key.port = htons(port);
+	key.protocol = key.mark ? SL_PROTOCOL_ADDRESS : protocol;
+	key.hashed = sl_listener_key6(halves, key.port, key.protocol);
 	return key;
 }
 
@@ -120,18 +130,19 @@ static int size_keys(struct keys *keys, uint32_t max_buckets)
 	return 0;
 }
 
-static uint32_t bucket_of(const struct key *key, const __u64 mult[3], unsigned int bits)
+/* The bucket of a key in a table of 2^bits of them. */
+static uint32_t bucket_of(const struct key *key, uint64_t word, unsigned int bits)
 {
-	return (key->a * mult[0] + key->b * mult[1] + key->what * mult[2]) >> (64 - bits);
+	return sl_listeners_bucket(word, key->hashed, 64 - bits);
 }
 
-static bool fits(const struct keys *keys, const __u64 mult[3])
+static bool fits(const struct keys *keys, uint64_t word)
 {
 	if (keys->count == 0)
 		return true;
 	memset(keys->filled, 0, (size_t)1 << keys->bits);
 	for (size_t i = 0; i < keys->count; i++)
-		if (keys->filled[bucket_of(&keys->list[i], mult, keys->bits)]++ == keys->ways)
+		if (keys->filled[bucket_of(&keys->list[i], word, keys->bits)]++ == keys->ways)
 			return false;
 	return true;
 }
@@ -154,8 +165,18 @@ static bool grow(struct keys *keys)
 	return true;
 }
 
-/* Finds multipliers that suit both families; the family that they suit less often grows. */
-static int find_multipliers(struct keys *v4, struct keys *v6, __u64 mult[3])
+/* The word of a table (abi.h), with a number to try as the builder's part. */
+static uint64_t make_word(const struct keys *v4, const struct keys *v6, bool any_port, uint64_t try)
+{
+	uint64_t shift4 = v4->max_bits ? 64 - v4->bits : 63;
+	uint64_t shift6 = v6->max_bits ? 64 - v6->bits : 63;
+
+	return (any_port ? SL_LISTENERS_ANY_PORT : 0) | shift4 << 2 | shift6 << 8 |
+	       nth_random(try) << 14;
+}
+
+/* Finds a multiplier that suits both families; the family that it suits less often grows. */
+static int find_word(struct keys *v4, struct keys *v6, bool any_port, uint64_t *word)
 {
 	for (uint64_t n = 0;;) {
 		unsigned int good4 = 0, good6 = 0;
@@ -163,11 +184,9 @@ static int find_multipliers(struct keys *v4, struct keys *v6, __u64 mult[3])
 		for (unsigned int try = 0; try < TRIES; try++) {
 			bool ok4, ok6;
 
-			mult[0] = nth_random(n++) | 1;
-			mult[1] = nth_random(n++);
-			mult[2] = nth_random(n++);
-			ok4 = fits(v4, mult);
-			ok6 = fits(v6, mult);
+			*word = make_word(v4, v6, any_port, n++);
+			ok4 = fits(v4, *word);
+			ok6 = fits(v6, *word);
 			if (ok4 && ok6)
 				return 0;
 			good4 += ok4;
@@ -178,44 +197,45 @@ static int find_multipliers(struct keys *v4, struct keys *v6, __u64 mult[3])
 	}
 }
 
-static void fill4(const struct keys *keys, const __u64 mult[3], struct sl_listeners4 *buckets)
+static void fill4(const struct keys *keys, uint64_t word, struct sl_listeners4 *buckets)
 {
 	memset(buckets, 0, sizeof(*buckets) << keys->bits);
 	for (size_t i = 0; i < keys->count; i++) {
-		struct sl_listeners4 *b = &buckets[bucket_of(&keys->list[i], mult, keys->bits)];
+		struct sl_listeners4 *b = &buckets[bucket_of(&keys->list[i], word, keys->bits)];
 		unsigned int way = 0;
 
 		while (b->key[way])
 			way++;
-		b->key[way] = keys->list[i].a;
+		b->key[way] = keys->list[i].hashed;
 		b->value[way] = keys->list[i].value;
 	}
 }
 
-static void fill6(const struct keys *keys, const __u64 mult[3], struct sl_listeners6 *buckets)
+static void fill6(const struct keys *keys, uint64_t word, struct sl_listeners6 *buckets)
 {
 	memset(buckets, 0, sizeof(*buckets) << keys->bits);
 	for (size_t i = 0; i < keys->count; i++) {
 		const struct key *key = &keys->list[i];
-		struct sl_listeners6 *b = &buckets[bucket_of(key, mult, keys->bits)];
+		struct sl_listeners6 *b = &buckets[bucket_of(key, word, keys->bits)];
 		unsigned int way = 0;
 
 		while (b->protocol[way])
 			way++;
-		b->address[way][0] = key->a;
-		b->address[way][1] = key->b;
-		b->port[way] = key->what >> 8;
-		b->protocol[way] = key->what & 0xff;
+		b->address[way][0] = key->address[0];
+		b->address[way][1] = key->address[1];
+		b->port[way] = key->port;
+		b->protocol[way] = key->protocol;
 		b->value[way] = key->value;
 	}
 }
 
 int listeners_build(const struct dataplane_listener *list, size_t count,
 		    struct sl_listeners4 *buckets4, uint32_t max4, struct sl_listeners6 *buckets6,
-		    uint32_t max6, struct sl_listener_table *out)
+		    uint32_t max6, uint64_t *out)
 {
 	struct keys v4 = {.ways = SL_WAYS4}, v6 = {.ways = SL_WAYS6};
-	struct sl_listener_table table = {0};
+	bool any_port = false;
+	uint64_t word;
 	int err;
 
 	err = collect_keys(list, count, 4, &v4);
@@ -225,20 +245,18 @@ int listeners_build(const struct dataplane_listener *list, size_t count,
 		err = size_keys(&v4, max4);
 	if (!err)
 		err = size_keys(&v6, max6);
+	for (size_t i = 0; i < count; i++)
+		any_port |= list[i].port == 0;
 	if (!err)
-		err = find_multipliers(&v4, &v6, table.mult);
+		err = find_word(&v4, &v6, any_port, &word);
 	if (err)
 		goto out;
 
-	table.shift4 = v4.max_bits ? 64 - v4.bits : 63;
-	table.shift6 = v6.max_bits ? 64 - v6.bits : 63;
-	for (size_t i = 0; i < count; i++)
-		table.any_port |= list[i].port == 0;
 	if (v4.max_bits)
-		fill4(&v4, table.mult, buckets4);
+		fill4(&v4, word, buckets4);
 	if (v6.max_bits)
-		fill6(&v6, table.mult, buckets6);
-	*out = table;
+		fill6(&v6, word, buckets6);
+	*out = word;
 out:
 	free(v4.list);
 	free(v4.filled);
@@ -249,32 +267,41 @@ out:
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static const struct sl_listener_table *table_in_force(const struct dataplane_view *v)
+static uint64_t word_in_force(const struct dataplane_view *v)
 {
-	return &v->control->table[__atomic_load_n(&v->control->active, __ATOMIC_ACQUIRE) & 1];
+	return __atomic_load_n(&v->control->listeners, __ATOMIC_ACQUIRE);
 }
 
-static uint16_t find4(const struct dataplane_view *v, const struct sl_listener_table *t,
-		      const struct key *key)
+static const struct sl_listeners4 *table4(const struct dataplane_view *v, uint64_t word)
+{
+	return v->listeners4 + (word & SL_LISTENERS_HALF) * sl_listener_buckets4(&v->limits);
+}
+
+static const struct sl_listeners6 *table6(const struct dataplane_view *v, uint64_t word)
+{
+	return v->listeners6 + (word & SL_LISTENERS_HALF) * sl_listener_buckets6(&v->limits);
+}
+
+static uint16_t find4(const struct dataplane_view *v, uint64_t word, const struct key *key)
 {
 	const struct sl_listeners4 *b =
-		&v->listeners4[t->base4 + (key->a * t->mult[0] >> t->shift4)];
+		table4(v, word) + bucket_of(key, word, 64 - sl_listeners_shift4(word));
 
 	for (unsigned int way = 0; way < SL_WAYS4; way++)
-		if (b->key[way] == key->a)
+		if (b->key[way] == key->hashed)
 			return b->value[way];
 	return 0;
 }
 
-static uint16_t find6(const struct dataplane_view *v, const struct sl_listener_table *t,
-		      const struct key *key)
+static uint16_t find6(const struct dataplane_view *v, uint64_t word, const struct key *key)
 {
 	const struct sl_listeners6 *b =
-		&v->listeners6[t->base6 + bucket_of(key, t->mult, 64 - t->shift6)];
+		table6(v, word) + bucket_of(key, word, 64 - sl_listeners_shift6(word));
 
 	for (unsigned int way = 0; way < SL_WAYS6; way++)
-		if (b->address[way][0] == key->a && b->address[way][1] == key->b &&
-		    sl_listener_what(b->port[way], b->protocol[way]) == key->what)
+		if (b->address[way][0] == key->address[0] &&
+		    b->address[way][1] == key->address[1] && b->port[way] == key->port &&
+		    b->protocol[way] == key->protocol)
 			return b->value[way];
 	return 0;
 }
@@ -282,16 +309,16 @@ static uint16_t find6(const struct dataplane_view *v, const struct sl_listener_t
 uint32_t dataplane_find_listener(const struct dataplane_view *v, const struct addr *address,
 				 uint16_t port, uint8_t protocol)
 {
-	const struct sl_listener_table *t = table_in_force(v);
+	uint64_t word = word_in_force(v);
+	int lookups = word & SL_LISTENERS_ANY_PORT ? 2 : 1;
 	uint32_t record = 0;
 
-	/* Without multipliers no table was ever put in force. */
-	if (t->mult[0] == 0 || (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP))
+	if (word == 0 || (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP))
 		return 0;
-	for (int any = 0; !record && any <= t->any_port; any++) {
+	for (int any = 0; !record && any < lookups; any++) {
 		struct key key = make_key(address, any ? 0 : port, protocol, SL_LISTENER);
 
-		record = address->family == 4 ? find4(v, t, &key) : find6(v, t, &key);
+		record = address->family == 4 ? find4(v, word, &key) : find6(v, word, &key);
 	}
 	return record;
 }
@@ -336,14 +363,14 @@ static void list6(const struct sl_listeners6 *b, struct dataplane_listener *out,
 size_t dataplane_listeners(const struct dataplane_view *v, struct dataplane_listener *out,
 			   size_t max)
 {
-	const struct sl_listener_table *t = table_in_force(v);
+	uint64_t word = word_in_force(v);
 	size_t n = 0;
 
-	if (t->mult[0] == 0)
+	if (word == 0)
 		return 0;
-	for (uint64_t i = 0; i < 1ull << (64 - t->shift4); i++)
-		list4(&v->listeners4[t->base4 + i], out, max, &n);
-	for (uint64_t i = 0; i < 1ull << (64 - t->shift6); i++)
-		list6(&v->listeners6[t->base6 + i], out, max, &n);
+	for (uint64_t i = 0; i < 1ull << (64 - sl_listeners_shift4(word)); i++)
+		list4(table4(v, word) + i, out, max, &n);
+	for (uint64_t i = 0; i < 1ull << (64 - sl_listeners_shift6(word)); i++)
+		list6(table6(v, word) + i, out, max, &n);
 	return n;
 }

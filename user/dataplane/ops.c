@@ -128,20 +128,17 @@ static int write_listeners(void *self, const struct dataplane_listener *list, si
 	struct sl_control *control = dp->maps.control;
 	uint32_t max4 = sl_listener_buckets4(&dp->maps.limits);
 	uint32_t max6 = sl_listener_buckets6(&dp->maps.limits);
-	uint32_t spare = !(control->active & 1), base4 = spare * max4, base6 = spare * max6;
-	struct sl_listener_table *table = &control->table[spare];
+	uint64_t spare = ~control->listeners & SL_LISTENERS_HALF, word;
 	int err;
 
 	err = free_spare(dp, dp->listeners_left);
 	if (err)
 		return err;
-	err = listeners_build(list, count, dp->maps.listeners4 + base4, max4,
-			      dp->maps.listeners6 + base6, max6, table);
+	err = listeners_build(list, count, dp->maps.listeners4 + spare * max4, max4,
+			      dp->maps.listeners6 + spare * max6, max6, &word);
 	if (err)
 		return err;
-	table->base4 = base4;
-	table->base6 = base6;
-	__atomic_store_n(&control->active, spare, __ATOMIC_RELEASE);
+	__atomic_store_n(&control->listeners, word | spare, __ATOMIC_RELEASE);
 	dp->listeners_left = dp->graces;
 	return 0;
 }

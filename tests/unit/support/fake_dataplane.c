@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "unit/support/fake_dataplane.h"
 
-/* ---- life ------------------------------------------------------------------------------------------ */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 /* Every array: its number of elements follows from the limits. */
 #define ARRAYS(each, l)                                 \
@@ -66,7 +66,7 @@ void fake_free(struct fake *fake)
 	free(fake);
 }
 
-/* ---- what packets reach ---------------------------------------------------------------------------- */
+/* ---- what packets reach ---------------------------------------------------------------------- */
 
 static size_t list_listeners(const struct fake *fake, struct dataplane_listener **out)
 {
@@ -236,9 +236,11 @@ bool fake_has_way(const struct fake *fake, uint32_t ifindex)
 	return false;
 }
 
-/* ---- operations ------------------------------------------------------------------------------------ */
+/* ---- operations ------------------------------------------------------------------------------ */
 
-/* Counts a call; true: it is one that fails. What was reached before it may still be read after it. */
+/*
+ * Counts a call; true: it is one that fails. What was reached before it may still be read after it.
+ */
 static bool begin(struct fake *fake)
 {
 	fake->calls++;
@@ -327,21 +329,18 @@ static int clear_counters(void *self, uint32_t line)
 static int write_listeners(void *self, const struct dataplane_listener *list, size_t count)
 {
 	struct fake *fake = self;
-	uint32_t spare = !fake->control.active;
+	uint64_t spare = ~fake->control.listeners & SL_LISTENERS_HALF, word;
 	uint32_t max4 = sl_listener_buckets4(&fake->view.limits);
 	uint32_t max6 = sl_listener_buckets6(&fake->view.limits);
-	struct sl_listener_table *table = &fake->control.table[spare];
 	int err;
 
 	if (begin(fake))
 		return -EIO;
 	err = listeners_build(list, count, fake->listeners4 + spare * max4, max4,
-			      fake->listeners6 + spare * max6, max6, table);
+			      fake->listeners6 + spare * max6, max6, &word);
 	if (err)
 		return err;
-	table->base4 = spare * max4;
-	table->base6 = spare * max6;
-	fake->control.active = spare;
+	fake->control.listeners = word | spare;
 	return end(fake);
 }
 

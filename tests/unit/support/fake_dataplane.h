@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * struct dataplane_ops over plain memory, for tests of core and whatever stands on it. It holds its callers to
- * the contract in dataplane.h: what a packet may still reach is not rewritten, and after each operation
- * every packet finds all that it reaches in order; else the test fails. Any operation can be made to fail.
+ * struct dataplane_ops over plain memory, for tests of core and whatever stands on it. It holds its
+ * callers to the contract in dataplane.h: what a packet may still reach is not rewritten, and after
+ * each operation every packet finds all that it reaches in order; else the test fails. Any
+ * operation can be made to fail.
  */
 #ifndef TESTS_FAKE_DATAPLANE_H
 #define TESTS_FAKE_DATAPLANE_H

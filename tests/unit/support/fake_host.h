@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The engine's surroundings, for tests: ways that can be lost, a store that can fail, an engine over a fake
- * dataplane, and configurations from a few lines of YAML.
+ * The engine's surroundings, for tests: ways that can be lost, a store that can fail, an engine
+ * over a fake dataplane, and configurations from a few lines of YAML.
  */
 #ifndef TESTS_FAKE_HOST_H
 #define TESTS_FAKE_HOST_H
@@ -20,8 +20,8 @@ struct fake_host {
 	struct fake *fake;
 	struct key key;
 	struct engine *engine;
-	/* By the last byte of an address: what is wrong with its way, its interface (0: eth0, index 3), and its
-	 * neighbour's MAC, which changes with it. */
+	/* By the last byte of an address: what is wrong with its way, its interface (0: eth0, index
+	 * 3), and its neighbour's MAC, which changes with it. */
 	enum net_way way[256];
 	uint8_t interface[256], mac[256];
 	bool no_source;
