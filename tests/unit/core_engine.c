@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The engine over a dataplane in plain memory: what each kind of change does, and what is refused. */
+/*
+ * The engine over a dataplane in plain memory: what each kind of change does, and what is refused.
+ */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -249,7 +251,9 @@ START_TEST(emptying_a_live_service_takes_force)
 	ck_assert_int_eq(override_state("dns", "10.0.1.11", CONFIG_DRAIN, false), 0);
 	before = image();
 	ck_assert_int_eq(override_state("dns", "10.0.1.12", CONFIG_DRAIN, false), -EPERM);
-	/* Now 10.0.1.12 alone takes flows, and a configuration without it would empty the service. */
+	/*
+	 * Now 10.0.1.12 alone takes flows, and a configuration without it would empty the service.
+	 */
 	fake_apply(&host,
 		   " - {name: dns, address: '2001:db8:53::1', port: 53, protocol: [tcp, udp], "
 		   "table-size: 257,\n"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The flow hash: goldens computed independently (Python's big integers, from the formula at the head of
- * hash.h, with the keys of core_key.c), and whether structured flows spread as random ones would.
+ * The flow hash: goldens computed independently (Python's big integers, from the formula at the
+ * head of hash.h, with the keys of core_key.c), and whether structured flows spread as random ones
+ * would.
  */
 #include <arpa/inet.h>
 #include <math.h>
@@ -84,8 +85,9 @@ START_TEST(a_slot_is_the_upper_half_times_the_slots)
 END_TEST
 
 /*
- * The n-th of a million flows as real life has them: runs of ports, of neighbouring addresses, of both, and
- * of addresses that differ in their upper bytes; IPv4 and IPv6. Words are as loaded from the packet.
+ * The n-th of a million flows as real life has them: runs of ports, of neighbouring addresses, of
+ * both, and of addresses that differ in their upper bytes; IPv4 and IPv6. Words are as loaded from
+ * the packet.
  */
 static const char *const patterns[] = {"ports", "both ports", "hosts", "nets", "hosts x ports"};
 
@@ -149,8 +151,9 @@ START_TEST(no_two_of_a_million_structured_flows_collide)
 END_TEST
 
 /*
- * Chi-squared over the slots, over the lower 12 and the upper 12 bits: within six standard deviations of what
- * random values give (mean: the degrees of freedom; variance: twice that). The keys are fixed, so is the result.
+ * Chi-squared over the slots, over the lower 12 and the upper 12 bits: within six standard
+ * deviations of what random values give (mean: the degrees of freedom; variance: twice that). The
+ * keys are fixed, so is the result.
  */
 START_TEST(structured_flows_fill_slots_and_buckets_evenly)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Key files, and goldens of the derived keys. The goldens were computed independently, by Python's
- * hashlib.blake2b with key, salt (the subkey's number) and person (the context), as libsodium documents
- * crypto_kdf_blake2b.
+ * hashlib.blake2b with key, salt (the subkey's number) and person (the context), as libsodium
+ * documents crypto_kdf_blake2b.
  */
 #include <errno.h>
 #include <string.h>

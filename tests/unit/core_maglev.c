@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Maglev tables: exact quotas, the same table whatever the order of input, little disruption, and goldens
- * made by an independent reading of maglev.h (Python's hashlib, rounds played as the text says).
+ * Maglev tables: exact quotas, the same table whatever the order of input, little disruption, and
+ * goldens made by an independent reading of maglev.h (Python's hashlib, rounds played as the text
+ * says).
  */
 #include <errno.h>
 #include <sodium.h>
@@ -299,8 +300,9 @@ START_TEST(service_name_and_key_choose_another_table)
 END_TEST
 
 /*
- * Slots of members that stay, which change hands although none would have to: the paper's figure 12 shows
- * that a table of 65,537 slots keeps them to a few percent. A member's coming is its leaving, seen backwards.
+ * Slots of members that stay, which change hands although none would have to: the paper's figure 12
+ * shows that a table of 65,537 slots keeps them to a few percent. A member's coming is its leaving,
+ * seen backwards.
  */
 START_TEST(one_leaving_backend_moves_few_other_slots)
 {

@@ -145,7 +145,7 @@ START_TEST(flags_say_who_failed)
 }
 END_TEST
 
-/* ---- overrides ------------------------------------------------------------------------------------- */
+/* ---- overrides ------------------------------------------------------------------------------- */
 
 START_TEST(overrides_are_sorted_replaced_and_removed)
 {

@@ -54,7 +54,7 @@ START_TEST(an_ipv6_header_is_written_byte_by_byte)
 {
 	static const uint8_t header[] = {
 		2,    0,    0,	  0,	0, 2, 2, 0,  0, 0, 0, 1, 0x86, 0xdd, /* Ethernet: to, from, IPv6 */
-		0x60, 0,    0,	  0,	0, 0, 0, 64, /* version, class, label, length, next header, hop limit */
+		0x60, 0,    0,	  0,	0, 0, 0, 64, /* IPv6, up to the hop limit */
 		0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0,  0, 0, 0, 0, 0,    0,    0, 0x10,
 		0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 0,  0, 0, 0, 0, 0,    0,    0, 0x12,
 	};
@@ -71,7 +71,10 @@ START_TEST(an_ipv6_header_is_written_byte_by_byte)
 }
 END_TEST
 
-/* What a packet's filling-in makes of checksum4 must be the checksum of the whole header (RFC 1071). */
+/*
+ * What a packet's filling-in makes of checksum4 must be the checksum of the whole header (RFC
+ * 1071).
+ */
 START_TEST(the_partial_checksum_completes_to_a_right_one)
 {
 	struct addr backend = fake_address("10.255.254.253");
@@ -93,7 +96,9 @@ START_TEST(the_partial_checksum_completes_to_a_right_one)
 		ip[9] = n & 2 ? 4 : 41;
 		memcpy(words, ip, sizeof(words));
 		sum = path.checksum4;
-		/* tos, length, id, flags, protocol: as the data path adds them, each in its word. */
+		/*
+		 * tos, length, id, flags, protocol: as the data path adds them, each in its word.
+		 */
 		sum += words[0] - ((const uint16_t *)(path.header + 14))[0];
 		sum += words[1] + words[2] + words[3];
 		sum += words[4] - ((const uint16_t *)(path.header + 14))[4];

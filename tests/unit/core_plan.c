@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Plans: which operations, in which order, and in which words; and applying them: what packets see before and
- * after a failure at every single operation of a set of changes.
+ * Plans: which operations, in which order, and in which words; and applying them: what packets see
+ * before and after a failure at every single operation of a set of changes.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -238,12 +238,12 @@ START_TEST(a_change_cut_off_between_cold_and_hot_is_finished)
 }
 END_TEST
 
-/* ---- failures -------------------------------------------------------------------------------------- */
+/* ---- failures -------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *from, *to;
-	uint8_t lost,
-		back; /* last byte of an address whose way is lost, or comes back, with the change */
+	/* Last byte of an address whose way is lost, or comes back, with the change. */
+	uint8_t lost, back;
 } changes[] = {
 	{"", WEB(A "," B) DNS("257"), 0, 0},
 	{WEB(A "," B), WEB(A "," C), 0, 0},
@@ -338,7 +338,7 @@ START_TEST(undoing_that_fails_as_well_leaves_all_in_order)
 }
 END_TEST
 
-/* ---- size ------------------------------------------------------------------------------------------ */
+/* ---- size ------------------------------------------------------------------------------------ */
 
 static double cpu_ms(void)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Hundreds of random configurations, overrides, ways, failures and restarts in sequence. After each the maps
- * are compared with an oracle: tables as maglev_build() makes them from weights that the test works out by
- * itself, every listener's flows where these say, nothing left over, and nothing more to be done. The dataplane
- * (fake_dataplane.h) checks every state in between.
+ * Hundreds of random configurations, overrides, ways, failures and restarts in sequence. After each
+ * the maps are compared with an oracle: tables as maglev_build() makes them from weights that the
+ * test works out by itself, every listener's flows where these say, nothing left over, and nothing
+ * more to be done. The dataplane (fake_dataplane.h) checks every state in between.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -122,7 +122,7 @@ static struct config *random_config(void)
 	return config;
 }
 
-/* ---- the oracle ------------------------------------------------------------------------------------ */
+/* ---- the oracle ------------------------------------------------------------------------------ */
 
 /* The weight by the words of DESIGN, not by model.c. */
 static uint32_t expected_weight(const char *service, const struct config_backend *backend)
@@ -251,7 +251,7 @@ static void check_all(void)
 	check_nothing_to_do();
 }
 
-/* ---- steps ----------------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 static char *image(void)
 {
@@ -262,8 +262,9 @@ static char *image(void)
 }
 
 /*
- * Every third step meets a failure, every second of these one that is followed by others, so that undoing fails as well. After
- * a single one packets see what they saw; in any case the tick mends what is left.
+ * Every third step meets a failure, every second of these one that is followed by others, so that
+ * undoing fails as well. After a single one packets see what they saw; in any case the tick mends
+ * what is left.
  */
 static void arm(void)
 {

@@ -12,11 +12,14 @@ struct run {
 	const struct dataplane_view *view;
 	struct plan_operation *inverses; /* of the operations done so far */
 	struct arena *arena;		 /* of what they hold */
-	/* Undoing: an inverse has just unmade the way to something, and packets under way may still reach it. */
+	/*
+	 * Undoing: an inverse has just unmade the way to something, and packets under way may still
+	 * reach it.
+	 */
 	bool is_reached;
 };
 
-/* ---- doing ----------------------------------------------------------------------------------------- */
+/* ---- doing ----------------------------------------------------------------------------------- */
 
 static int do_open_way(struct run *run, const struct plan_operation *o)
 {
@@ -69,7 +72,7 @@ static int do_grace(struct run *run, const struct plan_operation *o)
 	return run->ops->grace(run->self);
 }
 
-/* ---- inverses: from what the maps hold before the operation ---------------------------------------- */
+/* ---- inverses: from what the maps hold before the operation ---------------------------------- */
 
 static void keep_backend(struct run *run, struct plan_operation *o)
 {
@@ -156,7 +159,7 @@ static const struct {
 	[PLAN_GRACE] = {do_grace, NULL},
 };
 
-/* ---- undoing --------------------------------------------------------------------------------------- */
+/* ---- undoing --------------------------------------------------------------------------------- */
 
 /* Whether an inverse takes a new record or index away again. */
 static bool is_wipe(const struct plan_operation *inverse)
@@ -178,8 +181,9 @@ static int undo_one(struct run *run, const struct plan_operation *inverse)
 }
 
 /*
- * Wipes that fail are left: what they were to wipe is reached by no packet, and retires as a leftover (ids.h).
- * Any other inverse that fails ends the undoing, since those before it rely on it.
+ * Wipes that fail are left: what they were to wipe is reached by no packet, and retires as a
+ * leftover (ids.h). Any other inverse that fails ends the undoing, since those before it rely on
+ * it.
  */
 static void undo(struct run *run, size_t done, struct problems *p)
 {

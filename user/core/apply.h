@@ -2,10 +2,10 @@
 /*
  * Runs a plan through struct dataplane_ops: all of it, or none of it as far as packets can see.
  *
- * When an operation fails, those before it are undone in reverse, each by its inverse, which is made from what
- * the maps held before it. Undoing passes through the same states as doing did, so it may stop anywhere:
- * should an inverse fail, too, packets still find all that they reach in order, and what is not undone
- * is planned anew against the maps as they are.
+ * When an operation fails, those before it are undone in reverse, each by its inverse, which is
+ * made from what the maps held before it. Undoing passes through the same states as doing did, so
+ * it may stop anywhere: should an inverse fail, too, packets still find all that they reach in
+ * order, and what is not undone is planned anew against the maps as they are.
  */
 #ifndef CORE_APPLY_H
 #define CORE_APPLY_H

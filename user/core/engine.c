@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Changes. Each goes the same way: weigh (model and plan), refuse or store, apply, take over. What is stored
- * and what is in the maps can differ only while apply runs; a restart in that moment plans what is missing.
+ * Changes. Each goes the same way: weigh (model and plan), refuse or store, apply, take over. What
+ * is stored and what is in the maps can differ only while apply runs; a restart in that moment
+ * plans what is missing.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +16,7 @@
 
 #define TICK_MS 1000
 
-/* ---- life ------------------------------------------------------------------------------------------ */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 int engine_new(const struct engine_options *options, struct engine **out, struct problems *p)
 {
@@ -62,7 +63,7 @@ void engine_free(struct engine *engine)
 	free(engine);
 }
 
-/* ---- the maps -------------------------------------------------------------------------------------- */
+/* ---- the maps -------------------------------------------------------------------------------- */
 
 /* Runs a plan and reads anew what is in force, whatever came of it. */
 static int run_plan(struct engine *engine, const struct plan *plan, struct problems *p)
@@ -75,7 +76,10 @@ static int run_plan(struct engine *engine, const struct plan *plan, struct probl
 	err = apply_plan(plan, engine->options.ops, engine->options.dataplane, engine->options.view,
 			 p);
 	engine->is_behind = err;
-	/* Our own stores cannot contradict themselves; should the memory do so nevertheless, keep what was known. */
+	/*
+	 * Our own stores cannot contradict themselves; should the memory do so nevertheless, keep
+	 * what was known.
+	 */
 	if (!ids_read(engine->options.view, &ids, p)) {
 		ids_free(&engine->ids);
 		engine->ids = ids;
@@ -84,8 +88,9 @@ static int run_plan(struct engine *engine, const struct plan *plan, struct probl
 }
 
 /*
- * Frees what a change that was cut off left behind, so that the next one has all the room there is. That it
- * fails is nothing to be told: what is left stays where it is, and the change that follows says what it lacks.
+ * Frees what a change that was cut off left behind, so that the next one has all the room there is.
+ * That it fails is nothing to be told: what is left stays where it is, and the change that follows
+ * says what it lacks.
  */
 static void clean(struct engine *engine)
 {
@@ -107,7 +112,7 @@ static void take_model(struct engine *engine, struct engine_change *change)
 	tables_sweep(engine->tables);
 }
 
-/* ---- what is durable ------------------------------------------------------------------------------- */
+/* ---- what is durable ------------------------------------------------------------------------- */
 
 static int store(struct engine *engine, const struct config *config,
 		 const struct overrides *overrides, uint64_t revision, struct problems *p)
@@ -130,7 +135,7 @@ static int store_and_run(struct engine *engine, const struct engine_change *chan
 	return err;
 }
 
-/* ---- a configuration ------------------------------------------------------------------------------- */
+/* ---- a configuration ------------------------------------------------------------------------- */
 
 /* The maps were made for limits; others need other maps. */
 static int check_limits(const struct engine *engine, const struct config *config,
@@ -258,7 +263,7 @@ int engine_apply(struct engine *engine, struct config *config, bool force, uint6
 	return err;
 }
 
-/* ---- an override ----------------------------------------------------------------------------------- */
+/* ---- an override ----------------------------------------------------------------------------- */
 
 static int find_backend(const struct engine *engine, const char *service,
 			const struct addr *backend, struct problems *p)
@@ -312,7 +317,7 @@ int engine_override(struct engine *engine, const char *service, const struct add
 	return err;
 }
 
-/* ---- ways and time --------------------------------------------------------------------------------- */
+/* ---- ways and time --------------------------------------------------------------------------- */
 
 /* The ways are as they are: the model takes them over also when the maps cannot follow yet. */
 int engine_refresh_ways(struct engine *engine, uint64_t now_ms, struct problems *p)

@@ -2,14 +2,15 @@
 /*
  * The heart of the agent: keeps the maps true to the configuration, the overrides and the ways.
  *
- * Story: the engine holds what is wanted (struct config, overrides, the way to each backend) and reads what is
- * in force from the maps themselves, which name every service and backend (abi.h). Whenever something
- * wanted changes it computes the model (model.h: effective weights and why), then a plan (plan.h: model against
- * maps, as ordered operations with grace periods), then applies it (apply.h: through struct dataplane_ops; a
- * failure runs the inverse). A restarted agent is nothing special: it plans against the maps that it adopted.
+ * Story: the engine holds what is wanted (struct config, overrides, the way to each backend) and
+ * reads what is in force from the maps themselves, which name every service and backend (abi.h).
+ * Whenever something wanted changes it computes the model (model.h: effective weights and why),
+ * then a plan (plan.h: model against maps, as ordered operations with grace periods), then applies
+ * it (apply.h: through struct dataplane_ops; a failure runs the inverse). A restarted agent is
+ * nothing special: it plans against the maps that it adopted.
  *
- * The engine opens no file, no socket and reads no clock: the agent gives it events and `now_ms`, and is
- * called back to store what must survive. Nothing here blocks but ops->grace().
+ * The engine opens no file, no socket and reads no clock: the agent gives it events and `now_ms`,
+ * and is called back to store what must survive. Nothing here blocks but ops->grace().
  */
 #ifndef CORE_ENGINE_H
 #define CORE_ENGINE_H
@@ -34,8 +35,10 @@ struct engine_host {
 	void *self;
 	/* The way to an address, from net/. Always answers; the way may not be ready. */
 	void (*nexthop)(void *self, const struct addr *address, struct net_nexthop *out);
-	/* Makes the next applied configuration and the overrides durable before anything is changed in the maps.
-	 * Returns 0 or a negative errno, explained in `p`: then the change is refused. */
+	/*
+	 * Makes the next applied configuration and the overrides durable before anything is changed
+	 * in the maps. Returns 0 or a negative errno, explained in `p`: then the change is refused.
+	 */
 	int (*store)(void *self, const struct config *config, const struct overrides *overrides,
 		     uint64_t revision, struct problems *p);
 };
@@ -47,14 +50,19 @@ struct engine_options {
 	const struct key *key;
 	struct engine_host host;
 	uint64_t revision; /* of the configuration last applied; 0: none */
-	struct config *
-		config; /* the configuration last applied, taken over: the same again keeps the revision.
-				* NULL: unknown, and the first one applied counts as changed */
+	/*
+	 * The configuration last applied; taken over, also on failure. The same again keeps the
+	 * revision. NULL: unknown, and the first one applied counts as changed.
+	 */
+	struct config *config;
 	const struct overrides *overrides; /* that were in force with it; copied; NULL: none */
 	uint64_t now_ms;		   /* CLOCK_MONOTONIC, as everywhere below */
 };
 
-/* Reads ids, regions and tables from the maps in `view`. -EPROTO: they contradict each other (named in `p`). */
+/*
+ * Reads ids, regions and tables from the maps in `view`. -EPROTO: they contradict each other (named
+ * in `p`).
+ */
 int engine_new(const struct engine_options *options, struct engine **out, struct problems *p);
 void engine_free(struct engine *engine);
 
@@ -77,28 +85,35 @@ int engine_plan(struct engine *engine, const struct config *config, struct engin
 		struct problems *p);
 
 /*
- * Puts a configuration in force, all or nothing, and takes it over (also on failure: then it is freed). Idempotent:
- * the same configuration again changes nothing and keeps the revision. -EPERM: force_needed (exit code 6) --
- * a live service would be emptied, or its table-size, affinity or tracking would change; -EBUSY: `limits` differ from
- * those of the running agent (named); others as they come. *out (may be NULL) says what was done.
+ * Puts a configuration in force, all or nothing, and takes it over (also on failure: then it is
+ * freed). Idempotent: the same configuration again changes nothing and keeps the revision. -EPERM:
+ * force_needed (exit code 6) -- a live service would be emptied, or its table-size, affinity or
+ * tracking would change; -EBUSY: `limits` differ from those of the running agent (named); others as
+ * they come. *out (may be NULL) says what was done.
  */
 int engine_apply(struct engine *engine, struct config *config, bool force, uint64_t now_ms,
 		 struct engine_forecast *out, struct problems *p);
 
-/* Sets, replaces or (with an empty one) clears a backend's override. -ENOENT: no such service or backend. -EPERM
- * as above: no backend of the service would take new flows any more. */
+/* Sets, replaces or (with an empty one) clears a backend's override. -ENOENT: no such service or
+ * backend. -EPERM as above: no backend of the service would take new flows any more. */
 int engine_override(struct engine *engine, const char *service, const struct addr *backend,
 		    const struct override *override, bool force, uint64_t now_ms,
 		    struct problems *p);
 
-/* Something in routes, neighbours or links changed: asks for all ways anew and applies what follows. */
+/*
+ * Something in routes, neighbours or links changed: asks for all ways anew and applies what
+ * follows.
+ */
 int engine_refresh_ways(struct engine *engine, uint64_t now_ms, struct problems *p);
 
-/* Finishes what waits for time (frees records and indices whose grace period is over). Call it about once a
- * second; returns the number of milliseconds until it wants to be called again, at most 1000. */
+/*
+ * Finishes what waits for time (frees records and indices whose grace period is over). Call it
+ * about once a second; returns the number of milliseconds until it wants to be called again, at
+ * most 1000.
+ */
 unsigned int engine_tick(struct engine *engine, uint64_t now_ms);
 
-/* ---- looking -------------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 const struct config *engine_config(const struct engine *engine); /* NULL: none applied yet */
 const struct overrides *engine_overrides(const struct engine *engine);

@@ -33,7 +33,7 @@ void change_free(struct engine_change *change)
 	*change = (struct engine_change){};
 }
 
-/* ---- safety ---------------------------------------------------------------------------------------- */
+/* ---- safety ---------------------------------------------------------------------------------- */
 
 static void say(struct text *text, const char *service, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -50,7 +50,10 @@ static void say(struct text *text, const char *service, const char *format, ...)
 	free(sentence);
 }
 
-/* The first backend that stops taking flows, and why: most often the one that the operator has in mind. */
+/*
+ * The first backend that stops taking flows, and why: most often the one that the operator has in
+ * mind.
+ */
 static void say_emptied(struct text *text, const struct model_service *old,
 			const struct model_service *new)
 {
@@ -70,7 +73,9 @@ static void say_emptied(struct text *text, const struct model_service *old,
 	}
 }
 
-/* Lost ways are no fault of the change: `old` is judged by the ways as they are now, as `new` is. */
+/*
+ * Lost ways are no fault of the change: `old` is judged by the ways as they are now, as `new` is.
+ */
 static void check_emptied(const struct model *old, const struct model *new, struct text *text)
 {
 	for (size_t i = 0; i < new->service_count; i++) {
@@ -132,7 +137,7 @@ char *change_unsafe(const struct engine *engine, const struct engine_change *cha
 	return text.data;
 }
 
-/* ---- the forecast ---------------------------------------------------------------------------------- */
+/* ---- the forecast ---------------------------------------------------------------------------- */
 
 void change_forecast(const struct engine *engine, const struct engine_change *change, char *unsafe,
 		     struct engine_forecast *out)

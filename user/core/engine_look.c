@@ -139,7 +139,10 @@ static char *look_up(const struct engine *engine, const struct engine_flow *flow
 int engine_flow_lookup(const struct engine *engine, const struct engine_flow *flow,
 		       struct engine_flow_answer *out)
 {
-	/* The answer lives in the engine until the next question, which changes nothing that can be seen. */
+	/*
+	 * The answer lives in the engine until the next question, which changes nothing that can be
+	 * seen.
+	 */
 	struct engine *owner = (struct engine *)engine;
 
 	*out = (struct engine_flow_answer){};

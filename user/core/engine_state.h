@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The engine's inside, shared by engine.c (changes), engine_forecast.c (what they would do) and engine_look.c. */
+/*
+ * The engine's inside, shared by engine.c (changes), engine_forecast.c (what they would do) and
+ * engine_look.c.
+ */
 #ifndef CORE_ENGINE_STATE_H
 #define CORE_ENGINE_STATE_H
 
@@ -27,7 +30,10 @@ struct engine_change {
 	struct plan *plan;
 };
 
-/* Works out the model and the plan; the caller frees them by change_free(). Returns 0 or as plan_make(). */
+/*
+ * Works out the model and the plan; the caller frees them by change_free(). Returns 0 or as
+ * plan_make().
+ */
 int change_weigh(struct engine *engine, const struct config *config,
 		 const struct overrides *overrides, struct engine_change *out, struct problems *p);
 void change_free(struct engine_change *change);

@@ -83,7 +83,9 @@ int ids_compare_listeners(const void *left, const void *right)
 	return a->port < b->port ? -1 : a->port > b->port;
 }
 
-/* ---- taking ------------------------------------------------------------------------------------ */
+/*
+ * ---- taking ------------------------------------------------------------------------------------
+ */
 
 static int take(uint8_t *states, uint32_t count, uint32_t *out)
 {
@@ -121,7 +123,10 @@ static uint32_t whole_lines(uint32_t slots)
 	return (slots + SL_HOT_PER_LINE - 1) / SL_HOT_PER_LINE * SL_HOT_PER_LINE;
 }
 
-/* The first slot after region `i`, and the end of the hole there; i == -1: the hole before the first one. */
+/*
+ * The first slot after region `i`, and the end of the hole there; i == -1: the hole before the
+ * first one.
+ */
 static void hole_after(const struct ids *ids, ptrdiff_t i, uint32_t *start, uint32_t *end)
 {
 	*start = i < 0 ? 0 : ids->regions[i].base + whole_lines(ids->regions[i].slots);
@@ -148,7 +153,9 @@ int ids_take_region(struct ids *ids, uint32_t slots, uint32_t *base)
 	return -ENOSPC;
 }
 
-/* ---- retiring ---------------------------------------------------------------------------------- */
+/*
+ * ---- retiring ----------------------------------------------------------------------------------
+ */
 
 void ids_retire_service(struct ids *ids, const struct ids_service *service, bool keeps_line)
 {
@@ -165,7 +172,9 @@ void ids_retire_backend(struct ids *ids, uint32_t index)
 	ids->backends[index] = IDS_RETIRING;
 }
 
-/* ---- what is left ------------------------------------------------------------------------------ */
+/*
+ * ---- what is left ------------------------------------------------------------------------------
+ */
 
 static struct ids_room count_room(const uint8_t *states, uint32_t first, uint32_t count)
 {

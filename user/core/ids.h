@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who has which record, counters line, backend index and region of slots. All of it is read from the maps, which
- * name every service and backend; nothing is kept anywhere else, so a restarted agent knows what its
- * predecessor knew, wherever that one was cut off.
+ * Who has which record, counters line, backend index and region of slots. All of it is read from
+ * the maps, which name every service and backend; nothing is kept anywhere else, so a restarted
+ * agent knows what its predecessor knew, wherever that one was cut off.
  *
- * Story: a service is in force if the listener table in force names its record; a backend belongs to a
- * service in force. Such things must be in order, or the maps are refused. What is there and is not in force
- * is a leftover of a change that was cut off, whole or half-written: it is retiring, that is taken until a grace
- * period has passed since its last use. A plan (plan.h) takes what is free, retires what it puts out of force,
- * and frees all that retires at its end.
+ * Story: a service is in force if the listener table in force names its record; a backend belongs
+ * to a service in force. Such things must be in order, or the maps are refused. What is there and
+ * is not in force is a leftover of a change that was cut off, whole or half-written: it is
+ * retiring, that is taken until a grace period has passed since its last use. A plan (plan.h) takes
+ * what is free, retires what it puts out of force, and frees all that retires at its end.
  */
 #ifndef CORE_IDS_H
 #define CORE_IDS_H
@@ -61,7 +61,10 @@ struct ids {
 
 /* Reads the maps. -EPROTO: they contradict themselves, as `p` says; then *out is empty. */
 int ids_read(const struct dataplane_view *view, struct ids *out, struct problems *p);
-/* Checks that every slot of a service in force names nobody or a backend of that service: 0 or -EPROTO. */
+/*
+ * Checks that every slot of a service in force names nobody or a backend of that service: 0 or
+ * -EPROTO.
+ */
 int ids_check_slots(const struct ids *ids, const struct dataplane_view *view, struct problems *p);
 void ids_copy(const struct ids *from, struct ids *to);
 void ids_free(struct ids *ids); /* and leaves it empty */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Key files and the keys derived from them. Problems never show what stands in a line with a key: they end
- * up in logs and terminals.
+ * Key files and the keys derived from them. Problems never show what stands in a line with a key:
+ * they end up in logs and terminals.
  */
 #include <endian.h>
 #include <errno.h>
@@ -157,7 +157,7 @@ void key_derive(const uint8_t master[SL_KEY_SIZE], struct key *out)
 	sodium_memzero(&hash, sizeof(hash));
 }
 
-/* ---- what else the agent needs of libsodium -------------------------------------------------------- */
+/* ---- what else the agent needs of libsodium -------------------------------------------------- */
 
 int key_init(void)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The cluster's keys. A key file has one line "hash HEX" (32 bytes, never rotated: a new one would move every
- * flow) and lines "aead ID HEX" (for peers, later); blank lines and lines that begin with # do not count. All
- * key words are derived from the hash key by libsodium's crypto_kdf, context "sluicev1": subkeys 1-8 are the
- * words of struct sl_hash_key in their order (32 bytes each, little-endian), 9 is the Maglev key, 10 the
- * fingerprint.
+ * The cluster's keys. A key file has one line "hash HEX" (32 bytes, never rotated: a new one would
+ * move every flow) and lines "aead ID HEX" (for peers, later); blank lines and lines that begin
+ * with # do not count. All key words are derived from the hash key by libsodium's crypto_kdf,
+ * context "sluicev1": subkeys 1-8 are the words of struct sl_hash_key in their order (32 bytes
+ * each, little-endian), 9 is the Maglev key, 10 the fingerprint.
  */
 #ifndef CORE_KEY_H
 #define CORE_KEY_H
@@ -29,13 +29,14 @@ int key_parse(const char *file, const char *text, size_t length, struct key *out
 	      struct problems *p);
 void key_derive(const uint8_t master[SL_KEY_SIZE], struct key *out);
 
-/* ---- what else the agent needs of libsodium -------------------------------------------------------- */
+/* ---- what else the agent needs of libsodium -------------------------------------------------- */
 
 #define KEY_DIGEST_SIZE 32
 
 int key_init(void); /* before anything else here; -EIO: the kernel gives no random numbers */
 void key_random(uint8_t master[SL_KEY_SIZE]);
 void key_wipe(void *secret, size_t size);
-void key_digest(const void *data, size_t length, uint8_t out[KEY_DIGEST_SIZE]); /* BLAKE2b, unkeyed */
+void key_digest(const void *data, size_t length,
+		uint8_t out[KEY_DIGEST_SIZE]); /* BLAKE2b, unkeyed */
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The fill of maglev.h, in time and memory that follow the number of slots alone, however uneven the weights
- * are: the turns of all members are laid out first, by a counting sort over rounds (a member of quota q has its
- * k-th turn in round ceil(k * R / q)), then played. Whether a slot is taken is asked of a bitmap, which
- * stays in the first-level cache where the table itself would not.
+ * The fill of maglev.h, in time and memory that follow the number of slots alone, however uneven
+ * the weights are: the turns of all members are laid out first, by a counting sort over rounds (a
+ * member of quota q has its k-th turn in round ceil(k * R / q)), then played. Whether a slot is
+ * taken is asked of a bitmap, which stays in the first-level cache where the table itself would
+ * not.
  */
 #include <endian.h>
 #include <errno.h>
@@ -98,7 +99,10 @@ static uint32_t set_quotas(struct walk *walks, const struct maglev_member *membe
 	return largest;
 }
 
-/* Enumerates the rounds, from 0, in which a member of this quota has a turn: ceil(k * rounds / quota) - 1. */
+/*
+ * Enumerates the rounds, from 0, in which a member of this quota has a turn: ceil(k * rounds /
+ * quota) - 1.
+ */
 struct turn {
 	uint32_t step, extra, quota;
 	uint32_t round, rest; /* round * quota + rest == k * rounds, 0 <= rest < quota */
@@ -121,8 +125,8 @@ static uint32_t next_turn(struct turn *turn)
 }
 
 /*
- * Writes whose turn it is into turns[0..size). Members are visited in the order of identity and a counting
- * sort is stable, so that within a round they keep that order.
+ * Writes whose turn it is into turns[0..size). Members are visited in the order of identity and a
+ * counting sort is stable, so that within a round they keep that order.
  */
 static void order_turns(const struct walk *walks, size_t count, uint32_t rounds, uint16_t *turns)
 {

@@ -16,7 +16,10 @@ static bool is_listed(const struct config *config, const char *device)
 	return false;
 }
 
-/* config_encapsulation and sl_encapsulation are lists of their own: one is the user's, one the maps'. */
+/*
+ * config_encapsulation and sl_encapsulation are lists of their own: one is the user's, one the
+ * maps'.
+ */
 static const enum sl_encapsulation encapsulations[] = {
 	[CONFIG_IPIP] = SL_ENCAP_IPIP,
 	[CONFIG_GUE] = SL_ENCAP_GUE,
@@ -140,7 +143,7 @@ uint32_t model_flags(enum model_reason reason)
 	return (size_t)reason < ARRAY_SIZE(flags) ? flags[reason] : 0;
 }
 
-/* ---- for people ------------------------------------------------------------------------------------ */
+/* ---- for people ------------------------------------------------------------------------------ */
 
 /* The way is ready, and yet there is no path. */
 static void explain_no_path(const struct model_backend *backend, char out[160])

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is wanted, worked out: configuration, overrides and ways become each backend's effective weight, and
- * the reason where it is zero. Core owns this function alone; health and slow start will be two more inputs.
- * An unknown next hop counts as down.
+ * What is wanted, worked out: configuration, overrides and ways become each backend's effective
+ * weight, and the reason where it is zero. Core owns this function alone; health and slow start
+ * will be two more inputs. An unknown next hop counts as down.
  */
 #ifndef CORE_MODEL_H
 #define CORE_MODEL_H
@@ -54,8 +54,8 @@ struct model {
 };
 
 /*
- * Works the model out. `nexthop` fills in the present way to an address, as in struct engine_host. The model points
- * into `config`, which must outlive it. The caller frees it by model_free().
+ * Works the model out. `nexthop` fills in the present way to an address, as in struct engine_host.
+ * The model points into `config`, which must outlive it. The caller frees it by model_free().
  */
 struct model *model_build(const struct config *config, const struct overrides *overrides,
 			  void (*nexthop)(void *self, const struct addr *address,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What operators changed at run time on top of the configuration: a backend's state or weight. Overrides
- * survive restarts and applies; one whose backend is gone from the configuration goes with it.
+ * What operators changed at run time on top of the configuration: a backend's state or weight.
+ * Overrides survive restarts and applies; one whose backend is gone from the configuration goes
+ * with it.
  */
 #ifndef CORE_OVERRIDES_H
 #define CORE_OVERRIDES_H

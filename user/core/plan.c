@@ -51,7 +51,7 @@ size_t plan_length(const struct plan_builder *b)
 	return length;
 }
 
-/* ---- what goes ------------------------------------------------------------------------------------- */
+/* ---- what goes ------------------------------------------------------------------------------- */
 
 static void plan_removed_service(struct plan_builder *b, const struct ids_service *service)
 {
@@ -89,7 +89,7 @@ static void plan_leftovers(struct plan_builder *b)
 			plan_free_backend(b, i, "left over");
 }
 
-/* ---- listeners ------------------------------------------------------------------------------------- */
+/* ---- listeners ------------------------------------------------------------------------------- */
 
 void plan_add_listeners(struct plan_builder *b, const struct config_service *service,
 			uint32_t record)
@@ -161,7 +161,7 @@ static void plan_listeners(struct plan_builder *b)
 		 changes.added, changes.removed, changes.moved, b->listener_count);
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static int plan_services(struct plan_builder *b, const struct model *model)
 {

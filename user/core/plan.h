@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From what is wanted (model.h) and what is in force (the maps, and their ids) to the operations that lead from
- * one to the other, each with a sentence for people. Pure: nothing is changed.
+ * From what is wanted (model.h) and what is in force (the maps, and their ids) to the operations
+ * that lead from one to the other, each with a sentence for people. Pure: nothing is changed.
  *
- * Between any two operations packets find everything that they can reach in order. So the phases are:
+ * Between any two operations packets find everything that they can reach in order. So the phases
+ * are:
  *
  *	prepare		ways opened, new backends written, paths that are better than before
  *	fill		regions and records of new services, which nothing names yet
@@ -68,12 +69,15 @@ struct plan {
 };
 
 /*
- * Makes a plan. `ids` are those of `view`; tables come from `tables`. Returns 0 and *out, to be freed by
- * plan_free(), or -ENOSPC: what is out of room, and how much there is, is said in `p`.
+ * Makes a plan. `ids` are those of `view`; tables come from `tables`. Returns 0 and *out, to be
+ * freed by plan_free(), or -ENOSPC: what is out of room, and how much there is, is said in `p`.
  */
 int plan_make(const struct model *model, const struct dataplane_view *view, const struct ids *ids,
 	      struct tables *tables, struct plan **out, struct problems *p);
-/* The plan that only frees what changes that were cut off left behind; empty where there is nothing. */
+/*
+ * The plan that only frees what changes that were cut off left behind; empty where there is
+ * nothing.
+ */
 struct plan *plan_make_cleaning(const struct dataplane_view *view, const struct ids *ids);
 void plan_free(struct plan *plan); /* NULL is fine */
 

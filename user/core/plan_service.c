@@ -19,7 +19,7 @@ struct service_plan {
 	uint16_t *table;   /* the index in each slot */
 };
 
-/* ---- backends -------------------------------------------------------------------------------------- */
+/* ---- backends -------------------------------------------------------------------------------- */
 
 static int refuse_backend(struct service_plan *s, const struct addr *address)
 {
@@ -77,7 +77,10 @@ static void plan_new_backend(struct service_plan *s, const struct model_backend 
 	b->plan->backends_added++;
 }
 
-/* A path that is lost, and a flag that is set, come after the slots; what gets better comes before them. */
+/*
+ * A path that is lost, and a flag that is set, come after the slots; what gets better comes before
+ * them.
+ */
 static void plan_known_backend(struct service_plan *s, const struct model_backend *wanted,
 			       uint32_t index)
 {
@@ -149,7 +152,7 @@ static int plan_backends(struct service_plan *s)
 	return 0;
 }
 
-/* ---- slots ----------------------------------------------------------------------------------------- */
+/* ---- slots ----------------------------------------------------------------------------------- */
 
 /* Builds the table, in indices. */
 static int build_table(struct service_plan *s)
@@ -191,7 +194,9 @@ static void add_stores(struct service_plan *s, enum plan_phase phase, enum plan_
 		 s->wanted->config->table_size, does);
 }
 
-/* Stores whatever differs from the table; `present` false: what is in the region now means nothing. */
+/*
+ * Stores whatever differs from the table; `present` false: what is in the region now means nothing.
+ */
 static void plan_slots(struct service_plan *s, bool present)
 {
 	const struct dataplane_view *view = s->b->view;
@@ -223,7 +228,7 @@ static void plan_slots(struct service_plan *s, bool present)
 	free(hot);
 }
 
-/* ---- the record ------------------------------------------------------------------------------------ */
+/* ---- the record ------------------------------------------------------------------------------ */
 
 static int refuse_service(struct service_plan *s)
 {

@@ -9,9 +9,9 @@ enum slot_state slot_state(struct slot_words words)
 }
 
 /*
- * Each rule: the words that a slot is to have, from those that it has. Stores that would change nothing are
- * left out by the caller, so that a change that was cut off between cold and hot is finished, and one that
- * is already in force costs nothing.
+ * Each rule: the words that a slot is to have, from those that it has. Stores that would change
+ * nothing are left out by the caller, so that a change that was cut off between cold and hot is
+ * finished, and one that is already in force costs nothing.
  */
 static struct slot_words move_flows(struct slot_words present, uint16_t wanted)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A slot of a Maglev table: the one place that knows how its hot and cold words (abi.h) are made and read, what
- * state they show, and which stores change it. Pure: words in, stores out.
+ * A slot of a Maglev table: the one place that knows how its hot and cold words (abi.h) are made
+ * and read, what state they show, and which stores change it. Pure: words in, stores out.
  *
- * A change of a slot is a row of a table of changes: what the words become, in the order cold, hot. A packet
- * reads `cold` only where `hot` says look, so whatever `hot` is to rely on is stored before it.
+ * A change of a slot is a row of a table of changes: what the words become, in the order cold, hot.
+ * A packet reads `cold` only where `hot` says look, so whatever `hot` is to rely on is stored
+ * before it.
  */
 #ifndef CORE_SLOTS_H
 #define CORE_SLOTS_H
@@ -20,9 +21,12 @@ struct slot_words {
 };
 
 enum slot_state {
-	SLOT_STABLE, /* every flow goes to `now`, nothing is looked up; the flow table holds no entry of it */
-	SLOT_MOVING, /* flows are looked up; those without an entry belong to `base`, new ones to `now` */
-	SLOT_SETTLING, /* flows are looked up; base is now, entries to other backends may be alive */
+	/* Every flow goes to `now`, none is looked up; the flow table holds no entry of the slot. */
+	SLOT_STABLE,
+	/* Flows are looked up; those without an entry belong to `base`, new ones to `now`. */
+	SLOT_MOVING,
+	/* Flows are looked up; base is now, and entries to other backends may be alive. */
+	SLOT_SETTLING,
 };
 
 static inline uint16_t slot_now(struct slot_words words)
