@@ -32,6 +32,7 @@ QBPF = $(call say,BPF)
 QSKEL = $(call say,SKEL)
 QLINK = $(call say,LINK)
 QAR = $(call say,AR)
+QMAN = $(call say,MAN)
 
 # What each program is made of, and what it may link (DESIGN section 3).
 PROGRAMS := sluiced sluicectl sluice-decap
@@ -69,6 +70,16 @@ $(call objects,dataplane decap): | $(SKELETONS)
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(QCC)$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+# ---- the manual: its lists come from the tables that the programs are made of (scripts/manual.c) ----
+PAGES := $(patsubst docs/%,$(BUILD)/man/%,$(wildcard docs/*.[1-8]))
+MANUAL_SOURCES := scripts/manual.c user/agent/options.c user/decap/command.c
+$(BUILD)/manual: $(MANUAL_SOURCES:%.c=$(BUILD)/obj/%.o) $(call objects,config wire base)
+	$(QLINK)$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) -lyaml -ljansson
+$(BUILD)/man/%: docs/% $(BUILD)/manual
+	@mkdir -p $(@D)
+	$(QMAN)$(BUILD)/manual < $< > $@
+all: $(PAGES)
 
 include tests/Makefile.inc
 

@@ -21,16 +21,9 @@ struct global_option {
 };
 
 static const struct global_option globals[] = {
-	{"--socket PATH", 's', WIRE_TYPE_TEXT, offsetof(struct cli, socket),
-	 "the agent's socket; default " WIRE_SOCKET},
-	{"--json", 'j', WIRE_TYPE_FLAG, offsetof(struct cli, json),
-	 "print JSON documents, one a line; errors, too"},
-	{"--timeout SECONDS", 't', WIRE_TYPE_UINT, offsetof(struct cli, timeout_s),
-	 "the longest wait for an answer; default 60"},
-	{"--help", 'h', WIRE_TYPE_FLAG, offsetof(struct cli, help),
-	 "print help, of a command if one is named"},
-	{"--version", 'V', WIRE_TYPE_FLAG, offsetof(struct cli, version),
-	 "print sluicectl's own version"},
+#define WIRE_GLOBAL(id, letter, type, spelling, help) \
+	{spelling, letter, WIRE_TYPE_##type, offsetof(struct cli, id), help},
+#include "wire/commands.def"
 };
 
 #define WORDS_MAX 8 /* more than any command has */
