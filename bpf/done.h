@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
-/* The end of every packet: the only place that counts and that turns a verdict into an XDP action. */
+/*
+ * The end of every packet: the only place that counts and that turns a verdict into an XDP action. What went
+ * through all steps is sent; its counters are found apart from the others', by indices that are constants.
+ */
 #ifndef BPF_DONE_H
 #define BPF_DONE_H
 
+#include <stdbool.h>
 #include <proto/tcp.h>
 
 #include "maps.h"
@@ -46,24 +50,42 @@ static __always_inline enum xdp_action verdict_action(enum sl_verdict verdict)
 	}
 }
 
-static __always_inline int done(const struct pkt *p, enum sl_verdict verdict)
+static __always_inline void count_verdict(__u32 row, enum sl_verdict verdict)
 {
-	__u32 row = bpf_get_smp_processor_id() * knobs.counter_lines;
-	enum xdp_action action = verdict_action(verdict);
 	struct sl_counter_line *line = counter_line(row, verdict / SL_COUNTERS_PER_LINE);
 
 	if (line)
 		line->count[verdict % SL_COUNTERS_PER_LINE]++;
-	if (action == XDP_TX) {
-		count_sent(p, row);
-		if (knobs.redirect && verdict == SL_SEND_redirect)
-			return bpf_redirect_map(&egress, p->path->ifindex, XDP_DROP);
-	} else if (action == XDP_DROP && p->service_line) {
+}
+
+static __always_inline int sent(const struct pkt *p, __u32 row)
+{
+	bool away = knobs.redirect && p->path->ifindex != p->ctx->ingress_ifindex;
+
+	count_verdict(row, away ? SL_SEND_redirect : SL_SEND_tx);
+	count_sent(p, row);
+	return away ? bpf_redirect_map(&egress, p->path->ifindex, XDP_DROP) : XDP_TX;
+}
+
+static __always_inline int ended(const struct pkt *p, enum sl_verdict verdict, __u32 row)
+{
+	enum xdp_action action = verdict_action(verdict);
+	struct sl_counter_line *line;
+
+	count_verdict(row, verdict);
+	if (action == XDP_DROP && p->service_line) {
 		line = counter_line(row, p->service_line);
 		if (line)
 			line->count[SL_SERVICE_dropped]++;
 	}
 	return action;
+}
+
+static __always_inline int done(const struct pkt *p, enum sl_verdict verdict)
+{
+	__u32 row = bpf_get_smp_processor_id() * knobs.counter_lines;
+
+	return verdict == SL_GO_ON ? sent(p, row) : ended(p, verdict, row);
 }
 
 #endif

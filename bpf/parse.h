@@ -38,8 +38,13 @@ static __always_inline enum sl_verdict parse_transport(struct pkt *p, void *tran
 static __always_inline enum sl_verdict parse_ipv4(struct pkt *p, void *network, void *end)
 {
 	struct iphdr *ip = network;
+	__u32 first;
 
-	if ((void *)(ip + 1) > end || ip->version != 4 || ip->ihl < 5)
+	if ((void *)(ip + 1) > end)
+		return SL_PASS_unreadable;
+	first = *(
+		__u8 *)ip; /* version and header length, judged by one comparison: 4, and 5 to 15 */
+	if (first < 0x45 || first > 0x4f)
 		return SL_PASS_unreadable;
 	p->family = 4;
 	p->protocol = ip->protocol;
@@ -47,7 +52,7 @@ static __always_inline enum sl_verdict parse_ipv4(struct pkt *p, void *network, 
 	p->fragment = ip->frag_off;
 	p->id = ip->id;
 	p->length = bpf_ntohs(ip->tot_len);
-	p->headers = ip->ihl * 4;
+	p->headers = (first & 0xf) * 4;
 	p->source[0] = ip->saddr;
 	p->destination[0] = ip->daddr;
 	if (p->fragment & (IPV4_MF | IPV4_OFFSET))
