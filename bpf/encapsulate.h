@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /*
- * Step 5: puts the path's header before the IP packet. IP in IP in all four combinations: 4in4 RFC 2003, 6in4 RFC 4213, 4in6 and 6in6 RFC 2473. The inner packet is not touched.
+ * Step 5: puts the path's header before the IP packet, which is not touched. IP in IP in all four
+ * combinations: 4in4 RFC 2003, 6in4 RFC 4213, 4in6 and 6in6 RFC 2473.
  *
  * The template is copied in 64-bit words, then what differs by packet is stored over it: cheaper than to
  * put it into the words first. Neither is aligned to words, so that memcpy would take smaller ones; x86-64
