@@ -509,6 +509,102 @@ START_TEST(what_has_no_room_is_refused_with_what_is_free)
 }
 END_TEST
 
+/* Services s<from> to s<to>, each with one backend or, in the last one, with several. */
+static char *many(unsigned int from, unsigned int to, unsigned int first, unsigned int backends)
+{
+	struct text text = {};
+
+	for (unsigned int i = from; i <= to; i++) {
+		text_add(&text,
+			 " - {name: s%u, address: 203.0.113.%u, port: 1, table-size: 251, "
+			 "backends: [",
+			 i, i);
+		for (unsigned int b = 0; b < (i == to ? backends : 1); b++)
+			text_add(&text, "%s{address: 10.0.1.%u}", b ? ", " : "", first + b);
+		text_add(&text, "]}\n");
+	}
+	return text.data;
+}
+
+START_TEST(services_and_backends_without_room_are_refused_with_what_becomes_free)
+{
+	static const struct {
+		unsigned int from, to, first, backends;
+		const char *field, *said;
+	} changed[] = {
+		{2, 9, 1, 1, "limits.services", "none is left for service s9; 1 become free"},
+		{1, 8, 41, 33, "limits.backends", "none is left for backend 10.0.1.41"},
+	};
+	char *full = many(1, 8, 1, 33), *before, *after;
+
+	start();
+	fake_apply(&host, full, false, 0); /* 8 services, 40 backends */
+	before = image();
+	for (size_t i = 0; i < ARRAY_SIZE(changed); i++) {
+		char *services =
+			many(changed[i].from, changed[i].to, changed[i].first, changed[i].backends);
+		struct problems p = {};
+
+		ck_assert_int_eq(
+			engine_apply(host.engine, fake_config(services), true, 0, NULL, &p),
+			-ENOSPC);
+		ck_assert_uint_eq(p.count, 1);
+		ck_assert_str_eq(p.list[0].field, changed[i].field);
+		ck_assert_msg(strstr(p.list[0].expected, changed[i].said), "%s",
+			      p.list[0].expected);
+		problems_free(&p);
+		free(services);
+	}
+	after = image();
+	fake_compare(before, after);
+	/* As the message says: remove first, then add. */
+	free(full);
+	full = many(2, 8, 1, 1);
+	fake_apply(&host, full, false, 0);
+	free(full);
+	full = many(2, 9, 1, 33);
+	fake_apply(&host, full, false, 0);
+	free(full);
+	free(before);
+	free(after);
+	fake_host_free(&host);
+}
+END_TEST
+
+START_TEST(fresh_maps_get_the_revision_of_the_same_configuration)
+{
+	start();
+	fake_apply(&host, DNS, false, 0);
+	fake_free(host.fake);
+	host.fake = fake_new(&fake_limits); /* as after a reboot */
+	fake_host_start(&host);
+	fake_apply(&host, DNS, false, 0);
+	ck_assert_uint_eq(place_of("dns", "10.0.1.11").slots, 129);
+	ck_assert_uint_eq(engine_revision(host.engine), 1);
+	ck_assert_uint_eq(host.fake->meta.revision, 1);
+	fake_host_free(&host);
+}
+END_TEST
+
+START_TEST(a_weight_out_of_range_is_refused)
+{
+	struct override override = {.has_weight = true, .weight = 1001};
+	struct addr address = fake_address("10.0.1.11");
+	struct problems p = {};
+
+	start();
+	fake_apply(&host, DNS, false, 0);
+	ck_assert_int_eq(engine_override(host.engine, "dns", &address, &override, true, 0, &p),
+			 -EINVAL);
+	ck_assert_str_eq(p.list[0].value, "1001");
+	problems_free(&p);
+	override.weight = 1000;
+	ck_assert_int_eq(engine_override(host.engine, "dns", &address, &override, true, 0, &p), 0);
+	ck_assert_uint_eq(place_of("dns", "10.0.1.11").slots, 257);
+	fake_host_free(&host);
+}
+END_TEST
+
 static struct engine_flow flow_to(const char *source, const char *destination, uint16_t port,
 				  uint8_t protocol)
 {
@@ -604,5 +700,7 @@ RUN_TESTS("core_engine", a_first_configuration_is_put_in_force,
 	  a_change_that_cannot_be_stored_is_not_made,
 	  a_change_that_fails_is_taken_back_and_the_former_state_stored_again,
 	  a_way_that_could_not_be_put_in_force_is_tried_again_by_the_tick,
-	  what_has_no_room_is_refused_with_what_is_free, a_flow_is_looked_up_as_a_packet_would_be,
-	  a_plan_changes_nothing)
+	  what_has_no_room_is_refused_with_what_is_free,
+	  services_and_backends_without_room_are_refused_with_what_becomes_free,
+	  fresh_maps_get_the_revision_of_the_same_configuration, a_weight_out_of_range_is_refused,
+	  a_flow_is_looked_up_as_a_packet_would_be, a_plan_changes_nothing)

@@ -13,6 +13,7 @@
 #include "base/problem.h"
 #include "core/apply.h"
 #include "core/engine_state.h"
+#include "core/maglev.h"
 
 #define TICK_MS 1000
 
@@ -224,8 +225,10 @@ static int put_in_force(struct engine *engine, struct engine_change *change, boo
 		err = run_plan(engine, change->plan, p);
 	else
 		err = store_and_run(engine, change, engine->revision + 1, p);
-	if (!err && !same)
-		engine->options.ops->set_revision(engine->options.dataplane, ++engine->revision);
+	if (!err) {
+		engine->revision += !same;
+		engine->options.ops->set_revision(engine->options.dataplane, engine->revision);
+	}
 	if (!err && out)
 		*out = forecast;
 	else
@@ -265,8 +268,9 @@ int engine_apply(struct engine *engine, struct config *config, bool force, uint6
 
 /* ---- an override ----------------------------------------------------------------------------- */
 
-static int find_backend(const struct engine *engine, const char *service,
-			const struct addr *backend, struct problems *p)
+static int check_override(const struct engine *engine, const char *service,
+			  const struct addr *backend, const struct override *override,
+			  struct problems *p)
 {
 	const struct model_service *found = model_find_service(engine->model, service);
 	char text[ADDR_TEXT_SIZE];
@@ -275,6 +279,11 @@ static int find_backend(const struct engine *engine, const char *service,
 		return problems_add(
 			p, -ENOENT, "service", service,
 			"there is no such service; `sluicectl service list` names them");
+	if (override->has_weight && override->weight > MAGLEV_WEIGHT_MAX) {
+		snprintf(text, sizeof(text), "%u", override->weight);
+		return problems_add(p, -EINVAL, "weight", text, "a weight is a number from 0 to %u",
+				    MAGLEV_WEIGHT_MAX);
+	}
 	if (!model_find_backend(found, backend))
 		return problems_add(
 			p, -ENOENT, "backend", addr_format(backend, text),
@@ -290,7 +299,7 @@ int engine_override(struct engine *engine, const char *service, const struct add
 	struct overrides overrides;
 	struct engine_change change = {};
 	char *unsafe = NULL;
-	int err = find_backend(engine, service, backend, p);
+	int err = check_override(engine, service, backend, override, p);
 
 	(void)now_ms;
 	if (err)

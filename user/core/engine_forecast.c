@@ -87,17 +87,23 @@ static void check_emptied(const struct model *old, const struct model *new, stru
 	}
 }
 
-/* The size of a live table is what the maps say, also when the former configuration is unknown. */
-static void check_sizes(const struct ids *ids, const struct model *new, struct text *text)
+/*
+ * The size of a live table is what the maps say, also when the former configuration is unknown. A size that the
+ * configuration in force has already is no change: the maps are still on their way there.
+ */
+static void check_sizes(const struct engine *engine, const struct model *new, struct text *text)
 {
 	for (size_t i = 0; i < new->service_count; i++) {
-		uint32_t size = new->services[i].config->table_size;
-		const struct ids_service *live = ids_find_service(ids, new->services[i].name);
+		const struct config_service *is = new->services[i].config, *was = NULL;
+		const struct ids_service *live = ids_find_service(&engine->ids, is->name);
 
-		if (live && live->slots != size)
+		if (engine->config)
+			was = config_find_service(engine->config, is->name);
+		if (live && live->slots != is->table_size &&
+		    (!was || was->table_size != is->table_size))
 			say(text, live->name,
 			    "would change its table-size from %u to %u, which moves its flows",
-			    live->slots, size);
+			    live->slots, is->table_size);
 	}
 }
 
@@ -133,7 +139,7 @@ char *change_unsafe(const struct engine *engine, const struct engine_change *cha
 		check_modes(engine->config, change->config, &text);
 		model_free(now);
 	}
-	check_sizes(&engine->ids, change->model, &text);
+	check_sizes(engine, change->model, &text);
 	return text.data;
 }
 

@@ -18,8 +18,6 @@
 #include "base/mem.h"
 #include "core/maglev.h"
 
-#define WEIGHT_MAX 1000
-
 /* A member's walk through the slots. */
 struct walk {
 	uint32_t next, skip;
@@ -44,7 +42,7 @@ static bool is_prime(uint32_t n)
 static bool are_valid(const struct maglev_member *members, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (members[i].weight > WEIGHT_MAX ||
+		if (members[i].weight > MAGLEV_WEIGHT_MAX ||
 		    (i && addr_compare(&members[i - 1].address, &members[i].address) >= 0))
 			return false;
 	return count <= SL_BACKEND_MAX;

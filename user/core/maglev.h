@@ -22,12 +22,13 @@
 
 #include "base/addr.h"
 
-#define MAGLEV_KEY_SIZE 32
-#define MAGLEV_NONE	0xffff /* a slot of a table in which nobody has weight */
+#define MAGLEV_KEY_SIZE	  32
+#define MAGLEV_WEIGHT_MAX 1000
+#define MAGLEV_NONE	  0xffff /* a slot of a table in which nobody has weight */
 
 struct maglev_member {
 	struct addr address; /* members are sorted by addr_compare(), each address once */
-	uint32_t weight;     /* 0-1000 */
+	uint32_t weight;     /* 0 to MAGLEV_WEIGHT_MAX */
 };
 
 /*
