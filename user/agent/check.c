@@ -42,12 +42,15 @@ static void print_answer(const struct options *options, const struct config *con
 			fprintf(stderr, "warning: %s\n", line);
 			free(line);
 		}
-		printf("%s: valid: %llu services, %llu backends; %llu of %llu slots needed",
-		       check.file, (unsigned long long)check.services,
-		       (unsigned long long)check.backends, (unsigned long long)check.slots_needed,
+		/* As sluicectl prints this document. */
+		printf("%s: ok: %llu services, %llu backends, %llu interfaces\n", check.file,
+		       (unsigned long long)check.services, (unsigned long long)check.backends,
+		       (unsigned long long)check.interfaces);
+		printf("Maglev slots: %llu needed, %llu available",
+		       (unsigned long long)check.slots_needed,
 		       (unsigned long long)check.slots_available);
 		if (check.largest_table_size)
-			printf("; every table-size could be %llu",
+			printf("; the largest table-size that fits is %llu",
 			       (unsigned long long)check.largest_table_size);
 		printf("\n");
 	}
