@@ -1,37 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sluicectl against a scripted agent: each file tests/cli/NAME.case is a command line, what the agent does, and
- * the complete output. Lines of a case, up to the first "--- ":
- *
- *	run ARGUMENT...		the command line; DIR is a directory of this case
- *	agent none | stale | denied
- *				no socket; nobody listens at it; it may not be opened; else one that plays:
- *	answer DOCUMENT		reads a line and answers with this one
- *	nonsense TEXT		likewise, with what is no document
- *	cut TEXT		reads a line, answers with half a line and hangs up
- *	silent			reads a line and says nothing
- *	interrupt		sends SIGINT when the last answer was read
- *	sluiced EXITCODE [DOCUMENT]
- *				a program sluiced is in PATH, which prints its arguments and the configuration on
- *				standard error, and the document on standard output
- *	request DOCUMENT	what the agent must have been sent
- *	exit CODE
- *
- * then the sections "--- input" (standard input, and the file DIR/in.yaml), "--- stdout" and "--- stderr".
- * CLI_RECORD=1 in the environment writes exit, request and both outputs into the cases as they are now. Where the
- * agent answers one document, the case is run again with -j: that must print the document, and exit alike.
+ * sluicectl against a scripted agent (support/scripted_agent.h): each file tests/cli/NAME.case is a command line, what
+ * the agent does, and the complete output. CLI_RECORD=1 in the environment writes exit, request and both outputs into
+ * the cases as they are now. Where the agent answers one document, the case is run again with -j: that must print
+ * the document, and exit alike.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
-#include <poll.h>
 #include <pty.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -39,204 +17,13 @@
 #include "base/problem.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "unit/support/scripted_agent.h"
 #include "unit/unit.h"
 
-#define STEPS_MAX   8
-#define WORDS_MAX   24
-#define OUTPUT_MAX  (1 << 20)
-#define PATIENCE_MS 30000
-#define NOBODY	    65534
-
-enum step_kind { STEP_ANSWER, STEP_NONSENSE, STEP_CUT, STEP_SILENT, STEP_INTERRUPT };
-
-struct step {
-	enum step_kind kind;
-	const char *text;
-};
-
-struct test_case {
-	char *content;	   /* the whole file, cut into lines */
-	const char *agent; /* NULL: plays the steps */
-	const char *run, *sluiced, *request;
-	struct step steps[STEPS_MAX];
-	size_t step_count;
-	int exit_code;
-	const char *input, *expected_stdout, *expected_stderr;
-};
-
-struct outcome {
-	int exit_code;
-	char *output, *errors, *request;
-};
+#define WORDS_MAX 24
+#define NOBODY	  65534
 
 static char directory[64];
-
-/* ---- reading a case -------------------------------------------------------------------------------------- */
-
-static const char *rest_of(const char *line, const char *word)
-{
-	size_t length = strlen(word);
-
-	if (strncmp(line, word, length) || (line[length] != ' ' && line[length] != '\0'))
-		return NULL;
-	return line + length + (line[length] == ' ');
-}
-
-static void read_line_of_case(struct test_case *test, const char *line)
-{
-	static const struct {
-		const char *word;
-		enum step_kind kind;
-	} steps[] = {{"answer", STEP_ANSWER},
-		     {"nonsense", STEP_NONSENSE},
-		     {"cut", STEP_CUT},
-		     {"silent", STEP_SILENT},
-		     {"interrupt", STEP_INTERRUPT}};
-	const struct {
-		const char *word;
-		const char **at;
-	} words[] = {{"run", &test->run},
-		     {"agent", &test->agent},
-		     {"sluiced", &test->sluiced},
-		     {"request", &test->request}};
-	const char *rest;
-
-	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
-		if ((rest = rest_of(line, steps[i].word)))
-			test->steps[test->step_count++] = (struct step){steps[i].kind, rest};
-	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-		if ((rest = rest_of(line, words[i].word)))
-			*words[i].at = rest;
-	if ((rest = rest_of(line, "exit")))
-		test->exit_code = atoi(rest);
-}
-
-/* Cuts the content in place: sections end where the next one begins. */
-static void read_case(const char *path, struct test_case *test)
-{
-	const struct {
-		const char *mark;
-		const char **at;
-	} sections[] = {{"--- input\n", &test->input},
-			{"--- stdout\n", &test->expected_stdout},
-			{"--- stderr\n", &test->expected_stderr}};
-	size_t length;
-	char *line, *next, *marks[ARRAY_SIZE(sections)];
-
-	memset(test, 0, sizeof(*test));
-	ck_assert_int_eq(file_read(path, OUTPUT_MAX, &test->content, &length, NULL), 0);
-	for (size_t i = 0; i < ARRAY_SIZE(sections); i++) {
-		marks[i] = strstr(test->content, sections[i].mark);
-		*sections[i].at = marks[i] ? marks[i] + strlen(sections[i].mark) : "";
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(sections); i++)
-		if (marks[i])
-			*marks[i] = '\0';
-	for (line = test->content; *line; line = next) {
-		next = line + strcspn(line, "\n");
-		if (*next)
-			*next++ = '\0';
-		read_line_of_case(test, line);
-	}
-	ck_assert_msg(test->run, "%s: has no line 'run'", path);
-}
-
-/* ---- the agent ---------------------------------------------------------------------------------------------- */
-
-static int listen_at(const char *path, mode_t mode)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	strcpy(address.sun_path, path);
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	ck_assert_int_eq(chmod(path, mode), 0);
-	ck_assert_int_eq(listen(fd, 1), 0);
-	return fd;
-}
-
-static void send_text(int fd, const char *text)
-{
-	size_t left = strlen(text);
-
-	while (left) {
-		ssize_t sent = send(fd, text, left, MSG_NOSIGNAL);
-
-		ck_assert_int_gt(sent, 0);
-		text += sent;
-		left -= sent;
-	}
-}
-
-/* Reads one request; NULL when the client has gone. */
-static char *receive_request(int fd)
-{
-	struct text line = {};
-	char byte;
-
-	while (recv(fd, &byte, 1, 0) == 1) {
-		if (byte == '\n')
-			return line.data;
-		text_add_bytes(&line, &byte, 1);
-	}
-	text_free(&line);
-	return NULL;
-}
-
-static void play(const struct test_case *test, int fd, pid_t client, struct outcome *outcome)
-{
-	for (size_t i = 0; i < test->step_count; i++) {
-		const struct step *step = &test->steps[i];
-		char *request;
-
-		if (step->kind == STEP_INTERRUPT) {
-			usleep(300000); /* until the answer is printed */
-			kill(client, SIGINT);
-			continue;
-		}
-		request = receive_request(fd);
-		if (!request)
-			return;
-		free(outcome->request);
-		outcome->request = request;
-		if (step->kind == STEP_SILENT)
-			receive_request(fd); /* NULL: it gave up */
-		else
-			send_text(fd, step->text);
-		if (step->kind == STEP_CUT)
-			return;
-		if (step->kind == STEP_ANSWER || step->kind == STEP_NONSENSE)
-			send_text(fd, "\n");
-	}
-}
-
-static int wait_for(pid_t client)
-{
-	int status;
-
-	ck_assert_int_eq(waitpid(client, &status, 0), client);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-/* Plays the agent until the client has ended. */
-static void serve(const struct test_case *test, int listener, pid_t client, struct outcome *outcome)
-{
-	struct pollfd ready = {.fd = listener, .events = POLLIN};
-	siginfo_t ended = {};
-
-	while (!ended.si_pid) {
-		if (listener >= 0 && poll(&ready, 1, 10) > 0) {
-			int fd = accept(listener, NULL, NULL);
-
-			play(test, fd, client, outcome);
-			close(fd);
-		} else if (listener < 0) {
-			usleep(2000);
-		}
-		ck_assert_int_eq(waitid(P_PID, client, &ended, WEXITED | WNOHANG | WNOWAIT), 0);
-	}
-	outcome->exit_code = wait_for(client);
-}
 
 /* ---- the client --------------------------------------------------------------------------------------------- */
 
@@ -333,7 +120,7 @@ static char *take_file(const char *name)
 	char *path = in_directory(name), *content;
 	size_t length;
 
-	ck_assert_int_eq(file_read(path, OUTPUT_MAX, &content, &length, NULL), 0);
+	ck_assert_int_eq(file_read(path, CASE_MAX, &content, &length, NULL), 0);
 	hide_directory(&content);
 	unlink(path);
 	free(path);
@@ -365,12 +152,12 @@ static void run_case(const struct test_case *test, bool json, struct outcome *ou
 	if (test->sluiced)
 		make_sluiced(test);
 	if (strcmp(agent, "none"))
-		listener = listen_at(path, strcmp(agent, "denied") ? 0666 : 0);
+		listener = agent_listen(path, strcmp(agent, "denied") ? 0666 : 0);
 	if (strcmp(agent, "stale") == 0) {
 		close(listener);
 		listener = -1;
 	}
-	serve(test, listener, start_client(test, json), outcome);
+	agent_serve(test, listener, start_client(test, json), outcome);
 	if (listener >= 0)
 		close(listener);
 	unlink(path);
@@ -485,7 +272,7 @@ START_TEST(every_command_prints_what_its_case_says_and_the_document_with_j)
 		struct test_case test;
 		struct outcome outcome;
 
-		read_case(found.gl_pathv[i], &test);
+		case_read(found.gl_pathv[i], &test);
 		run_case(&test, false, &outcome);
 		if (getenv("CLI_RECORD"))
 			record(found.gl_pathv[i], &test, &outcome);
@@ -516,7 +303,7 @@ static char *run_on_terminal(bool no_color)
 	struct outcome outcome = {};
 	struct text seen = {};
 	char *path = in_directory("sock"), buffer[4096];
-	int listener = listen_at(path, 0600), terminal;
+	int listener = agent_listen(path, 0600), terminal;
 	pid_t client = forkpty(&terminal, NULL, NULL, NULL);
 	ssize_t got;
 
@@ -525,7 +312,7 @@ static char *run_on_terminal(bool no_color)
 			setenv("NO_COLOR", "1", 1);
 		run_client("status", false);
 	}
-	serve(&test, listener, client, &outcome);
+	agent_serve(&test, listener, client, &outcome);
 	text_add_bytes(&seen, "", 0);
 	while ((got = read(terminal, buffer, sizeof(buffer))) > 0)
 		text_add_bytes(&seen, buffer, got);
@@ -564,7 +351,7 @@ START_TEST(an_output_that_cannot_be_written_is_a_failure)
 		redirect(STDERR_FILENO, "/dev/null", O_WRONLY);
 		run_client("key new", false);
 	}
-	ck_assert_int_eq(wait_for(client), WIRE_FAILED);
+	ck_assert_int_eq(agent_wait_for(client), WIRE_FAILED);
 	rmdir(directory);
 }
 END_TEST

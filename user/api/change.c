@@ -6,8 +6,7 @@
 
 #include "api/requests.h"
 #include "base/mem.h"
-
-#define WEIGHT_MAX 1000 /* DESIGN section 5 */
+#include "core/maglev.h"
 
 /* What each errno of a change is to an operator; all others have failed. */
 static enum wire_code code_of(int err)
@@ -339,12 +338,12 @@ enum wire_code answer_backend_disable(struct request *request)
 
 enum wire_code answer_backend_weight(struct request *request)
 {
-	if (request->arguments->weight > WEIGHT_MAX) {
-		char *value = mem_format("%llu", (unsigned long long)request->arguments->weight);
-
-		problems_add(&request->errors, -ERANGE, "weight", value, "expected 0 to %d",
-			     WEIGHT_MAX);
-		free(value);
+	/* Before it is made narrower. */
+	if (request->arguments->weight > MAGLEV_WEIGHT_MAX) {
+		problems_add(&request->errors, -ERANGE, "weight",
+			     arena_format(request->arena, "%llu",
+					  (unsigned long long)request->arguments->weight),
+			     "expected 0 to %u", MAGLEV_WEIGHT_MAX);
 		return WIRE_USAGE;
 	}
 	return override_backend(request, edit_weight);

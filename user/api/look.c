@@ -36,7 +36,8 @@ static void count_service(const struct request *request, const char *service,
 
 	memset(out, 0, SL_COUNTERS_PER_LINE * sizeof(*out));
 	if (placed)
-		dataplane_count_service(engine_view(request->api->engine), place.counters_line, out);
+		dataplane_count_service(engine_view(request->api->engine), place.counters_line,
+					out);
 }
 
 /* Also gives the number of slots that name the backend. */

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "unit/support/asked_api.h"
+
+struct asked_api asked;
+
+const struct api_client asked_root = {.uid = 0, .may_change = true};
+const struct api_client asked_reader = {.uid = 1000, .may_change = false};
+
+static uint64_t agent_now(void *self)
+{
+	(void)self;
+	return 65000;
+}
+
+static size_t agent_interfaces(void *self, struct api_interface *out, size_t max)
+{
+	(void)self;
+	ck_assert_uint_le(asked.agent.interface_count, max);
+	memcpy(out, asked.agent.interfaces, asked.agent.interface_count * sizeof(*out));
+	return asked.agent.interface_count;
+}
+
+static int agent_apply(void *self, struct config *config, bool force, struct engine_forecast *out,
+		       struct problems *p)
+{
+	(void)self;
+	return engine_apply(asked.host.engine, config, force, 65000, out, p);
+}
+
+static int agent_down(void *self, struct problems *p)
+{
+	(void)self;
+	asked.agent.downs++;
+	return asked.agent.fails ? problems_add(p, -EIO, "eth0", NULL, "cannot be detached") : 0;
+}
+
+static void agent_log(void *self, const char *sentence)
+{
+	(void)self;
+	free(asked.agent.logged);
+	asked.agent.logged = mem_string(sentence);
+}
+
+void asked_start(void)
+{
+	fake_host_init(&asked.host, &fake_limits);
+	fake_host_start(&asked.host);
+	asked.api = (struct api){
+		.engine = asked.host.engine,
+		.host = {NULL, agent_now, agent_interfaces, agent_apply, agent_down, agent_log},
+		.started_at_ms = 5000,
+	};
+}
+
+void asked_stop(void)
+{
+	fake_host_free(&asked.host);
+	free(asked.agent.logged);
+}
+
+/* ---- asking ---------------------------------------------------------------------------------------------- */
+
+struct wire_reply ask_line(const struct api_client *client, const char *line)
+{
+	char *answer = api_answer(&asked.api, client, line, strlen(line));
+	struct wire_reply reply = {};
+	struct problems p = {};
+
+	ck_assert_msg(!wire_decode_reply(answer, strlen(answer), &reply, &p), "%s", answer);
+	free(answer);
+	return reply;
+}
+
+struct wire_reply ask_as(const struct api_client *client, enum wire_command command,
+			 struct wire_arguments arguments)
+{
+	char *line = wire_encode_request(command, &arguments);
+	struct wire_reply reply = ask_line(client, line);
+
+	free(line);
+	return reply;
+}
+
+struct wire_reply ask(enum wire_command command, struct wire_arguments arguments)
+{
+	return ask_as(&asked_root, command, arguments);
+}
+
+struct wire_arguments file_of(const char *text)
+{
+	return (struct wire_arguments){
+		.file = "a.yaml", .text = text, .given = WIRE_BIT(file) | WIRE_BIT(text)};
+}
+
+struct wire_arguments backend_of(const char *service, const char *address)
+{
+	return (struct wire_arguments){
+		.service = service,
+		.address = address,
+		.given = WIRE_BIT(service) | WIRE_BIT(address),
+	};
+}
+
+void expect_kind(const struct wire_reply *reply, enum wire_kind kind)
+{
+	ck_assert_msg(reply->kind == kind, "got %s: %s", wire_kind_name(reply->kind),
+		      reply->errors.count ? reply->errors.list[0].expected : "");
+}
+
+void expect_error(struct wire_reply reply, enum wire_code code, const char *complaint)
+{
+	struct problems p = {};
+	char *text;
+
+	expect_kind(&reply, WIRE_KIND_error);
+	wire_problems_to(reply.errors.list, reply.errors.count, &p);
+	text = problem_text(&p.list[0]);
+	ck_assert_msg(strstr(text, complaint), "%s", text);
+	ck_assert_msg(reply.code == code, "code %d: %s", reply.code, text);
+	free(text);
+	problems_free(&p);
+	wire_reply_free(&reply);
+}
+
+void ask_apply(const char *text)
+{
+	struct wire_reply reply = ask(WIRE_COMMAND_apply, file_of(text));
+
+	expect_kind(&reply, WIRE_KIND_plan);
+	ck_assert(reply.plan->applied);
+	wire_reply_free(&reply);
+}

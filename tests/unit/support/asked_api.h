@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Asking the api as a client does, over the real engine with its maps in plain memory, and an agent that notes what
+ * it is told.
+ */
+#ifndef TESTS_ASKED_API_H
+#define TESTS_ASKED_API_H
+
+#include "api/requests.h"
+#include "unit/support/fake_host.h"
+
+/* Two services: web (one of three backends drained) and dns (one backend). */
+#define API_TEXT                                                                               \
+	FAKE_HEAD "services:\n"                                                                \
+		  " - name: web\n   address: [203.0.113.10, '2001:db8::10']\n   port: 443\n"   \
+		  "   table-size: 251\n   backends: [{address: 10.0.1.11}, {address: "         \
+		  "10.0.1.12}, {address: 10.0.1.13, state: drain}]\n"                          \
+		  " - name: dns\n   address: 203.0.113.53\n   port: 53\n   protocol: udp\n   " \
+		  "table-size: 251\n"                                                          \
+		  "   backends: [{address: 10.0.1.21}]\n"
+
+struct asked_agent {
+	struct api_interface interfaces[2];
+	size_t interface_count;
+	bool fails;
+	unsigned int downs;
+	char *logged;
+};
+
+struct asked_api {
+	struct fake_host host;
+	struct asked_agent agent;
+	struct api api;
+};
+extern struct asked_api asked;
+
+extern const struct api_client asked_root, asked_reader; /* may change; may not */
+
+void asked_start(void);
+void asked_stop(void);
+
+/* Each gives a reply, which the caller frees; an answer that is no document fails the test. */
+struct wire_reply ask_line(const struct api_client *client, const char *line);
+struct wire_reply ask_as(const struct api_client *client, enum wire_command command,
+			 struct wire_arguments arguments);
+struct wire_reply ask(enum wire_command command, struct wire_arguments arguments); /* as root */
+
+#define NOTHING ((struct wire_arguments){})
+struct wire_arguments file_of(const char *text); /* named a.yaml */
+struct wire_arguments backend_of(const char *service, const char *address);
+
+void expect_kind(const struct wire_reply *reply, enum wire_kind kind);
+/* That the first error says this, and the code; and frees the reply. */
+void expect_error(struct wire_reply reply, enum wire_code code, const char *complaint);
+
+/* Applies a configuration, which must do. */
+void ask_apply(const char *text);
+
+#endif
