@@ -266,14 +266,6 @@ static void put_in_place(size_t change)
 	host.way[changes[change].lost] = NET_WAY_FAILED;
 }
 
-static char *image(void)
-{
-	struct text text = {};
-
-	fake_image(host.fake, &text);
-	return text.data;
-}
-
 START_TEST(a_failure_at_any_operation_leaves_what_packets_see_as_it_was)
 {
 	for (unsigned int fail = 1;; fail++) {
@@ -283,7 +275,7 @@ START_TEST(a_failure_at_any_operation_leaves_what_packets_see_as_it_was)
 		int err;
 
 		put_in_place(_i);
-		before = image();
+		before = fake_host_image(&host);
 		w = weigh(changes[_i].to);
 		ck_assert_uint_gt(w.plan->count, 2);
 		host.fake->fail_at = host.fake->calls + fail;
@@ -294,7 +286,7 @@ START_TEST(a_failure_at_any_operation_leaves_what_packets_see_as_it_was)
 			ck_assert_int_eq(err, -EIO);
 			ck_assert_uint_eq(p.count, 1);
 			ck_assert_str_eq(p.list[0].value, w.plan->list[fail - 1].text);
-			after = image();
+			after = fake_host_image(&host);
 			fake_compare(before, after);
 			free(after);
 		}

@@ -253,14 +253,6 @@ static void check_all(void)
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
-static char *image(void)
-{
-	struct text text = {};
-
-	fake_image(host.fake, &text);
-	return text.data;
-}
-
 /*
  * Every third step meets a failure, every second of these one that is followed by others, so that
  * undoing fails as well. After a single one packets see what they saw; in any case the tick mends
@@ -286,7 +278,7 @@ static void disarm(int err, const char *before)
 		seen.stuck += lasted;
 	}
 	if (err && !lasted) {
-		char *after = image();
+		char *after = fake_host_image(&host);
 
 		fake_compare(before, after);
 		free(after);
@@ -299,7 +291,7 @@ static void step_apply(void)
 {
 	struct engine_forecast forecast = {};
 	struct problems p = {};
-	char *before = image();
+	char *before = fake_host_image(&host);
 	bool force = pick(2);
 	int err;
 
@@ -334,7 +326,7 @@ static void step_override(void)
 
 	if (!config)
 		return;
-	before = image();
+	before = fake_host_image(&host);
 	service = &config->services[pick(config->service_count)];
 	arm();
 	err = engine_override(host.engine, service->name,
@@ -349,7 +341,7 @@ static void step_override(void)
 static void step_ways(void)
 {
 	struct problems p = {};
-	char *before = image();
+	char *before = fake_host_image(&host);
 	int err;
 
 	for (unsigned int i = 1; i <= BACKENDS; i++) {
@@ -368,10 +360,10 @@ static void step_ways(void)
 static void step_restart(void)
 {
 	struct problems p = {};
-	char *before = image(), *after;
+	char *before = fake_host_image(&host), *after;
 
 	fake_host_start(&host);
-	after = image();
+	after = fake_host_image(&host);
 	fake_compare(before, after);
 	if (engine_config(host.engine))
 		ck_assert_int_eq(engine_refresh_ways(host.engine, 0, &p), 0);

@@ -130,3 +130,35 @@ void fake_apply(struct fake_host *host, const char *services, bool force, int ex
 	ck_assert_int_eq(err != 0, p.count != 0);
 	problems_free(&p);
 }
+
+int fake_override_state(struct fake_host *host, const char *service, const char *backend,
+			enum config_state state, bool force)
+{
+	struct override override = {.has_state = true, .state = state};
+	struct addr address = fake_address(backend);
+	struct problems p = {};
+	int err = engine_override(host->engine, service, &address, &override, force, 0, &p);
+
+	ck_assert_int_eq(err != 0, p.count != 0);
+	problems_free(&p);
+	return err;
+}
+
+struct engine_backend_place fake_place(struct fake_host *host, const char *service,
+				       const char *backend)
+{
+	struct engine_backend_place place;
+	struct addr address = fake_address(backend);
+
+	ck_assert_msg(engine_backend_place(host->engine, service, &address, &place), "%s of %s",
+		      backend, service);
+	return place;
+}
+
+char *fake_host_image(const struct fake_host *host)
+{
+	struct text text = {};
+
+	fake_image(host->fake, &text);
+	return text.data;
+}

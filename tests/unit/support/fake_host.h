@@ -16,6 +16,16 @@
 	"version: 1\ninterfaces: [{device: eth0}, {device: eth1}]\n" FAKE_LIMITS \
 	"defaults: {tracking: never}\n"
 
+/* Two services: 10.0.1.11 and .12 are in both, with 251 and 257 slots. */
+#define FAKE_WEB                                                                              \
+	" - name: web\n   address: 203.0.113.10\n   port: [80, 443]\n   table-size: 251\n   " \
+	"backends: "                                                                          \
+	"[{address: 10.0.1.11}, {address: 10.0.1.12, weight: 2}, {address: '2001:db8:1::13'}]\n"
+#define FAKE_DNS                                                                                \
+	" - name: dns\n   address: '2001:db8:53::1'\n   port: 53\n   protocol: [tcp, udp]\n   " \
+	"table-size: 257\n"                                                                     \
+	"   backends: [{address: 10.0.1.11}, {address: 10.0.1.12}]\n"
+
 struct fake_host {
 	struct fake *fake;
 	struct key key;
@@ -47,6 +57,15 @@ struct config *fake_config_text(const char *text);
 
 /* engine_apply() of fake_config(); problems are printed if `expected` is another result. */
 void fake_apply(struct fake_host *host, const char *services, bool force, int expected);
+
+/* engine_override() of a backend's state. */
+int fake_override_state(struct fake_host *host, const char *service, const char *backend,
+			enum config_state state, bool force);
+
+/* Where a backend is, which must be somewhere. */
+struct engine_backend_place fake_place(struct fake_host *host, const char *service,
+				       const char *backend);
+char *fake_host_image(const struct fake_host *host); /* fake_image() */
 
 void fake_nexthop(void *self, const struct addr *address, struct net_nexthop *out);
 struct addr fake_address(const char *text);
