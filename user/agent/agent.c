@@ -6,8 +6,6 @@
 
 #include "agent/agent.h"
 #include "agent/keys.h"
-#include "agent/privileges.h"
-#include "agent/start.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -57,6 +55,11 @@ static int host_store(void *self, const struct config *config, const struct over
 	return 0;
 }
 
+struct engine_host agent_engine_host(struct agent *agent)
+{
+	return (struct engine_host){agent, host_nexthop, host_store};
+}
+
 /* ---- changes ---------------------------------------------------------------------------------------- */
 
 static void log_and_free(enum log_level level, struct problems *p)
@@ -90,9 +93,8 @@ static int check_same_key(struct agent *agent, const struct config *config, stru
 	return err;
 }
 
-/* The engine's part, between the interfaces that come and those that go. */
-static int apply_between(struct agent *agent, struct config *config, bool force,
-			 struct engine_forecast *out, struct problems *p)
+int agent_apply_between(struct agent *agent, struct config *config, bool force,
+			struct engine_forecast *out, struct problems *p)
 {
 	struct problems warnings = {}, undone = {};
 	struct interfaces next;
@@ -119,6 +121,14 @@ static int apply_between(struct agent *agent, struct config *config, bool force,
 	return err;
 }
 
+int agent_store_loaded(struct agent *agent, struct problems *p)
+{
+	if (!agent->loading || memcmp(agent->loading, agent->state.loaded, STATE_HASH_SIZE) == 0)
+		return 0;
+	return host_store(agent, engine_config(agent->engine), engine_overrides(agent->engine),
+			  engine_revision(agent->engine), p);
+}
+
 int agent_apply(struct agent *agent, struct config *config, bool force, struct engine_forecast *out,
 		struct problems *p)
 {
@@ -129,7 +139,7 @@ int agent_apply(struct agent *agent, struct config *config, bool force, struct e
 		config_free(config);
 		return err;
 	}
-	err = apply_between(agent, config, force, out, p);
+	err = agent_apply_between(agent, config, force, out, p);
 	if (err)
 		return err;
 	config = NULL;
@@ -209,177 +219,7 @@ char *agent_summary(const struct agent *agent)
 	return summary.data;
 }
 
-/* ---- start and end ----------------------------------------------------------------------------------- */
-
-/* Reads the configuration to start with; *hash is the file's if it was taken from there. */
-static int choose_config(struct agent *agent, struct config **out, bool *from_file,
-			 uint8_t hash[STATE_HASH_SIZE], struct problems *p)
-{
-	const char *file = agent->options.config;
-	enum start_reason reason;
-	char *text = NULL;
-	size_t length = 0;
-	int err = 0;
-
-	if (access(file, F_OK) == 0 || errno != ENOENT || !agent->state.text)
-		err = file_read(file, AGENT_CONFIG_MAX, &text, &length, p);
-	if (!err)
-		err = start_choose(text, length, &agent->state, &reason);
-	if (err)
-		return err;
-	agent->source = start_sentence(reason, file, &agent->state);
-	*from_file = start_takes_file(reason);
-	if (*from_file) {
-		state_hash(text, length, hash);
-		err = config_read(file, text, length, out, p);
-	} else {
-		err = config_read(agent->state.name, agent->state.text, agent->state.text_length,
-				  out, p);
-	}
-	agent->is_config_refused = err != 0;
-	if (err && !*from_file)
-		problems_add(
-			p, err, "state-dir", agent->options.state_dir,
-			"holds this configuration (%s); change %s to have that one taken instead",
-			agent->source, file);
-	free(text);
-	return err;
-}
-
-static int open_dataplane(struct agent *agent, const struct config *config, struct problems *p)
-{
-	struct dataplane_options options = {
-		.pin_dir = agent->options.pin_dir,
-		.limits =
-			{
-				.services = config->limits.services,
-				.listeners = config->limits.listeners,
-				.backends = config->limits.backends,
-				.flows = config->limits.flows,
-				.slots = config->limits.slots,
-			},
-		.key = agent->key.hash,
-		.redirect = config->interface_count > 1,
-	};
-
-	memcpy(options.key_id, agent->key.id, sizeof(options.key_id));
-	return dataplane_open(&options, &agent->dp, p);
-}
-
-/* What was applied last, so that the engine knows a change from a repetition. */
-static struct config *read_last(const struct agent *agent)
-{
-	const struct state *state = &agent->state;
-	struct config *config = NULL;
-	struct problems p = {};
-
-	if (state->text && config_read(state->name, state->text, state->text_length, &config, &p))
-		log_warning("the configuration applied last cannot be read by this version, so the "
-			    "present "
-			    "one counts as changed");
-	log_and_free(LOG_LEVEL_DEBUG, &p);
-	return config;
-}
-
-static int open_engine(struct agent *agent, struct problems *p)
-{
-	struct engine_options options = {
-		.config = read_last(agent),
-		.ops = dataplane_operations(),
-		.dataplane = agent->dp,
-		.view = dataplane_view(agent->dp),
-		.key = &agent->key,
-		.host = {agent, host_nexthop, host_store},
-		.revision = agent->state.revision,
-		.overrides = &agent->state.overrides,
-		.now_ms = ways_now_ms(),
-	};
-
-	return engine_new(&options, &agent->engine, p);
-}
-
-/* Fills the maps, then attaches. A start is forced: what it finds in force has no operator who could ask. */
-static int enforce(struct agent *agent, struct config *config, struct problems *p)
-{
-	struct problems warnings = {}, undone = {};
-	struct interfaces next;
-	int err = engine_apply(agent->engine, config, true, ways_now_ms(), NULL, p);
-
-	if (err)
-		return err;
-	err = interfaces_open(agent->dp, agent->net, engine_config(agent->engine),
-			      &agent->interfaces, &next, &warnings, p);
-	if (!err)
-		interfaces_commit(agent->dp, &agent->interfaces, &next, &undone);
-	log_and_free(LOG_LEVEL_WARNING, &warnings);
-	log_and_free(LOG_LEVEL_ERROR, &undone);
-	return err;
-}
-
-/* From the configuration on; takes it over. */
-static int start_with(struct agent *agent, struct config *config, struct problems *p)
-{
-	struct problems warnings = {};
-	int err;
-
-	log_set_level(config->log_level);
-	log_problems(LOG_LEVEL_WARNING, config->warnings);
-	err = keys_load(config, agent->options.state_dir, &agent->key, &warnings, p);
-	log_and_free(LOG_LEVEL_WARNING, &warnings);
-	if (!err)
-		err = net_open(&agent->net, p);
-	if (!err)
-		err = interfaces_find(agent->net, config, p);
-	if (!err)
-		err = ways_settle(agent->net, config, SETTLE_MS, p);
-	if (!err)
-		err = open_dataplane(agent, config, p);
-	if (!err)
-		err = open_engine(agent, p);
-	if (err) {
-		config_free(config);
-		return err;
-	}
-	return enforce(agent, config, p);
-}
-
-/* Said only now, so that a start that fails says nothing but why. */
-static void log_started(struct agent *agent)
-{
-	log_info("sluiced %s: %s", SLUICE_VERSION, agent->source);
-	log_info("%s the maps and links in %s", dataplane_adopted(agent->dp) ? "adopted" : "made",
-		 agent->options.pin_dir);
-	ways_say(&agent->ways, engine_model(agent->engine));
-}
-
-int agent_start(struct agent *agent, const struct options *options, struct problems *p)
-{
-	uint8_t hash[STATE_HASH_SIZE];
-	struct config *config;
-	bool from_file;
-	int err;
-
-	*agent = (struct agent){.options = *options, .state_fd = -1};
-	err = privileges_check(p);
-	if (err)
-		return err;
-	agent->state_fd = state_open_dir(options->state_dir, p);
-	if (agent->state_fd < 0)
-		return agent->state_fd;
-	err = state_load(options->state_dir, &agent->state, p);
-	if (!err)
-		err = choose_config(agent, &config, &from_file, hash, p);
-	if (!err) {
-		agent->loading = from_file ? hash : NULL;
-		err = start_with(agent, config, p);
-		agent->loading = NULL;
-	}
-	if (err)
-		agent_abandon(agent, p);
-	else
-		log_started(agent);
-	return err;
-}
+/* ---- the end ------------------------------------------------------------------------------------- */
 
 void agent_close(struct agent *agent)
 {
@@ -391,6 +231,7 @@ void agent_close(struct agent *agent)
 	net_close(agent->net);
 	state_free(&agent->state);
 	free(agent->source);
+	config_free(agent->first);
 	if (agent->state_fd >= 0)
 		close(agent->state_fd);
 	*agent = (struct agent){

@@ -3,9 +3,9 @@
  * The agent: everything that one sluiced holds, and its four deeds: start, apply, reload, end.
  *
  * Story of a start: the state directory (locked), the configuration (file or last applied: start.h), the key,
- * netlink, a moment for the neighbours, the data plane (made fresh, or what is pinned is adopted), the engine,
- * which fills the maps; only then the interfaces, so that no packet meets an empty table. A start that fails
- * takes back what it made, and leaves in force what was there before.
+ * netlink, a moment for the neighbours, the data plane (made fresh, or what is pinned is adopted), the engine. So far no
+ * packet sees a difference; then the socket, and the configuration is put in force. Fresh maps are filled before an
+ * interface is attached. A start that fails takes back what it made, and leaves in force what was there.
  *
  * Each later change of configuration is agent_apply(), whoever asks for it: new interfaces first, then the
  * engine, then the interfaces that left.
@@ -37,15 +37,24 @@ struct agent {
 	struct engine *engine;
 	struct interfaces interfaces;
 	struct ways ways;
-	char *source;		/* a sentence: where the configuration of the start came from */
-	bool is_config_refused; /* agent_start() failed at the configuration's own text */
+	/* The configuration to start with, until it is in force: where it came from (a sentence), and its hash if that is
+	 * the file. */
+	struct config *first;
+	char *source;
+	bool first_is_file;
+	uint8_t first_hash[STATE_HASH_SIZE];
+	bool is_config_refused; /* agent_open() failed at the configuration's own text */
 	/* The file's hash while its content is being put in force, else NULL. */
 	const uint8_t *loading;
 };
 
-/* Returns 0 or a negative errno; then all is closed, and is_config_refused says whether that was for the
- * configuration (exit code 3). */
-int agent_start(struct agent *agent, const struct options *options, struct problems *p);
+/*
+ * The start's first part: all that can fail before a packet sees anything. Returns 0 or a negative errno; then all is
+ * closed, and is_config_refused says whether that was for the configuration (exit code 3).
+ */
+int agent_open(struct agent *agent, const struct options *options, struct problems *p);
+/* The second part: puts the configuration in force. On failure the caller abandons. */
+int agent_enforce(struct agent *agent, struct problems *p);
 
 /* Puts `config` in force or changes nothing; takes it over, also on failure. As engine_apply(), with interfaces. */
 int agent_apply(struct agent *agent, struct config *config, bool force, struct engine_forecast *out,
@@ -63,6 +72,17 @@ int agent_refresh_ways(struct agent *agent, struct problems *p);
 int agent_detach(struct agent *agent, struct problems *p);
 /* Detaches and unpins everything, and closes all. */
 int agent_down(struct agent *agent, struct problems *p);
+
+/* ---- shared by agent.c and open.c -------------------------------------------------------------------- */
+
+struct engine_host agent_engine_host(struct agent *agent);
+/* engine_apply() between the interfaces that come and those that go. */
+int agent_apply_between(struct agent *agent, struct config *config, bool force,
+			struct engine_forecast *out, struct problems *p);
+/* Stores the hash of a file in which nothing differed but its bytes, so that the engine had nothing to store. */
+int agent_store_loaded(struct agent *agent, struct problems *p);
+
+/* ---- the end ------------------------------------------------------------------------------------------- */
 
 /* Closes all; forwarding goes on. */
 void agent_close(struct agent *agent);

@@ -25,6 +25,11 @@ static void print_refusal(const struct options *options, enum wire_code code,
 	free(line);
 }
 
+static const char *plural(uint64_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
 static void print_answer(const struct options *options, const struct config *config)
 {
 	struct arena *arena = arena_new();
@@ -43,9 +48,10 @@ static void print_answer(const struct options *options, const struct config *con
 			free(line);
 		}
 		/* As sluicectl prints this document. */
-		printf("%s: ok: %llu services, %llu backends, %llu interfaces\n", check.file,
-		       (unsigned long long)check.services, (unsigned long long)check.backends,
-		       (unsigned long long)check.interfaces);
+		printf("%s: ok: %llu service%s, %llu backend%s, %llu interface%s\n", check.file,
+		       (unsigned long long)check.services, plural(check.services),
+		       (unsigned long long)check.backends, plural(check.backends),
+		       (unsigned long long)check.interfaces, plural(check.interfaces));
 		printf("Maglev slots: %llu needed, %llu available",
 		       (unsigned long long)check.slots_needed,
 		       (unsigned long long)check.slots_available);

@@ -97,13 +97,15 @@ static enum wire_code run(const struct options *options)
 	int err;
 
 	signal(SIGPIPE, SIG_IGN);
-	err = agent_start(&agent, options, &p);
+	err = agent_open(&agent, options, &p);
 	if (err)
 		return fail(&agent, &p);
 	privileges_find(&user);
 	err = prepare_socket_dir(options, &user, &p);
 	if (!err)
 		err = loop_open(&agent, &loop, &p);
+	if (!err)
+		err = agent_enforce(&agent, &p);
 	if (!err)
 		err = step_down(options, &user, &p);
 	if (err) {

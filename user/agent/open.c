@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The start, in two parts: everything that may fail before a packet sees anything, and the change itself. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/agent.h"
+#include "agent/keys.h"
+#include "agent/privileges.h"
+#include "agent/start.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/problem.h"
+#include "config/config.h"
+#include "net/net.h"
+
+#define SETTLE_MS 1000 /* far more than a neighbour in the same rack needs */
+
+static void log_and_free(enum log_level level, struct problems *p)
+{
+	log_problems(level, p);
+	problems_free(p);
+}
+
+/* Reads the configuration to start with. */
+static int choose_config(struct agent *agent, struct problems *p)
+{
+	const char *file = agent->options.config;
+	enum start_reason reason;
+	char *text = NULL;
+	size_t length = 0;
+	int err = 0;
+
+	if (access(file, F_OK) == 0 || errno != ENOENT || !agent->state.text)
+		err = file_read(file, AGENT_CONFIG_MAX, &text, &length, p);
+	if (!err)
+		err = start_choose(text, length, &agent->state, &reason);
+	if (err)
+		return err;
+	agent->source = start_sentence(reason, file, &agent->state);
+	agent->first_is_file = start_takes_file(reason);
+	if (agent->first_is_file) {
+		state_hash(text, length, agent->first_hash);
+		err = config_read(file, text, length, &agent->first, p);
+	} else {
+		err = config_read(agent->state.name, agent->state.text, agent->state.text_length,
+				  &agent->first, p);
+	}
+	agent->is_config_refused = err != 0;
+	if (err && !agent->first_is_file)
+		problems_add(
+			p, err, "state-dir", agent->options.state_dir,
+			"holds this configuration (%s); change %s to have that one taken instead",
+			agent->source, file);
+	free(text);
+	return err;
+}
+
+static int open_dataplane(struct agent *agent, const struct config *config, struct problems *p)
+{
+	struct dataplane_options options = {
+		.pin_dir = agent->options.pin_dir,
+		.limits =
+			{
+				.services = config->limits.services,
+				.listeners = config->limits.listeners,
+				.backends = config->limits.backends,
+				.flows = config->limits.flows,
+				.slots = config->limits.slots,
+			},
+		.key = agent->key.hash,
+		.redirect = config->interface_count > 1,
+	};
+
+	memcpy(options.key_id, agent->key.id, sizeof(options.key_id));
+	return dataplane_open(&options, &agent->dp, p);
+}
+
+/* What was applied last, so that the engine knows a change from a repetition. */
+static struct config *read_last(const struct agent *agent)
+{
+	const struct state *state = &agent->state;
+	struct config *config = NULL;
+	struct problems p = {};
+
+	if (state->text && config_read(state->name, state->text, state->text_length, &config, &p))
+		log_warning("the configuration applied last cannot be read by this version, so the "
+			    "present "
+			    "one counts as changed");
+	log_and_free(LOG_LEVEL_DEBUG, &p);
+	return config;
+}
+
+static int open_engine(struct agent *agent, struct problems *p)
+{
+	struct engine_options options = {
+		.config = read_last(agent),
+		.ops = dataplane_operations(),
+		.dataplane = agent->dp,
+		.view = dataplane_view(agent->dp),
+		.key = &agent->key,
+		.host = agent_engine_host(agent),
+		.revision = agent->state.revision,
+		.overrides = &agent->state.overrides,
+		.now_ms = ways_now_ms(),
+	};
+
+	return engine_new(&options, &agent->engine, p);
+}
+
+/* From the configuration on. */
+static int open_all(struct agent *agent, struct problems *p)
+{
+	const struct config *config = agent->first;
+	struct problems warnings = {};
+	int err;
+
+	log_set_level(config->log_level);
+	log_problems(LOG_LEVEL_WARNING, config->warnings);
+	err = keys_load(config, agent->options.state_dir, &agent->key, &warnings, p);
+	log_and_free(LOG_LEVEL_WARNING, &warnings);
+	if (!err)
+		err = net_open(&agent->net, p);
+	if (!err)
+		err = interfaces_find(agent->net, config, p);
+	if (!err)
+		err = ways_settle(agent->net, config, SETTLE_MS, p);
+	if (!err)
+		err = open_dataplane(agent, config, p);
+	if (!err)
+		err = open_engine(agent, p);
+	return err;
+}
+
+int agent_open(struct agent *agent, const struct options *options, struct problems *p)
+{
+	int err;
+
+	*agent = (struct agent){.options = *options, .state_fd = -1};
+	err = privileges_check(p);
+	if (err)
+		return err;
+	agent->state_fd = state_open_dir(options->state_dir, p);
+	if (agent->state_fd < 0)
+		return agent->state_fd;
+	err = state_load(options->state_dir, &agent->state, p);
+	if (!err)
+		err = choose_config(agent, p);
+	if (!err)
+		err = open_all(agent, p);
+	if (err)
+		agent_abandon(agent, p);
+	return err;
+}
+
+/* Maps that nobody uses yet are filled before an interface is attached, so that the first packet meets all of it. */
+static int fill_and_attach(struct agent *agent, struct config *config, struct problems *p)
+{
+	struct problems warnings = {}, undone = {};
+	struct interfaces next;
+	int err = engine_apply(agent->engine, config, true, ways_now_ms(), NULL, p);
+
+	if (err)
+		return err;
+	err = interfaces_open(agent->dp, agent->net, engine_config(agent->engine),
+			      &agent->interfaces, &next, &warnings, p);
+	if (!err)
+		interfaces_commit(agent->dp, &agent->interfaces, &next, &undone);
+	log_and_free(LOG_LEVEL_WARNING, &warnings);
+	log_and_free(LOG_LEVEL_ERROR, &undone);
+	return err;
+}
+
+/* Both are forced: a start has no operator who could be asked. */
+int agent_enforce(struct agent *agent, struct problems *p)
+{
+	bool adopted = dataplane_adopted(agent->dp);
+	struct config *config = agent->first;
+	int err;
+
+	agent->first = NULL;
+	agent->loading = agent->first_is_file ? agent->first_hash : NULL;
+	err = adopted ? agent_apply_between(agent, config, true, NULL, p)
+		      : fill_and_attach(agent, config, p);
+	if (!err)
+		err = agent_store_loaded(agent, p);
+	agent->loading = NULL;
+	if (err)
+		return err;
+	log_info("sluiced %s: %s", SLUICE_VERSION, agent->source);
+	log_info("%s the maps and links in %s", adopted ? "adopted" : "made",
+		 agent->options.pin_dir);
+	ways_say(&agent->ways, engine_model(agent->engine));
+	return 0;
+}
