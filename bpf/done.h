@@ -58,6 +58,15 @@ static __always_inline void count_verdict(__u32 row, enum sl_verdict verdict)
 		line->count[verdict % SL_COUNTERS_PER_LINE]++;
 }
 
+static __always_inline void count_event(__u32 row, enum sl_event event)
+{
+	struct sl_counter_line *line =
+		counter_line(row, SL_VERDICT_LINES + event / SL_COUNTERS_PER_LINE);
+
+	if (line)
+		line->count[event % SL_COUNTERS_PER_LINE]++;
+}
+
 static __always_inline int sent(const struct pkt *p, __u32 row)
 {
 	bool away = knobs.redirect && p->path->ifindex != p->ctx->ingress_ifindex;
@@ -85,6 +94,8 @@ static __always_inline int done(const struct pkt *p, enum sl_verdict verdict)
 {
 	__u32 row = bpf_get_smp_processor_id() * knobs.counter_lines;
 
+	if (p->event)
+		count_event(row, p->event);
 	return verdict == SL_GO_ON ? sent(p, row) : ended(p, verdict, row);
 }
 

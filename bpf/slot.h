@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
-/* Step 3: the flow's hash, its slot in the service's Maglev table, and the backend that the slot names. */
+/* Step 3: the flow's hash, its slot in the service's Maglev table, and what the slot's hot word says. */
 #ifndef BPF_SLOT_H
 #define BPF_SLOT_H
 
@@ -9,20 +9,22 @@
 static __always_inline enum sl_verdict slot(struct pkt *p)
 {
 	struct sl_hot_line *line;
-	__u32 index, i;
+	__u32 word, i;
 
 	p->hash = p->family == 4
 			  ? sl_hash4(&hash_key, p->source[0], p->destination[0], p->ports,
 				     p->protocol)
 			  : sl_hash6(&hash_key, p->source, p->destination, p->ports, p->protocol);
-	index = p->service->slots_base + sl_hash_slot(p->hash, p->service->slots);
-	i = index / SL_HOT_PER_LINE;
+	p->slot = p->service->slots_base + sl_hash_slot(p->hash, p->service->slots);
+	i = p->slot / SL_HOT_PER_LINE;
 	line = bpf_map_lookup_elem(&hot, &i);
 	if (!line)
 		return SL_DROP_internal;
 	/* One load: the agent changes the word by one store. */
-	p->backend_index = *(volatile __u16 *)&line->word[index % SL_HOT_PER_LINE] & SL_HOT_NOW;
-	return p->backend_index == SL_NOBODY ? SL_DROP_no_backend : SL_GO_ON;
+	word = *(volatile __u16 *)&line->word[p->slot % SL_HOT_PER_LINE];
+	p->look = word & SL_HOT_LOOK;
+	p->backend_index = word & SL_HOT_NOW;
+	return SL_GO_ON;
 }
 
 #endif

@@ -16,6 +16,7 @@
 #include "parse.h"
 #include "service.h"
 #include "slot.h"
+#include "track.h"
 #include "nexthop.h"
 #include "encapsulate.h"
 #include "done.h"
@@ -25,7 +26,7 @@ static __always_inline enum sl_verdict steps(struct pkt *p)
 	enum sl_verdict verdict;
 
 	(verdict = parse(p)) || (verdict = service(p)) || (verdict = slot(p)) ||
-		(verdict = nexthop(p)) || (verdict = encapsulate(p));
+		(verdict = track(p)) || (verdict = nexthop(p)) || (verdict = encapsulate(p));
 	return verdict;
 }
 

@@ -46,7 +46,9 @@
  */
 struct sl_control {
 	__u64 listeners;
-	__u64 pad[7];
+	__u16 longest_ticks; /* a flow entry older than that is expired for every service (flow.h) */
+	__u16 tick;	     /* the clock, where the knob `manual_clock` is on (tests) */
+	__u8 pad[52];
 };
 
 #define SL_LISTENERS_HALF     1ULL
@@ -129,7 +131,8 @@ struct sl_service {
 	__u32 slots_base; /* first slot of its Maglev table */
 	__u32 slots;	  /* number of slots, a prime */
 	__u32 counters;	  /* its line in a CPU's row of counters; stays when the record changes */
-	__u32 flags;	  /* none yet */
+	__u16 idle_ticks; /* a flow silent for longer is over: T of TRACKING */
+	__u16 flags;	  /* none yet */
 	__u8 pad[48];
 	char name[SL_NAME_SIZE]; /* "": the record is free */
 };
@@ -158,13 +161,18 @@ struct sl_cold_line {
 	__u32 word[SL_COLD_PER_LINE];
 };
 
-/* ---- the flow table (laid out; no packet reads it yet) ---------------------------------------- */
+/* ---- the flow table ----------------------------------------------------------------------------- */
 
+/*
+ * It holds exceptions only: flows that are not where their slot says (docs/tracking.md). A flow has two
+ * candidate buckets of four entries each, two cache lines of one page; flow.h says which and what the words
+ * of an entry hold.
+ */
 #define SL_FLOWS_PER_BUCKET 4
 
 struct sl_flow {
-	__u64 check; /* the flow's hash, mixed with its backend */
-	__u64 data;  /* slot 24, flags 8, backend 16, tick 16 bits, from the top */
+	__u64 check;
+	__u64 data;
 };
 
 struct sl_flow_bucket {
@@ -199,7 +207,7 @@ struct sl_path {
 	__u8 header[SL_HEADER_MAX];
 };
 
-/* The backend's flags; `dead` is for the next issue's tracking. */
+/* The backend's flags. */
 enum sl_backend_flag {
 	SL_BACKEND_DOWN = 1, /* takes no new flows because it failed (not because it is drained) */
 	SL_BACKEND_DEAD = 2, /* its flows are let go */
@@ -225,7 +233,8 @@ struct sl_backend {
 /*
  * One array of 64-byte lines, one row of lines for each CPU (per-CPU arrays cannot be mmapped):
  *
- *	row of a CPU = SL_VERDICT_LINES lines of verdicts, one line a service, one line a backend
+ *	row of a CPU = SL_VERDICT_LINES lines of verdicts, SL_EVENT_LINES lines of events, one line a service,
+ *	one line a backend
  *
  * Index of a line: cpu * knobs.counter_lines + line. Written by its own CPU alone, without atomics.
  */
@@ -257,6 +266,15 @@ enum sl_verdict {
 	SL_VERDICTS
 };
 
+/* What the flow table did for a packet, besides its verdict; at most one thing a packet. */
+enum sl_event {
+	SL_EVENT_NONE,
+#define SL_EVENT(name, help) SL_EVENT_##name,
+#include <sluice/events.def>
+	SL_EVENTS
+};
+
+#define SL_EVENT_LINES	 ((SL_EVENTS + SL_COUNTERS_PER_LINE - 1) / SL_COUNTERS_PER_LINE)
 #define SL_VERDICT_LINES ((SL_VERDICTS + SL_COUNTERS_PER_LINE - 1) / SL_COUNTERS_PER_LINE)
 
 /* ---- for the agent alone ----------------------------------------------------------------------- */

@@ -47,17 +47,17 @@ static inline uint32_t sl_service_records(const struct sl_limits *l)
 static inline uint32_t sl_counter_services(const struct sl_limits *l)
 {
 	(void)l;
-	return SL_VERDICT_LINES;
+	return SL_VERDICT_LINES + SL_EVENT_LINES;
 }
 
 static inline uint32_t sl_counter_backends(const struct sl_limits *l)
 {
-	return SL_VERDICT_LINES + l->services;
+	return sl_counter_services(l) + l->services;
 }
 
 static inline uint32_t sl_counter_lines(const struct sl_limits *l)
 {
-	return SL_VERDICT_LINES + l->services + l->backends + 1;
+	return sl_counter_backends(l) + l->backends + 1;
 }
 
 #endif

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * Step 4: tracking by exception. Hold it beside docs/tracking.md, whose words it uses.
+ *
+ * In the steady state a slot does not want flows looked up, and this step is one test. While a change is under
+ * way, a flow with an entry goes where the entry says; one without goes to the slot's base, or, when it is new, to
+ * where the change sends new flows, and is written down. The agent and other CPUs change the same words at the
+ * same time: each load, swap and fetch_or below stands in the order that the model (tests/model) has proved, and
+ * none of them may be moved, merged or left out.
+ *
+ * No helper is called: bpf_jiffies64() is inlined (fixup_bpf_calls() in kernel/bpf/verifier.c).
+ */
+#ifndef BPF_TRACK_H
+#define BPF_TRACK_H
+
+#include <linux/in.h>
+
+#include <proto/tcp.h>
+#include <sluice/flow.h>
+
+#include "maps.h"
+#include "pkt.h"
+
+#define LOAD(word)	     (*(volatile typeof(word) *)&(word))
+#define SWAP(word, from, to) __sync_val_compare_and_swap(&(word), from, to)
+
+/*
+ * 0, in a way that the processor cannot know before `value` is there: an address to which it is added is
+ * loaded after `value` (an address dependency, Arm ARM B2.3). x86-64 keeps loads in order by itself.
+ */
+static __always_inline __u64 track_after(__u64 value)
+{
+	if (!knobs.order_loads)
+		return 0;
+	asm volatile("%0 &= 0" : "+r"(value));
+	return value;
+}
+
+static __always_inline __u16 track_tick(void)
+{
+	return knobs.manual_clock ? LOAD(control.tick) : bpf_jiffies64() >> knobs.tick_shift;
+}
+
+static __always_inline __u32 *track_cold(__u32 slot)
+{
+	__u32 i = slot / SL_COLD_PER_LINE;
+	struct sl_cold_line *line = bpf_map_lookup_elem(&cold, &i);
+
+	return line ? &line->word[slot % SL_COLD_PER_LINE] : NULL;
+}
+
+static __always_inline __u32 track_backend_flags(__u32 index)
+{
+	struct sl_backend *backend = bpf_map_lookup_elem(&backends, &index);
+
+	return backend ? LOAD(backend->flags) : SL_BACKEND_DEAD;
+}
+
+/* An entry and the data that was seen there. */
+struct track_entry {
+	struct sl_flow *at; /* NULL: none */
+	__u64 data;
+	__u64 order; /* track_after() all loads of the look-up */
+};
+
+/* Data first, then check: a claim stores them the other way round, so the two fit only if they are of one claim. */
+static __always_inline struct track_entry track_find(__u64 hash, const struct sl_flow_place *place)
+{
+	struct track_entry entry = {};
+
+#pragma unroll
+	for (int b = 0; b < 2; b++) {
+		struct sl_flow_bucket *bucket = bpf_map_lookup_elem(&flows, &place->bucket[b]);
+
+		if (!bucket)
+			return entry;
+#pragma unroll
+		for (int way = 0; way < SL_FLOWS_PER_BUCKET; way++) {
+			struct sl_flow *flow = &bucket->entry[way];
+			__u64 data = LOAD(flow->data), check;
+
+			check = LOAD(*(__u64 *)((void *)&flow->check + track_after(data)));
+			entry.order |= track_after(check);
+			if ((check ^ hash) == (data & SL_FLOW_BACKEND) << 32 &&
+			    sl_flow_in_use(data)) {
+				entry.at = flow;
+				entry.data = data;
+				return entry;
+			}
+		}
+	}
+	return entry;
+}
+
+/* What kind of packet it is, for the rule: SYN, RST and FIN count for TCP alone. */
+struct track_kind {
+	bool udp, syn, rst, fin;
+};
+
+static __always_inline struct track_kind track_kind(const struct pkt *p)
+{
+	return (struct track_kind){
+		.udp = p->protocol == IPPROTO_UDP,
+		.syn = (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN,
+		.rst = p->tcp_flags & TCP_RST,
+		.fin = p->tcp_flags & TCP_FIN,
+	};
+}
+
+/* A void entry counts as a miss: its flow is over, has moved to another service, or lost its backend. */
+static __always_inline bool track_is_void(const struct pkt *p, __u64 data, bool syn, __u16 tick)
+{
+	__u16 age = sl_flow_age(data, tick);
+
+	if (age > p->service->idle_ticks || sl_flow_slot(data) != p->slot)
+		return true;
+	if (track_backend_flags(sl_flow_backend(data)) & SL_BACKEND_DEAD)
+		return true;
+	return syn &&
+	       (data & SL_FLOW_CLOSING || (data & SL_FLOW_SYN_ONLY && age > knobs.syn_ticks));
+}
+
+/* Swaps in what the packet tells of its flow. False: the entry has just been taken, which is a miss. */
+static __always_inline bool track_refresh(const struct track_entry *entry, struct track_kind kind,
+					  __u16 tick)
+{
+	__u64 data = (entry->data & ~SL_FLOW_TICK) | tick;
+
+	if (!kind.syn)
+		data &= ~SL_FLOW_SYN_ONLY;
+	data = kind.fin || kind.rst ? data | SL_FLOW_CLOSING : data & ~SL_FLOW_CLOSING;
+	return data == entry->data || SWAP(entry->at->data, entry->data, data) == entry->data;
+}
+
+/* A flow to be written: its check, and its data without the count. */
+struct track_new {
+	__u64 check, data;
+	struct sl_flow_place place;
+	__u32 slot;
+	__u16 tick;
+};
+
+/* Takes an entry over, if `seen` is still there. Readers meet the old pair, LOCK, or the new pair. */
+static __always_inline bool track_claim(struct sl_flow *flow, __u64 seen,
+					const struct track_new *new)
+{
+	__u64 count = (seen + SL_FLOW_COUNT_ONE) & SL_FLOW_COUNT;
+
+	if (SWAP(flow->data, seen, seen | SL_FLOW_LOCK) != seen)
+		return false;
+	LOAD(flow->check) = new->check;
+	/* An exchange, not a store: it orders the two on arm64. */
+	__sync_lock_test_and_set(&flow->data, new->data | count);
+	return true;
+}
+
+/* Whether an insert may take the place of what is there, by the order of enum sl_event. */
+static __always_inline bool track_may_evict(enum sl_event how, __u64 data, __u16 tick)
+{
+	__u16 age = sl_flow_age(data, tick);
+	__u32 *word;
+
+	if (how == SL_EVENT_inserted)
+		return !(data & SL_FLOW_BACKEND);
+	if (!sl_flow_in_use(data))
+		return false;
+	if (how == SL_EVENT_evicted_expired)
+		return age > LOAD(control.longest_ticks);
+	if (how == SL_EVENT_evicted_syn_only)
+		return data & SL_FLOW_SYN_ONLY && age > knobs.syn_ticks;
+	if (how == SL_EVENT_evicted_closing)
+		return data & SL_FLOW_CLOSING && age > knobs.closing_ticks;
+	/* Without its entry the flow would go to the same backend, as long as its slot is not rebased: crowded
+	 * keeps the agent from that. Only the base that the fetch_or returned is still true after it. */
+	word = track_cold(sl_flow_slot(data));
+	return word && (LOAD(*word) & SL_COLD_BASE) == sl_flow_backend(data) &&
+	       (__sync_fetch_and_or(word, SL_COLD_CROWDED) & SL_COLD_BASE) == sl_flow_backend(data);
+}
+
+static __always_inline unsigned int track_free_ways(const struct sl_flow_bucket *bucket)
+{
+	unsigned int n = 0;
+
+#pragma unroll
+	for (int way = 0; way < SL_FLOWS_PER_BUCKET; way++)
+		n += !(LOAD(bucket->entry[way].data) & SL_FLOW_BACKEND);
+	return n;
+}
+
+/*
+ * Writes a flow into one of its eight ways; returns how (enum sl_event), or SL_EVENT_no_room. A function of its
+ * own for the verifier: it is checked once, and not for every state that a packet may arrive in.
+ */
+__noinline int track_insert(struct track_new *new)
+{
+	struct sl_flow_bucket *buckets[2];
+	enum sl_event how;
+
+	if (!new)
+		return SL_EVENT_no_room;
+	buckets[0] = bpf_map_lookup_elem(&flows, &new->place.bucket[0]);
+	buckets[1] = bpf_map_lookup_elem(&flows, &new->place.bucket[1]);
+	if (!buckets[0] || !buckets[1])
+		return SL_EVENT_no_room;
+	if (track_free_ways(buckets[1]) > track_free_ways(buckets[0])) {
+		struct sl_flow_bucket *swap = buckets[0];
+
+		buckets[0] = buckets[1];
+		buckets[1] = swap;
+	}
+	for (how = SL_EVENT_inserted; how <= SL_EVENT_evicted_base; how++) {
+		for (int n = 0; n < 2 * SL_FLOWS_PER_BUCKET; n++) {
+			struct sl_flow_bucket *bucket =
+				n < SL_FLOWS_PER_BUCKET ? buckets[0] : buckets[1];
+			struct sl_flow *flow = &bucket->entry[n % SL_FLOWS_PER_BUCKET];
+			__u64 seen = LOAD(flow->data);
+
+			if (track_may_evict(how, seen, new->tick) && track_claim(flow, seen, new))
+				return how;
+		}
+	}
+	return SL_EVENT_no_room;
+}
+
+/*
+ * A miss. Only now is the cold word read: a base read before the look-up could be older than the rebase that let
+ * the agent delete the flow's entry.
+ */
+static __always_inline enum sl_verdict track_miss(struct pkt *p, struct track_entry *entry,
+						  struct track_kind kind,
+						  const struct sl_flow_place *place, __u16 tick)
+{
+	__u32 *word = track_cold(p->slot + entry->order);
+	__u32 now = p->backend_index, seen, base, home;
+	bool is_new = kind.syn || kind.udp;
+	struct track_new new;
+	bool held;
+
+	if (!word)
+		return SL_DROP_internal;
+	seen = LOAD(*word);
+	base = seen & SL_COLD_BASE;
+	p->backend_index = base;
+	if (kind.rst || (now == base && !(entry->at && is_new)))
+		return SL_GO_ON; /* nothing is written */
+
+	held = seen & (kind.udp ? SL_COLD_HOLD_UDP : SL_COLD_HOLD_TCP) ||
+	       (seen & SL_COLD_CROWDED && !(track_backend_flags(base) & SL_BACKEND_DOWN));
+	home = is_new && !held ? now : base;
+	p->backend_index = home;
+	if (home == SL_NOBODY)
+		return SL_GO_ON;
+	new = (struct track_new){
+		.check = sl_flow_check(p->hash, home),
+		.data = sl_flow_data(p->slot,
+				     (kind.syn ? SL_FLOW_SYN_ONLY : 0) |
+					     (kind.fin ? SL_FLOW_CLOSING : 0),
+				     home, tick),
+		.place = *place,
+		.slot = p->slot,
+		.tick = tick,
+	};
+	if (entry->at && track_claim(entry->at, entry->data, &new)) {
+		p->event = SL_EVENT_rewritten;
+		return SL_GO_ON;
+	}
+	p->event = track_insert(&new);
+	if (p->event == SL_EVENT_no_room)
+		p->backend_index = __sync_fetch_and_or(word, SL_COLD_CROWDED) & SL_COLD_BASE;
+	return SL_GO_ON;
+}
+
+static __always_inline enum sl_verdict track_look(struct pkt *p)
+{
+	struct sl_flow_place place = sl_flow_place(p->hash, knobs.place_xor, knobs.place_factor,
+						   knobs.flow_mask, knobs.flow_page);
+	struct track_entry entry = track_find(p->hash, &place);
+	struct track_kind kind = track_kind(p);
+	__u16 tick = track_tick();
+
+	if (entry.at && !track_is_void(p, entry.data, kind.syn, tick)) {
+		if (track_refresh(&entry, kind, tick)) {
+			p->backend_index = sl_flow_backend(entry.data);
+			return SL_GO_ON;
+		}
+		entry.at = NULL;
+	}
+	return track_miss(p, &entry, kind, &place, tick);
+}
+
+static __always_inline enum sl_verdict track(struct pkt *p)
+{
+	enum sl_verdict verdict = p->look ? track_look(p) : SL_GO_ON;
+
+	return !verdict && p->backend_index == SL_NOBODY ? SL_DROP_no_backend : verdict;
+}
+
+#endif
