@@ -133,10 +133,16 @@ lab_device_count()
 # ---- servers -------------------------------------------------------------------------------------------
 # A pid file holds the pid and the process's start time, so that no other process is ever ended.
 
+# Prints when a process started, in ticks since boot; nothing when it is gone, also while init has yet to reap it.
 lab_start_time()
 {
+	local stat
+	local -a fields
+
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
 	# The command's name, in parentheses, may hold blanks.
-	sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20
+	read -ra fields <<<"${stat##*) }"
+	[ "${fields[0]}" = Z ] || echo "${fields[19]}"
 }
 
 # lab_start HOST NAME COMMAND...: starts a server; its output goes to $LAB_RUN/NAME.log.

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fills the manual's lists in: copies a page in mdoc(7) from standard input to standard output, and where a line says
- * `.\" GENERATE name`, writes that list from the same tables that the programs are made of.
+ * Fills the manual's lists in: copies a page in mdoc(7) from standard input to standard output, and
+ * where a line says `.\" GENERATE name`, writes that list from the same tables that the programs
+ * are made of.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@
 
 #define MARK ".\\\" GENERATE "
 
-/* ---- roff ------------------------------------------------------------------------------------------------- */
+/* ---- roff ------------------------------------------------------------------------------------ */
 
 /* Text of a paragraph. A line may not begin like a request. */
 static void put_text(const char *text)
@@ -73,7 +74,7 @@ static void end_list(void)
 	puts(".El");
 }
 
-/* ---- commands ---------------------------------------------------------------------------------------------- */
+/* ---- commands -------------------------------------------------------------------------------- */
 
 /* "--name VALUE" or "--name [VALUE]" as macros within a line. */
 static void put_option(const char *spelling)
@@ -172,7 +173,7 @@ static void generate_codes(void)
 	end_list();
 }
 
-/* ---- documents ----------------------------------------------------------------------------------------------- */
+/* ---- documents ------------------------------------------------------------------------------- */
 
 static void begin_record(const char *name, const char *help)
 {
@@ -212,7 +213,7 @@ static void generate_documents(void)
 	end_list();
 }
 
-/* ---- counters -------------------------------------------------------------------------------------------------- */
+/* ---- counters -------------------------------------------------------------------------------- */
 
 static void put_verdict(const char *name, const char *action, const char *help)
 {
@@ -250,7 +251,7 @@ static void generate_backend_counters(void)
 	end_list();
 }
 
-/* ---- the configuration ------------------------------------------------------------------------------------------ */
+/* ---- the configuration ----------------------------------------------------------------------- */
 
 static void put_config_field(const struct field *field)
 {
@@ -293,7 +294,7 @@ static void generate_fields(void)
 	}
 }
 
-/* ---- the other programs' --help ----------------------------------------------------------------------------------- */
+/* ---- the other programs' --help -------------------------------------------------------------- */
 
 static void put_literal(void (*help)(FILE *to))
 {
@@ -321,7 +322,7 @@ static void generate_decap_help(void)
 	put_literal(command_help);
 }
 
-/* ---- pages ----------------------------------------------------------------------------------------------------------- */
+/* ---- pages ----------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *name;

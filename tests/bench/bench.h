@@ -139,6 +139,9 @@ struct results {
 
 void rounds_run(struct bench *bench, struct results *out);
 
+/* Sorts `values` and returns the value below which `share` of them lie. */
+double rounds_quantile(double *values, size_t count, double share);
+
 /* Prints one line to standard error and exits with 1. */
 void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 

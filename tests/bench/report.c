@@ -151,11 +151,14 @@ static void print_live(const json_t *rows, FILE *to)
 	const json_t *row;
 	size_t i;
 
-	fprintf(to, "\nend to end, a veth pair and native XDP, all on one CPU: million packets a "
-		    "second\n");
+	fprintf(to,
+		"\nend to end: veth, native XDP, generator and sink on the same CPU\n%-17s %6s "
+		"%6s\n",
+		"", "Mpps", "ns");
 	json_array_foreach(rows, i, row)
 	{
-		fprintf(to, "%-17s %6.2f\n", string(row, "name"), number(row, "mpps"));
+		fprintf(to, "%-17s %6.2f %6.0f\n", string(row, "name"), number(row, "mpps"),
+			number(row, "ns"));
 	}
 }
 

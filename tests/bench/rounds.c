@@ -93,8 +93,7 @@ static int compare(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-/* Sorts `values` and returns the value below which `share` of them lie. */
-static double quantile(double *values, size_t count, double share)
+double rounds_quantile(double *values, size_t count, double share)
 {
 	double at = share * (count - 1);
 	size_t below = at;
@@ -116,10 +115,10 @@ static void conclude(const struct bench *bench, const struct series *s, struct r
 		multiple[n] = ns[n] / full(&s->rounds[n]);
 		out->clean += !is_disturbed(s, &s->rounds[n]);
 	}
-	out->ns = quantile(ns, bench->rounds, 0.5);
-	out->low = quantile(ns, bench->rounds, 0.25);
-	out->high = quantile(ns, bench->rounds, 0.75);
-	out->multiple = quantile(multiple, bench->rounds, 0.5);
+	out->ns = rounds_quantile(ns, bench->rounds, 0.5);
+	out->low = rounds_quantile(ns, bench->rounds, 0.25);
+	out->high = rounds_quantile(ns, bench->rounds, 0.75);
+	out->multiple = rounds_quantile(multiple, bench->rounds, 0.5);
 	free(ns);
 	free(multiple);
 }
@@ -137,8 +136,8 @@ static void conclude_reference(const struct bench *bench, const struct series *s
 			null[count] = series[i].rounds[n].reference_null;
 			floor[count] = full(&series[i].rounds[n]);
 		}
-	out->null_ns = quantile(null, count, 0.5);
-	out->full_ns = quantile(floor, count, 0.5);
+	out->null_ns = rounds_quantile(null, count, 0.5);
+	out->full_ns = rounds_quantile(floor, count, 0.5);
 	free(null);
 	free(floor);
 }

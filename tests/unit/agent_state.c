@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The state: what is written reads back, what is damaged is refused, a write that fails leaves the old state, and
- * a start takes the configuration that it should.
+ * The state: what is written reads back, what is damaged is refused, a write that fails leaves the
+ * old state, and a start takes the configuration that it should.
  */
 #include <errno.h>
 #include <fcntl.h>

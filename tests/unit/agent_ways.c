@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is said of the backends: a sentence for each change, once, and what to do where a person must. */
+/*
+ * What is said of the backends: a sentence for each change, once, and what to do where a person
+ * must.
+ */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The socket: what clients can send, how many, how slowly, and as whom. The server runs in a child process. */
+/*
+ * The socket: what clients can send, how many, how slowly, and as whom. The server runs in a child
+ * process.
+ */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -30,7 +33,7 @@
 static char directory[64], path[80];
 static pid_t server;
 
-/* ---- the server's side ----------------------------------------------------------------------------------- */
+/* ---- the server's side ----------------------------------------------------------------------- */
 
 static int agent_down(void *self, struct problems *p)
 {
@@ -54,7 +57,9 @@ static void on_signal(uv_signal_t *handle, int number)
 	uv_close((uv_handle_t *)handle, NULL);
 }
 
-/* Opens, says so on `ready`, and serves until SIGTERM. Exits with 0 only if nothing is left over. */
+/*
+ * Opens, says so on `ready`, and serves until SIGTERM. Exits with 0 only if nothing is left over.
+ */
 static void run_server(int ready)
 {
 	struct api_server *opened;
@@ -122,7 +127,7 @@ static void stop(void)
 	ck_assert_int_eq(rmdir(directory), 0); /* the socket's file is gone */
 }
 
-/* ---- the clients' side -------------------------------------------------------------------------------------- */
+/* ---- the clients' side ----------------------------------------------------------------------- */
 
 static int connect_to(void)
 {
@@ -197,7 +202,7 @@ static void expect_end(int fd)
 	close(fd);
 }
 
-/* ---- tests ---------------------------------------------------------------------------------------------------- */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 START_TEST(each_line_gets_a_line_in_order)
 {

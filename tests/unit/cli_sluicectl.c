@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sluicectl against a scripted agent (support/scripted_agent.h): each file tests/cli/NAME.case is a command line, what
- * the agent does, and the complete output. CLI_RECORD=1 in the environment writes exit, request and both outputs into
- * the cases as they are now. Where the agent answers one document, the case is run again with -j: that must print
- * the document, and exit alike.
+ * sluicectl against a scripted agent (support/scripted_agent.h): each file tests/cli/NAME.case is a
+ * command line, what the agent does, and the complete output. CLI_RECORD=1 in the environment
+ * writes exit, request and both outputs into the cases as they are now. Where the agent answers one
+ * document, the case is run again with -j: that must print the document, and exit alike.
  */
 #include <fcntl.h>
 #include <glob.h>
@@ -25,7 +25,7 @@
 
 static char directory[64];
 
-/* ---- the client --------------------------------------------------------------------------------------------- */
+/* ---- the client ------------------------------------------------------------------------------ */
 
 static void redirect(int to, const char *path, int flags)
 {
@@ -176,7 +176,7 @@ static void free_outcome(struct outcome *outcome)
 	free(outcome->request);
 }
 
-/* ---- comparing ------------------------------------------------------------------------------------------------ */
+/* ---- comparing ------------------------------------------------------------------------------- */
 
 static int differs(const char *path, const char *what, const char *expected, const char *got)
 {
@@ -288,7 +288,7 @@ START_TEST(every_command_prints_what_its_case_says_and_the_document_with_j)
 }
 END_TEST
 
-/* ---- terminals, full disks -------------------------------------------------------------------------------------- */
+/* ---- terminals, full disks ------------------------------------------------------------------- */
 
 static const char ill[] =
 	"{\"version\":1,\"kind\":\"status\",\"data\":{\"version\":\"0.1.0\",\"revision\":0,"

@@ -314,6 +314,29 @@ START_TEST(a_flow_is_looked_up_as_a_packet_would_be)
 }
 END_TEST
 
+START_TEST(a_flow_to_a_backend_without_a_way_is_said_to_be_dropped)
+{
+	struct engine_flow flow = flow_to("198.51.100.7", "203.0.113.10", 443, IPPROTO_TCP);
+	struct engine_flow_answer answer;
+	struct engine_backend_place place;
+	struct addr gone = fake_address("10.0.1.99");
+
+	fake_host_init(&host, &fake_limits);
+	fake_host_start(&host);
+	fake_apply(&host, FAKE_WEB, false, 0);
+	ck_assert(!engine_backend_place(host.engine, "web", &gone, &place));
+	ck_assert(!engine_backend_place(host.engine, "mail", &gone, &place));
+	ck_assert_ptr_eq(engine_view(host.engine), &host.fake->view);
+	for (uint32_t i = 1; i <= 3;
+	     i++) /* as a change that could not be taken back may leave it */
+		host.fake->backends[i].path[0].ifindex = 0;
+	ck_assert_int_eq(engine_flow_lookup(host.engine, &flow, &answer), 0);
+	ck_assert(answer.has_backend);
+	ck_assert_ptr_nonnull(strstr(answer.why, "no_nexthop"));
+	fake_host_free(&host);
+}
+END_TEST
+
 START_TEST(a_plan_changes_nothing)
 {
 	struct engine_forecast forecast;
@@ -352,4 +375,5 @@ RUN_TESTS("core_engine", a_first_configuration_is_put_in_force,
 	  a_lost_way_empties_a_service_unasked_and_its_return_fills_it,
 	  a_changed_neighbour_changes_the_path_and_no_slot,
 	  fresh_maps_get_the_revision_of_the_same_configuration,
-	  a_flow_is_looked_up_as_a_packet_would_be, a_plan_changes_nothing)
+	  a_flow_is_looked_up_as_a_packet_would_be,
+	  a_flow_to_a_backend_without_a_way_is_said_to_be_dropped, a_plan_changes_nothing)

@@ -388,57 +388,60 @@ START_TEST(maps_that_contradict_themselves_are_refused_and_named)
 }
 END_TEST
 
+static uint64_t random_state = 88172645463325252ULL;
+
+static uint32_t next_random(void)
+{
+	random_state = random_state * 6364136223846793005ULL + 1442695040888963407ULL;
+	return random_state >> 32;
+}
+
+/* Overwrites bytes of each map: a few, or half of all of them. */
+static void damage_maps(bool a_few)
+{
+	const struct sl_limits *l = &fake->view.limits;
+	const struct {
+		void *bytes;
+		size_t size;
+	} maps[] = {
+		{&fake->control, sizeof(fake->control)},
+		{fake->services, sl_service_records(l) * sizeof(*fake->services)},
+		{fake->backends, (l->backends + 1) * sizeof(*fake->backends)},
+		{fake->hot, l->slots * sizeof(uint16_t)},
+		{fake->listeners4, 2 * sl_listener_buckets4(l) * sizeof(*fake->listeners4)},
+		{fake->listeners6, 2 * sl_listener_buckets6(l) * sizeof(*fake->listeners6)},
+	};
+	uint8_t mask = next_random() % 2 ? 0x1f : 0xff; /* small numbers are believed more often */
+
+	for (size_t map = 0; map < ARRAY_SIZE(maps); map++)
+		for (size_t n = a_few ? 1 + map : maps[map].size / 2; n; n--)
+			((uint8_t *)maps[map].bytes)[next_random() % maps[map].size] =
+				next_random() & mask;
+}
+
 /* Under the sanitizers: whatever bytes are there, reading them stays within the maps. */
 START_TEST(random_bytes_crash_nothing)
 {
-	static const struct sl_limits small = {.cpus = 1,
-					       .services = 2,
-					       .listeners = 4,
-					       .backends = 6,
-					       .flows = 4096,
-					       .slots = 256};
-	uint64_t random = 88172645463325252ULL;
+	static const struct sl_limits small = {
+		.cpus = 1,
+		.services = 2,
+		.listeners = 4,
+		.backends = 6,
+		.flows = 4096,
+		.slots = 256,
+	};
 	unsigned int good = 0, bad = 0;
 
 	for (int round = 0; round < 20000; round++) {
 		struct problems p = {};
 		struct ids ids;
-		struct {
-			void *bytes;
-			size_t size;
-		} maps[6];
 
-		/*
-		 * Half of the rounds damage good maps in a few bytes, half are random altogether.
-		 */
-		if (round % 2) {
+		if (round % 2)
 			start();
-		} else {
+		else
 			fake = fake_new(&small);
-		}
-		maps[0].bytes = &fake->control, maps[0].size = sizeof(fake->control);
-		maps[1].bytes = fake->services;
-		maps[1].size = sl_service_records(&fake->view.limits) * sizeof(*fake->services);
-		maps[2].bytes = fake->backends;
-		maps[2].size = (fake->view.limits.backends + 1) * sizeof(*fake->backends);
-		maps[3].bytes = fake->listeners4;
-		maps[3].size =
-			2 * sl_listener_buckets4(&fake->view.limits) * sizeof(*fake->listeners4);
-		maps[4].bytes = fake->hot,
-		maps[4].size = fake->view.limits.slots * sizeof(uint16_t);
-		maps[5].bytes = fake->listeners6;
-		maps[5].size =
-			2 * sl_listener_buckets6(&fake->view.limits) * sizeof(*fake->listeners6);
-		for (size_t map = 0; map < ARRAY_SIZE(maps); map++) {
-			size_t changes = round % 2 ? 1 + map : maps[map].size / 2;
-
-			for (size_t n = 0; n < changes; n++) {
-				random = random * 6364136223846793005ULL + 1442695040888963407ULL;
-				((uint8_t *)maps[map].bytes)[(random >> 32) % maps[map].size] =
-					random >> 20 & (round % 4 == 1 ? 0x1f : 0xff);
-			}
-		}
-		if (!(round % 2) && round % 8) { /* some tables that could be */
+		damage_maps(round % 2);
+		if (round % 4 == 0) { /* a table that could be */
 			fake->control.listeners &= ~(63ull << 2 | 63ull << 8);
 			fake->control.listeners |= 60ull << 2 | 60ull << 8;
 		}

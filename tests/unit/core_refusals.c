@@ -150,6 +150,8 @@ START_TEST(other_limits_are_refused_by_name)
 				   "limits: {services: 9, listeners: 64, backends: 40, flows: 8k, "
 				   "maglev-slots: 4096}\n"
 				   "services:\n" FAKE_DNS;
+	struct engine_forecast forecast;
+	struct config *config;
 	struct problems p = {};
 	char *said;
 
@@ -165,6 +167,11 @@ START_TEST(other_limits_are_refused_by_name)
 	free(said);
 	ck_assert_str_eq(p.list[1].field, "limits.flows");
 	problems_free(&p);
+	config = fake_config_text(text);
+	ck_assert_int_eq(engine_plan(host.engine, config, &forecast, &p), -EBUSY);
+	ck_assert_uint_eq(p.count, 2);
+	problems_free(&p);
+	config_free(config);
 	ck_assert_uint_eq(host.stores + host.fake->calls, 0);
 	fake_host_free(&host);
 }
@@ -339,7 +346,28 @@ START_TEST(services_and_backends_without_room_are_refused_with_what_becomes_free
 }
 END_TEST
 
-RUN_TESTS("core_refusals", overrides_of_the_unknown_are_refused, a_weight_out_of_range_is_refused,
+START_TEST(maps_that_contradict_themselves_are_not_taken_over)
+{
+	struct engine_options options;
+	struct engine *engine = NULL;
+	struct problems p = {};
+
+	fake_host_init(&host, &fake_limits);
+	fake_host_start(&host);
+	fake_apply(&host, FAKE_WEB FAKE_DNS, false, 0);
+	options = fake_host_options(&host);
+	host.fake->backends[fake_place(&host, "web", "10.0.1.12").index].family = 0;
+	ck_assert_int_eq(engine_new(&options, &engine, &p), -EPROTO);
+	ck_assert_ptr_null(engine);
+	ck_assert_uint_eq(p.count, 1);
+	ck_assert_str_eq(p.list[0].value, "web");
+	problems_free(&p);
+	fake_host_free(&host);
+}
+END_TEST
+
+RUN_TESTS("core_refusals", maps_that_contradict_themselves_are_not_taken_over,
+	  overrides_of_the_unknown_are_refused, a_weight_out_of_range_is_refused,
 	  emptying_a_live_service_takes_force,
 	  another_table_size_takes_force_and_keeps_counters_and_indices,
 	  another_tracking_of_a_live_service_takes_force, other_limits_are_refused_by_name,

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Replies: every kind goes out and comes back the same, and no text that a stranger writes does harm. */
+/*
+ * Replies: every kind goes out and comes back the same, and no text that a stranger writes does
+ * harm.
+ */
 #include <string.h>
 
 #include "base/mem.h"
@@ -7,7 +10,7 @@
 #include "unit/unit.h"
 #include "wire/record.h"
 
-/* ---- random documents, from the same tables as the encoder ------------------------------------------------ */
+/* ---- random documents, from the same tables as the encoder ----------------------------------- */
 
 static uint64_t state = 1;
 
@@ -165,7 +168,7 @@ START_TEST(documents_with_random_damage_do_no_harm)
 }
 END_TEST
 
-/* ---- what is refused, and how ------------------------------------------------------------------------------ */
+/* ---- what is refused, and how ---------------------------------------------------------------- */
 
 static const struct {
 	const char *line, *complaint;
@@ -264,7 +267,7 @@ START_TEST(errors_come_back_with_every_place_and_value)
 }
 END_TEST
 
-/* ---- text --------------------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 static const struct {
 	const char *text;

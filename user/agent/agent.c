@@ -16,7 +16,7 @@
 
 #define SETTLE_MS 1000 /* three times what a neighbour in the same rack needs, and one ARP retry */
 
-/* ---- what the engine asks of us ------------------------------------------------------------------- */
+/* ---- what the engine asks of us -------------------------------------------------------------- */
 
 static void host_nexthop(void *self, const struct addr *address, struct net_nexthop *out)
 {
@@ -60,7 +60,7 @@ struct engine_host agent_engine_host(struct agent *agent)
 	return (struct engine_host){agent, host_nexthop, host_store};
 }
 
-/* ---- changes ---------------------------------------------------------------------------------------- */
+/* ---- changes --------------------------------------------------------------------------------- */
 
 static void log_and_free(enum log_level level, struct problems *p)
 {
@@ -219,7 +219,7 @@ char *agent_summary(const struct agent *agent)
 	return summary.data;
 }
 
-/* ---- the end ------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 void agent_close(struct agent *agent)
 {

@@ -2,13 +2,14 @@
 /*
  * The agent: everything that one sluiced holds, and its four deeds: start, apply, reload, end.
  *
- * Story of a start: the state directory (locked), the configuration (file or last applied: start.h), the key,
- * netlink, a moment for the neighbours, the data plane (made fresh, or what is pinned is adopted), the engine. So far no
- * packet sees a difference; then the socket, and the configuration is put in force. Fresh maps are filled before an
- * interface is attached. A start that fails takes back what it made, and leaves in force what was there.
+ * Story of a start: the state directory (locked), the configuration (file or last applied:
+ * start.h), the key, netlink, a moment for the neighbours, the data plane (made fresh, or what is
+ * pinned is adopted), the engine. So far no packet sees a difference; then the socket, and the
+ * configuration is put in force. Fresh maps are filled before an interface is attached. A start
+ * that fails takes back what it made, and leaves in force what was there.
  *
- * Each later change of configuration is agent_apply(), whoever asks for it: new interfaces first, then the
- * engine, then the interfaces that left.
+ * Each later change of configuration is agent_apply(), whoever asks for it: new interfaces first,
+ * then the engine, then the interfaces that left.
  */
 #ifndef AGENT_AGENT_H
 #define AGENT_AGENT_H
@@ -37,8 +38,10 @@ struct agent {
 	struct engine *engine;
 	struct interfaces interfaces;
 	struct ways ways;
-	/* The configuration to start with, until it is in force: where it came from (a sentence), and its hash if that is
-	 * the file. */
+	/*
+	 * The configuration to start with, until it is in force: where it came from (a sentence),
+	 * and its hash if that is the file.
+	 */
 	struct config *first;
 	char *source;
 	bool first_is_file;
@@ -49,14 +52,18 @@ struct agent {
 };
 
 /*
- * The start's first part: all that can fail before a packet sees anything. Returns 0 or a negative errno; then all is
- * closed, and is_config_refused says whether that was for the configuration (exit code 3).
+ * The start's first part: all that can fail before a packet sees anything. Returns 0 or a negative
+ * errno; then all is closed, and is_config_refused says whether that was for the configuration
+ * (exit code 3).
  */
 int agent_open(struct agent *agent, const struct options *options, struct problems *p);
 /* The second part: puts the configuration in force. On failure the caller abandons. */
 int agent_enforce(struct agent *agent, struct problems *p);
 
-/* Puts `config` in force or changes nothing; takes it over, also on failure. As engine_apply(), with interfaces. */
+/*
+ * Puts `config` in force or changes nothing; takes it over, also on failure. As engine_apply(),
+ * with interfaces.
+ */
 int agent_apply(struct agent *agent, struct config *config, bool force, struct engine_forecast *out,
 		struct problems *p);
 
@@ -73,21 +80,27 @@ int agent_detach(struct agent *agent, struct problems *p);
 /* Detaches and unpins everything, and closes all. */
 int agent_down(struct agent *agent, struct problems *p);
 
-/* ---- shared by agent.c and open.c -------------------------------------------------------------------- */
+/* ---- shared by agent.c and open.c ------------------------------------------------------------ */
 
 struct engine_host agent_engine_host(struct agent *agent);
 /* engine_apply() between the interfaces that come and those that go. */
 int agent_apply_between(struct agent *agent, struct config *config, bool force,
 			struct engine_forecast *out, struct problems *p);
-/* Stores the hash of a file in which nothing differed but its bytes, so that the engine had nothing to store. */
+/*
+ * Stores the hash of a file in which nothing differed but its bytes, so that the engine had nothing
+ * to store.
+ */
 int agent_store_loaded(struct agent *agent, struct problems *p);
 
-/* ---- the end ------------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 /* Closes all; forwarding goes on. */
 void agent_close(struct agent *agent);
 
-/* Takes a start back that goes no further: what it adopted goes on as it is, what it made is taken down. */
+/*
+ * Takes a start back that goes no further: what it adopted goes on as it is, what it made is taken
+ * down.
+ */
 void agent_abandon(struct agent *agent, struct problems *p);
 
 /* "eth0 native; 5 of 6 backends take new flows: ..."; the caller frees it. */

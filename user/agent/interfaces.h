@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The interfaces that the program is attached to. A change of the list is all or nothing: the new ones are attached
- * first (their packets pass while no listener is in force), and either committed, when those that left are
- * detached, or taken back.
+ * The interfaces that the program is attached to. A change of the list is all or nothing: the new
+ * ones are attached first (their packets pass while no listener is in force), and either committed,
+ * when those that left are detached, or taken back.
  */
 #ifndef AGENT_INTERFACES_H
 #define AGENT_INTERFACES_H
@@ -34,9 +34,9 @@ struct interfaces {
 };
 
 /*
- * Attaches all that `config` lists and `now` does not have in this mode, and gives the new list. What is pinned
- * already counts as attached, so that a restarted agent only switches programs. On failure everything is as it
- * was. *warnings: why native mode failed, what the NIC hides.
+ * Attaches all that `config` lists and `now` does not have in this mode, and gives the new list.
+ * What is pinned already counts as attached, so that a restarted agent only switches programs. On
+ * failure everything is as it was. *warnings: why native mode failed, what the NIC hides.
  */
 int interfaces_open(struct dataplane *dp, struct net *net, const struct config *config,
 		    const struct interfaces *now, struct interfaces *out, struct problems *warnings,
@@ -48,12 +48,14 @@ void interfaces_commit(struct dataplane *dp, struct interfaces *now, struct inte
 		       struct problems *p);
 void interfaces_free(struct interfaces *is); /* attachments stay */
 
-/* Every device of `config` exists? Adds a problem for each that does not, at its place in the file. */
+/*
+ * Every device of `config` exists? Adds a problem for each that does not, at its place in the file.
+ */
 int interfaces_find(struct net *net, const struct config *config, struct problems *p);
 
 /*
- * Looks after devices that went away or came back as new ones, and attaches those again. Returns whether
- * something changed; `p` says what.
+ * Looks after devices that went away or came back as new ones, and attaches those again. Returns
+ * whether something changed; `p` says what.
  */
 bool interfaces_follow(struct interfaces *is, struct dataplane *dp, struct net *net,
 		       struct problems *warnings, struct problems *p);

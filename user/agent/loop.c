@@ -16,7 +16,7 @@
 
 #define GATHER_MS     10 /* from netlink's first news to the answer */
 #define GATHER_MAX_MS 1000
-#define SHARE	      10 /* answering netlink takes at most one part in so many of the agent's time */
+#define SHARE	      10   /* answering netlink takes at most one part in so many of our time */
 #define PROBE_MS      1000 /* between two looks at the neighbours */
 #define REPLY_MS      50   /* from `down` to the end: its reply goes out */
 
@@ -51,7 +51,7 @@ static void tell_manager(const char *what)
 	failed = err != 0;
 }
 
-/* ---- events ------------------------------------------------------------------------------------------ */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static void on_reload(uv_signal_t *signal, int number)
 {
@@ -162,7 +162,7 @@ static void on_replied(uv_timer_t *timer)
 	loop->is_ending = true;
 }
 
-/* ---- what the socket asks of us ----------------------------------------------------------------------- */
+/* ---- what the socket asks of us -------------------------------------------------------------- */
 
 static uint64_t host_now_ms(void *self)
 {
@@ -214,7 +214,7 @@ static void host_log(void *self, const char *sentence)
 	log_info("%s", sentence);
 }
 
-/* ---- the loop itself ---------------------------------------------------------------------------------- */
+/* ---- the loop itself ------------------------------------------------------------------------- */
 
 static int watch_signal(struct loop *loop, uv_signal_t *signal, uv_signal_cb on_signal, int number)
 {

@@ -2,8 +2,8 @@
 /*
  * The agent's one thread: signals, netlink, the socket and the clock, on libuv.
  *
- * Netlink's news are answered together, some milliseconds after the first: a link that goes down brings a
- * message for each of its routes and neighbours, and one change of the tables is enough.
+ * Netlink's news are answered together, some milliseconds after the first: a link that goes down
+ * brings a message for each of its routes and neighbours, and one change of the tables is enough.
  */
 #ifndef AGENT_LOOP_H
 #define AGENT_LOOP_H

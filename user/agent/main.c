@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sluiced: the agent. It starts as root, keeps three capabilities, and runs in the foreground until it is told to end;
- * what it has put in force goes on without it.
+ * sluiced: the agent. It starts as root, keeps three capabilities, and runs in the foreground until
+ * it is told to end; what it has put in force goes on without it.
  */
 #include <errno.h>
 #include <libgen.h>
@@ -25,7 +25,10 @@
 #include "core/key.h"
 #include "wire/wire.h"
 
-/* Makes the socket's directory if it is not there, and gives it away only then: another one may be shared. */
+/*
+ * Makes the socket's directory if it is not there, and gives it away only then: another one may be
+ * shared.
+ */
 static int prepare_socket_dir(const struct options *options, const struct privileges *user,
 			      struct problems *p)
 {

@@ -4,8 +4,8 @@
 #define AGENT_NOTIFY_H
 
 /*
- * Sends one message ("READY=1\nSTATUS=...") to the socket that $NOTIFY_SOCKET names, a path or "@" and an
- * abstract name. Returns 0, also when there is none, or a negative errno.
+ * Sends one message ("READY=1\nSTATUS=...") to the socket that $NOTIFY_SOCKET names, a path or "@"
+ * and an abstract name. Returns 0, also when there is none, or a negative errno.
  */
 int notify_send(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

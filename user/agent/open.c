@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The start, in two parts: everything that may fail before a packet sees anything, and the change itself. */
+/*
+ * The start, in two parts: everything that may fail before a packet sees anything, and the change
+ * itself.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,7 +157,10 @@ int agent_open(struct agent *agent, const struct options *options, struct proble
 	return err;
 }
 
-/* Maps that nobody uses yet are filled before an interface is attached, so that the first packet meets all of it. */
+/*
+ * Maps that nobody uses yet are filled before an interface is attached, so that the first packet
+ * meets all of it.
+ */
 static int fill_and_attach(struct agent *agent, struct config *config, struct problems *p)
 {
 	struct problems warnings = {}, undone = {};

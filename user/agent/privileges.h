@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From root to what a running agent needs: CAP_NET_ADMIN, CAP_BPF and CAP_PERFMON (attach, reload), as user
- * `sluice` where there is one. Everything that the agent writes later is given to that user before.
+ * From root to what a running agent needs: CAP_NET_ADMIN, CAP_BPF and CAP_PERFMON (attach, reload),
+ * as user `sluice` where there is one. Everything that the agent writes later is given to that user
+ * before.
  */
 #ifndef AGENT_PRIVILEGES_H
 #define AGENT_PRIVILEGES_H
@@ -21,7 +22,10 @@ struct privileges {
 int privileges_check(struct problems *p);
 
 void privileges_find(struct privileges *out);
-/* Gives a directory and all below it to the user (symbolic links are not followed, nor mounts entered). */
+/*
+ * Gives a directory and all below it to the user (symbolic links are not followed, nor mounts
+ * entered).
+ */
 int privileges_give(const struct privileges *to, const char *path, struct problems *p);
 /* Drops everything else, for good. */
 int privileges_drop(const struct privileges *to, struct problems *p);

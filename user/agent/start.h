@@ -16,8 +16,10 @@ enum start_reason {
 	START_NO_FILE,	 /* the state: there is no file */
 };
 
-/* The file wins if its content has changed since it was last loaded. `text` NULL: there is no file. Returns 0, or
- * -ENOENT (neither a file nor a state). */
+/*
+ * The file wins if its content has changed since it was last loaded. `text` NULL: there is no file.
+ * Returns 0, or -ENOENT (neither a file nor a state).
+ */
 int start_choose(const char *text, size_t length, const struct state *state,
 		 enum start_reason *out);
 

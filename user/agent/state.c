@@ -60,7 +60,7 @@ void state_encode(const struct state *state, struct text *out)
 	text_free(&body);
 }
 
-/* ---- decoding: a cursor that hands out lines, each ended by a newline ------------------------------- */
+/* ---- decoding: a cursor that hands out lines, each ended by a newline ------------------------ */
 
 struct cursor {
 	const char *at, *end;

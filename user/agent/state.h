@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What survives the agent: the last applied configuration, its revision, the hash of the file that was last
- * loaded, and the overrides. One file, replaced as a whole, so that it is always of one moment.
+ * What survives the agent: the last applied configuration, its revision, the hash of the file that
+ * was last loaded, and the overrides. One file, replaced as a whole, so that it is always of one
+ * moment.
  *
  *	sluice-state 1 CHECKSUM			BLAKE2b-256 of all that follows, in hex
  *	revision N
- *	loaded HASH				of the file given by -c when it was last put in force
+ *	loaded HASH				of the file given by -c, when last put in force
  *	override ADDRESS STATE WEIGHT SERVICE	"-": not overridden
  *	config LENGTH NAME			where the text came from
  *	LENGTH bytes of text
@@ -46,11 +47,12 @@ int state_decode(const char *file, const char *data, size_t length, struct state
 
 void state_hash(const void *data, size_t length, uint8_t out[STATE_HASH_SIZE]);
 
-/* ---- the state directory ------------------------------------------------------------------------ */
+/* ---- the state directory --------------------------------------------------------------------- */
 
 /*
- * Makes the directory (0700) if it is not there, refuses one that holds files of others (the agent gives it to its
- * own user), and locks it as long as the returned descriptor is open. Returns it or a negative errno.
+ * Makes the directory (0700) if it is not there, refuses one that holds files of others (the agent
+ * gives it to its own user), and locks it as long as the returned descriptor is open. Returns it or
+ * a negative errno.
  */
 int state_open_dir(const char *dir, struct problems *p);
 

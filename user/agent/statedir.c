@@ -17,7 +17,10 @@
 #define STATE_FILE "state"
 #define STATE_MAX  (64 << 20)
 
-/* All that a state directory may hold, and names that begin so: what a crash or a person leaves beside. */
+/*
+ * All that a state directory may hold, and names that begin so: what a crash or a person leaves
+ * beside.
+ */
 static const char *const own_files[] = {STATE_FILE, "key"};
 
 static bool is_own(const char *name)

@@ -24,9 +24,11 @@ uint64_t ways_now_ms(void)
 	return now.tv_sec * UINT64_C(1000) + now.tv_nsec / 1000000;
 }
 
-/* ---- news ------------------------------------------------------------------------------------------- */
+/* ---- news ------------------------------------------------------------------------------------ */
 
-/* What was said of a backend: tables hold pointers, so an address stands for each reason and way. */
+/*
+ * What was said of a backend: tables hold pointers, so an address stands for each reason and way.
+ */
 #define WAYS_END (NET_WAY_FAILED + 1)
 static const char sayings[MODEL_UNLISTED_WAY + 1][WAYS_END];
 
@@ -45,8 +47,10 @@ static char *name_of(const struct model_service *service, const struct model_bac
 	return mem_format("%s %s", service->name, addr_format(&backend->address, address));
 }
 
-/* By an operator's will it is news, else a warning. Resolving lasts a moment after a start or a change, and is worth
- * a line only for those who look closely. */
+/*
+ * By an operator's will it is news, else a warning. Resolving lasts a moment after a start or a
+ * change, and is worth a line only for those who look closely.
+ */
 static enum log_level level_of(const struct model_backend *backend)
 {
 	if (backend->reason != MODEL_NO_WAY && backend->reason != MODEL_UNLISTED_WAY)
@@ -169,7 +173,7 @@ void ways_summary(const struct model *model, struct text *out)
 		text_add(out, "; and %zu more", told - SUMMARY_MAX);
 }
 
-/* ---- neighbours ------------------------------------------------------------------------------------- */
+/* ---- neighbours ------------------------------------------------------------------------------ */
 
 void ways_probe(struct net *net, const struct model *model, uint64_t now_ms)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is said about the backends: which of them take new flows, once for each change, and what to do where
- * the way out is one that sluice cannot use. And their neighbours kept alive: packets that XDP sends do not make the
- * kernel ask for them.
+ * What is said about the backends: which of them take new flows, once for each change, and what to
+ * do where the way out is one that sluice cannot use. And their neighbours kept alive: packets that
+ * XDP sends do not make the kernel ask for them.
  */
 #ifndef AGENT_WAYS_H
 #define AGENT_WAYS_H
@@ -33,8 +33,9 @@ void ways_summary(const struct model *model, struct text *out);
 void ways_probe(struct net *net, const struct model *model, uint64_t now_ms);
 
 /*
- * Waits until the neighbours of all backends of a configuration are known, at most `limit_ms`: an agent that
- * starts must not take a backend out only because nobody had asked for its neighbour lately.
+ * Waits until the neighbours of all backends of a configuration are known, at most `limit_ms`: an
+ * agent that starts must not take a backend out only because nobody had asked for its neighbour
+ * lately.
  */
 int ways_settle(struct net *net, const struct config *config, unsigned int limit_ms,
 		struct problems *p);

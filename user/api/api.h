@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the agent answers on its socket: one JSON request and one reply a line (DESIGN section 10; the
- * documents are those of wire/).
+ * What the agent answers on its socket: one JSON request and one reply a line (DESIGN section 10;
+ * the documents are those of wire/).
  *
- * Story: server.c listens, reads lines, knows who asks (SO_PEERCRED) and writes replies; it bounds what slow,
- * dead and greedy clients can cost. requests.c looks the command up in one table {function}, checks that
- * the client may use it, and answers from the engine and from what the agent tells by struct api_host; it knows
- * nothing of sockets. Neither blocks, but for what the engine does.
+ * Story: server.c listens, reads lines, knows who asks (SO_PEERCRED) and writes replies; it bounds
+ * what slow, dead and greedy clients can cost. requests.c looks the command up in one table
+ * {function}, checks that the client may use it, and answers from the engine and from what the
+ * agent tells by struct api_host; it knows nothing of sockets. Neither blocks, but for what the
+ * engine does.
  */
 #ifndef API_API_H
 #define API_API_H
@@ -40,8 +41,9 @@ struct api_host {
 	/* Lists the interfaces, at most `max`; returns their number. */
 	size_t (*interfaces)(void *self, struct api_interface *out, size_t max);
 	/*
-	 * Puts a configuration in force: attaches and detaches interfaces, then engine_apply(), whose contract this
-	 * has: it takes `config` over, also on failure. The same that SIGHUP does.
+	 * Puts a configuration in force: attaches and detaches interfaces, then engine_apply(),
+	 * whose contract this has: it takes `config` over, also on failure. The same that SIGHUP
+	 * does.
 	 */
 	int (*apply)(void *self, struct config *config, bool force, struct engine_forecast *out,
 		     struct problems *p);
@@ -64,27 +66,28 @@ struct api_client {
 };
 
 /*
- * Answers one request: `line` is one JSON document without its newline. Returns the reply, likewise; the caller
- * frees it. Never fails: what is wrong becomes a reply of kind error.
+ * Answers one request: `line` is one JSON document without its newline. Returns the reply,
+ * likewise; the caller frees it. Never fails: what is wrong becomes a reply of kind error.
  */
 char *api_answer(const struct api *api, const struct api_client *client, const char *line,
 		 size_t length);
 
 /*
- * Fills in what `check` answers about a configuration that was read without error. `running` (NULL: no agent)
- * gives the limits that are in force. Strings lie in `arena`. For `sluiced --check -j`, too.
+ * Fills in what `check` answers about a configuration that was read without error. `running` (NULL:
+ * no agent) gives the limits that are in force. Strings lie in `arena`. For `sluiced --check -j`,
+ * too.
  */
 void api_check_document(const struct config *config, const struct config *running,
 			struct arena *arena, struct wire_check *out);
 
-/* ---- the socket --------------------------------------------------------------------------------------- */
+/* ---- the socket ------------------------------------------------------------------------------ */
 
 struct api_server;
 
 /*
- * Listens at `path` (mode 0660, owned by the caller) on `loop`. A socket file that a dead agent left is
- * replaced. `api` must outlive the server. Errors, each explained in `p`: -EADDRINUSE an agent answers there,
- * -EEXIST what lies there is no socket, -ENAMETOOLONG, others of bind().
+ * Listens at `path` (mode 0660, owned by the caller) on `loop`. A socket file that a dead agent
+ * left is replaced. `api` must outlive the server. Errors, each explained in `p`: -EADDRINUSE an
+ * agent answers there, -EEXIST what lies there is no socket, -ENAMETOOLONG, others of bind().
  */
 int api_server_open(struct uv_loop_s *loop, const char *path, const struct api *api,
 		    struct api_server **out, struct problems *p);

@@ -23,7 +23,7 @@ static enum wire_code code_of(int err)
 	}
 }
 
-/* ---- configurations --------------------------------------------------------------------------------------- */
+/* ---- configurations -------------------------------------------------------------------------- */
 
 static int read_config(struct request *request, struct config **out)
 {
@@ -33,7 +33,10 @@ static int read_config(struct request *request, struct config **out)
 			   &request->errors);
 }
 
-/* Problems as a document, all in the arena: the configuration that has them may go before the reply. */
+/*
+ * Problems as a document, all in the arena: the configuration that has them may go before the
+ * reply.
+ */
 static struct wire_problem *keep_problems(struct arena *arena, const struct problems *problems)
 {
 	struct wire_problem *list = wire_problems_from(arena, problems);
@@ -237,7 +240,7 @@ enum wire_code answer_apply(struct request *request)
 	return plan_or_apply(request, !request->arguments->dry_run);
 }
 
-/* ---- overrides --------------------------------------------------------------------------------------------- */
+/* ---- overrides ------------------------------------------------------------------------------- */
 
 /* What the backend is configured as, without overrides. */
 static const struct config_backend *configured(const struct model_service *service,
@@ -349,7 +352,7 @@ enum wire_code answer_backend_weight(struct request *request)
 	return override_backend(request, edit_weight);
 }
 
-/* ---- down ---------------------------------------------------------------------------------------------------- */
+/* ---- down ------------------------------------------------------------------------------------ */
 
 enum wire_code answer_down(struct request *request)
 {

@@ -51,7 +51,7 @@ static uint32_t count_backend(const struct request *request, const char *service
 	return placed ? place.slots : 0;
 }
 
-/* ---- services and backends ------------------------------------------------------------------------------------- */
+/* ---- services and backends ------------------------------------------------------------------- */
 
 void describe_backend(struct request *request, const struct model_service *service,
 		      const struct model_backend *backend, struct wire_backend *out)
@@ -193,7 +193,7 @@ enum wire_code answer_backend_list(struct request *request)
 	return answer_with(request, WIRE_KIND_backends, out);
 }
 
-/* ---- flows -------------------------------------------------------------------------------------------------------- */
+/* ---- flows ----------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *name;
@@ -262,7 +262,7 @@ enum wire_code answer_flow_lookup(struct request *request)
 	return answer_with(request, WIRE_KIND_flow, out);
 }
 
-/* ---- counters -------------------------------------------------------------------------------------------------- */
+/* ---- counters -------------------------------------------------------------------------------- */
 
 /* The actions of verdicts.def as the documents name them. */
 #define ACTION_SEND "send"

@@ -6,7 +6,10 @@
 #include "api/requests.h"
 #include "base/mem.h"
 
-/* Commands that the agent has no part in (key new) have no function, and their requests are no requests. */
+/*
+ * Commands that the agent has no part in (key new) have no function, and their requests are no
+ * requests.
+ */
 static answer_function *const functions[WIRE_COMMANDS] = {
 	[WIRE_COMMAND_status] = answer_status,
 	[WIRE_COMMAND_check] = answer_check,
@@ -77,7 +80,7 @@ char *api_answer(const struct api *api, const struct api_client *client, const c
 	return reply;
 }
 
-/* ---- names -------------------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 const struct model_service *find_service(struct request *request)
 {

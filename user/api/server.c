@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The socket. A client sends a line, gets a line, and may send the next: while a reply is on its way nothing is
- * read from it, so what a client can make the agent hold is one request and one reply. What all clients
- * together have half sent is bounded, too. Who keeps a request or a reply waiting is closed after a while; who is
- * silent between requests may stay until the place is wanted.
+ * The socket. A client sends a line, gets a line, and may send the next: while a reply is on its
+ * way nothing is read from it, so what a client can make the agent hold is one request and one
+ * reply. What all clients together have half sent is bounded, too. Who keeps a request or a reply
+ * waiting is closed after a while; who is silent between requests may stay until the place is
+ * wanted.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -54,7 +55,7 @@ struct api_server {
 	char step[READ_STEP];
 };
 
-/* ---- clients --------------------------------------------------------------------------------------------- */
+/* ---- clients --------------------------------------------------------------------------------- */
 
 static void handle_closed(struct api_server *server)
 {
@@ -199,7 +200,7 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer)
 	}
 }
 
-/* ---- the server ---------------------------------------------------------------------------------------------- */
+/* ---- the server ------------------------------------------------------------------------------ */
 
 static bool is_idle(const struct client *client)
 {
@@ -271,7 +272,7 @@ static void on_connection(uv_stream_t *listener, int status)
 		serve(client);
 }
 
-/* ---- the socket's file ---------------------------------------------------------------------------------------- */
+/* ---- the socket's file ----------------------------------------------------------------------- */
 
 /* Whether somebody answers at `address`. */
 static bool is_answered(const struct sockaddr_un *address)
@@ -308,8 +309,8 @@ static int check_place(const struct sockaddr_un *address, struct problems *p)
 }
 
 /*
- * Binds beside the path and renames into place, so that no moment has a socket of the wrong mode, or none.
- * Returns a listening descriptor or a negative errno.
+ * Binds beside the path and renames into place, so that no moment has a socket of the wrong mode,
+ * or none. Returns a listening descriptor or a negative errno.
  */
 static int bind_beside(const char *path, const char *beside, struct api_server *server)
 {
@@ -365,7 +366,7 @@ static void remove_socket(const struct api_server *server)
 		unlink(server->path);
 }
 
-/* ---- opening and closing --------------------------------------------------------------------------------------- */
+/* ---- opening and closing --------------------------------------------------------------------- */
 
 static void on_own_closed(uv_handle_t *handle)
 {

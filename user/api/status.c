@@ -38,7 +38,7 @@ static void sort_by_level(const struct findings *findings, struct wire_status *o
 				list[out->findings.count++] = findings->list[i];
 }
 
-/* ---- what is looked at ---------------------------------------------------------------------------------- */
+/* ---- what is looked at ----------------------------------------------------------------------- */
 
 static const char *mode_name(const struct api_interface *interface)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The command line. Options may stand anywhere; the words that are left are a command of one or two words and
- * its operands. Which options and operands a command has, and every line of help, comes from commands.def.
+ * The command line. Options may stand anywhere; the words that are left are a command of one or two
+ * words and its operands. Which options and operands a command has, and every line of help, comes
+ * from commands.def.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -62,7 +63,7 @@ static bool is_operand(const struct wire_argument_info *info)
 	return info->spelling[0] != '-' && info->spelling[0] != '\0';
 }
 
-/* ---- options ------------------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static int set_value(struct parser *parser, const char *name, enum wire_type type, void *at,
 		     const char *value)
@@ -211,7 +212,7 @@ static int read_words(struct parser *parser)
 	return err;
 }
 
-/* ---- command and operands ---------------------------------------------------------------------------------- */
+/* ---- command and operands -------------------------------------------------------------------- */
 
 /* How many of the words are this name: 1, 2, or 0. */
 static int words_of_name(const struct parser *parser, const char *name)
@@ -358,7 +359,7 @@ int cli_parse(int argc, char **argv, struct cli *cli, struct problems *p)
 	return err ? err : read_operands(&parser, used);
 }
 
-/* ---- help -------------------------------------------------------------------------------------------------- */
+/* ---- help ------------------------------------------------------------------------------------ */
 
 char *cli_usage(enum wire_command command)
 {

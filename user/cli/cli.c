@@ -17,7 +17,7 @@
 #define TIMEOUT_S   60
 #define SECONDS_MAX 86400
 
-/* ---- telling ---------------------------------------------------------------------------------------------- */
+/* ---- telling --------------------------------------------------------------------------------- */
 
 static void report(const struct cli *cli, enum wire_code code, struct problems *p)
 {
@@ -78,7 +78,7 @@ static enum wire_code tell(const struct cli *cli, const char *line, const struct
 	return WIRE_OK;
 }
 
-/* ---- the file ---------------------------------------------------------------------------------------------- */
+/* ---- the file -------------------------------------------------------------------------------- */
 
 /* A document carries UTF-8 only: says where the text is not. */
 static enum wire_code check_utf8(const char *file, const char *text, size_t length,
@@ -103,7 +103,9 @@ static enum wire_code check_utf8(const char *file, const char *text, size_t leng
 	return WIRE_INVALID;
 }
 
-/* Reads the configuration that the command line names into the arguments. The caller frees *text. */
+/*
+ * Reads the configuration that the command line names into the arguments. The caller frees *text.
+ */
 static enum wire_code read_file(struct cli *cli, char **text, struct problems *p)
 {
 	const char *file = cli->arguments.file;
@@ -125,7 +127,7 @@ static enum wire_code read_file(struct cli *cli, char **text, struct problems *p
 	return code;
 }
 
-/* ---- counters --watch --------------------------------------------------------------------------------------- */
+/* ---- counters --watch ------------------------------------------------------------------------ */
 
 static volatile sig_atomic_t interrupted;
 
@@ -183,7 +185,7 @@ static enum wire_code watch(const struct cli *cli, struct client *client, struct
 	return code;
 }
 
-/* ---- commands ------------------------------------------------------------------------------------------------ */
+/* ---- commands -------------------------------------------------------------------------------- */
 
 /* What a reply means for the exit code, beyond that it is no error. */
 static enum wire_code judge(const struct cli *cli, const struct wire_reply *reply)

@@ -2,10 +2,10 @@
 /*
  * sluicectl: the operator's side of the agent's socket.
  *
- * Story: arguments.c reads the command line by the tables of wire/commands.def; cli.c asks the agent
- * (client.c) or does what needs none (local.c); the reply is printed as it is (-j), or by the one function
- * of its kind in show.c and show_counts.c. Whatever goes wrong is a list of problems and an exit code, and is
- * reported in one place.
+ * Story: arguments.c reads the command line by the tables of wire/commands.def; cli.c asks the
+ * agent (client.c) or does what needs none (local.c); the reply is printed as it is (-j), or by the
+ * one function of its kind in show.c and show_counts.c. Whatever goes wrong is a list of problems
+ * and an exit code, and is reported in one place.
  */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
@@ -35,7 +35,7 @@ struct cli {
 /* The whole program; main() does nothing else. Returns the exit code. */
 int cli_main(int argc, char **argv);
 
-/* ---- arguments.c ---------------------------------------------------------------------------------------- */
+/* ---- arguments.c ----------------------------------------------------------------------------- */
 
 /* Returns 0 or -EINVAL; `cli` has what was read so far. */
 int cli_parse(int argc, char **argv, struct cli *cli, struct problems *p);
@@ -43,33 +43,35 @@ void cli_help(const struct cli *cli, FILE *to); /* of the command, or of the pro
 /* "backend drain [--force] SERVICE ADDRESS"; the caller frees it. */
 char *cli_usage(enum wire_command command);
 
-/* ---- client.c ------------------------------------------------------------------------------------------- */
+/* ---- client.c -------------------------------------------------------------------------------- */
 
 struct client;
 
-/* Returns WIRE_OK and *out, or an exit code, explained in `p`. *absent: no agent is there at all. */
+/*
+ * Returns WIRE_OK and *out, or an exit code, explained in `p`. *absent: no agent is there at all.
+ */
 enum wire_code client_open(const struct cli *cli, struct client **out, bool *absent,
 			   struct problems *p);
 /*
- * Sends a request and waits for its reply. *line (of *length bytes, valid until the next call) is the reply as
- * it came, and *reply what it says; the caller frees *reply. An error reply is WIRE_OK here.
+ * Sends a request and waits for its reply. *line (valid until the next call) is the reply as it came,
+ * and *reply what it says; the caller frees *reply. An error reply is WIRE_OK here.
  */
 enum wire_code client_ask(struct client *client, enum wire_command command,
 			  const struct wire_arguments *arguments, const char **line,
 			  struct wire_reply *reply, struct problems *p);
 void client_close(struct client *client);
 
-/* ---- local.c: what needs no agent -------------------------------------------------------------------------- */
+/* ---- local.c: what needs no agent ------------------------------------------------------------ */
 
 /*
- * Each answers as an agent would: *line (the caller frees it) and *reply are the document. Returns WIRE_OK, or an
- * exit code, explained in `p`. check and down run sluiced.
+ * Each answers as an agent would: *line (the caller frees it) and *reply are the document. Returns
+ * WIRE_OK, or an exit code, explained in `p`. check and down run sluiced.
  */
 typedef enum wire_code local_function(const struct cli *cli, char **line, struct wire_reply *reply,
 				      struct problems *p);
 local_function local_key_new, local_check, local_down;
 
-/* ---- show.c, show_counts.c: replies for people ----------------------------------------------------------------- */
+/* ---- show.c, show_counts.c: replies for people ----------------------------------------------- */
 
 void show_reply(const struct cli *cli, const struct wire_reply *reply, struct text *out);
 void show_services(const struct wire_services *services, struct text *out);
@@ -81,11 +83,13 @@ void show_counters(const struct wire_counters *counters, struct text *out);
 void show_rates(const struct wire_counters *before, const struct wire_counters *after,
 		struct text *out);
 
-/* ---- columns.c: columns as wide as what is in them ------------------------------------------------------------- */
+/* ---- columns.c: columns as wide as what is in them ------------------------------------------- */
 
 struct table_rows;
 
-/* `heads`: the columns' names, NULL at the end; one that begins with '>' is aligned to the right. */
+/*
+ * `heads`: the columns' names, NULL at the end; one that begins with '>' is aligned to the right.
+ */
 struct table_rows *rows_new(const char *const *heads);
 void rows_add(struct table_rows *rows, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));		    /* the next cell */

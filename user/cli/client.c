@@ -34,7 +34,7 @@ static uint64_t now_ms(void)
 	return now.tv_sec * UINT64_C(1000) + now.tv_nsec / 1000000;
 }
 
-/* ---- connecting ----------------------------------------------------------------------------------------- */
+/* ---- connecting ------------------------------------------------------------------------------ */
 
 /* What each errno of connect() means to an operator. */
 static const struct {
@@ -106,7 +106,7 @@ void client_close(struct client *client)
 	free(client);
 }
 
-/* ---- asking --------------------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 static enum wire_code lost(const struct client *client, enum wire_command command,
 			   struct problems *p, const char *what)

@@ -37,7 +37,7 @@ enum wire_code local_key_new(const struct cli *cli, char **line, struct wire_rep
 	return wire_decode_reply(*line, strlen(*line), reply, p) ? WIRE_FAILED : WIRE_OK;
 }
 
-/* ---- sluiced -------------------------------------------------------------------------------------------- */
+/* ---- sluiced --------------------------------------------------------------------------------- */
 
 /* The sluiced beside this program, or else the name for PATH to find. The caller frees it. */
 static char *find_sluiced(void)
@@ -55,7 +55,10 @@ static char *find_sluiced(void)
 	return mem_string("sluiced");
 }
 
-/* A file without a name that holds `text`, at its start. Returns its descriptor or a negative errno. */
+/*
+ * A file without a name that holds `text`, at its start. Returns its descriptor or a negative
+ * errno.
+ */
 static int hold_text(const char *text)
 {
 	size_t left = strlen(text);
@@ -147,7 +150,10 @@ static enum wire_code read_answer(int fd, char **line, struct wire_reply *reply,
 enum wire_code local_check(const struct cli *cli, char **line, struct wire_reply *reply,
 			   struct problems *p)
 {
-	/* The text as it was read: standard input cannot be read again. Messages have the file's own name. */
+	/*
+	 * The text as it was read: standard input cannot be read again. Messages have the file's
+	 * own name.
+	 */
 	const char *arguments[] = {"--check", "--json", "-c",
 				   cli->is_input ? "-" : cli->arguments.file, NULL};
 	int input = hold_text(cli->arguments.text), output = hold_text("");

@@ -12,7 +12,7 @@ static const char *plural(uint64_t count)
 	return count == 1 ? "" : "s";
 }
 
-/* ---- status ------------------------------------------------------------------------------------------------ */
+/* ---- status ---------------------------------------------------------------------------------- */
 
 /* Select graphic rendition, ECMA-48 section 8.3.117. */
 static const struct {
@@ -50,7 +50,9 @@ static void add_uptime(uint64_t seconds, struct text *out)
 		 units[i + 1].unit);
 }
 
-/* Enough to see what is wrong, and no more than a screen: the same cause often hits many backends. */
+/*
+ * Enough to see what is wrong, and no more than a screen: the same cause often hits many backends.
+ */
 #define FINDINGS_MAX 20
 
 /* Sorted by level; of each at most FINDINGS_MAX. */
@@ -114,7 +116,7 @@ static void show_status(const struct cli *cli, const struct wire_status *status,
 	}
 }
 
-/* ---- check, diff, apply ---------------------------------------------------------------------------------------- */
+/* ---- check, diff, apply ---------------------------------------------------------------------- */
 
 static void show_check(const struct wire_check *check, struct text *out)
 {
@@ -184,7 +186,7 @@ static void show_plan(const struct wire_plan *plan, struct text *out)
 		text_add(out, "in force as revision %" PRIu64 "\n", plan->revision);
 }
 
-/* ---- the rest ------------------------------------------------------------------------------------------------- */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 static void show_flow(const struct wire_flow *flow, struct text *out)
 {

@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 
-/* ---- services and backends ----------------------------------------------------------------------------------- */
+/* ---- services and backends ------------------------------------------------------------------- */
 
 void show_services(const struct wire_services *services, struct text *out)
 {
@@ -108,11 +108,11 @@ void show_service(const struct wire_service *service, struct text *out)
 	add_backends(service->backends.list, service->backends.count, service->table_size, out);
 }
 
-/* ---- counters --------------------------------------------------------------------------------------------------- */
+/* ---- counters -------------------------------------------------------------------------------- */
 
 /*
- * One way to print what was counted, and the rates between two readings: `before` is what to take away
- * (NULL: nothing), `seconds` what to divide by (0: print counts as they are).
+ * One way to print what was counted, and the rates between two readings: `before` is what to take
+ * away (NULL: nothing), `seconds` what to divide by (0: print counts as they are).
  */
 struct reading {
 	const struct wire_counters *before, *after;

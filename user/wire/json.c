@@ -1,14 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * JSON texts of strangers: bounded in size, depth and number of values before the parser sees them, since each
- * value costs it tens of bytes for as little as two; and text made UTF-8 before it is written.
+ * JSON texts of strangers: bounded in size, depth and number of values before the parser sees them,
+ * since each value costs it tens of bytes for as little as two; and text made UTF-8 before it is
+ * written.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/problem.h"
 #include "base/text.h"
 #include "wire/record.h"
+
+/*
+ * Out of memory ends the program (base/mem.h), within jansson, too: so no document is ever written
+ * with a part missing. It must be told before its first allocation.
+ */
+__attribute__((constructor)) static void use_mem(void)
+{
+	json_set_alloc_funcs(mem_alloc, free);
+}
 
 /* Counts brackets, commas and colons outside of strings. */
 static int check_bounds(const char *what, const char *text, size_t length,

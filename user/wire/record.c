@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "wire/record.h"
 
-/* ---- the tables ---------------------------------------------------------------------------------------- */
+/* ---- the tables ------------------------------------------------------------------------------ */
 
 #define MUST			  true
 #define MAY			  false
@@ -44,7 +44,7 @@ struct any_list {
 	size_t count;
 };
 
-/* ---- paths ------------------------------------------------------------------------------------------------ */
+/* ---- paths ----------------------------------------------------------------------------------- */
 
 static void add_path(struct text *text, const struct wire_path *path)
 {
@@ -73,7 +73,7 @@ int wire_wrong(struct problems *p, const struct wire_path *path, const char *exp
 	return -EINVAL;
 }
 
-/* ---- scalars ---------------------------------------------------------------------------------------------- */
+/* ---- scalars --------------------------------------------------------------------------------- */
 
 json_t *wire_encode_scalar(enum wire_type type, const void *at)
 {
@@ -119,7 +119,7 @@ int wire_decode_scalar(enum wire_type type, const json_t *json, const struct wir
 	}
 }
 
-/* ---- encoding --------------------------------------------------------------------------------------------- */
+/* ---- encoding -------------------------------------------------------------------------------- */
 
 static bool is_absent(const struct wire_field *field, const void *at)
 {
@@ -164,7 +164,7 @@ json_t *wire_encode_record(const struct wire_record *record, const void *data)
 	return object;
 }
 
-/* ---- decoding --------------------------------------------------------------------------------------------- */
+/* ---- decoding -------------------------------------------------------------------------------- */
 
 static int decode_list(const struct wire_field *field, const json_t *json,
 		       const struct wire_path *path, struct arena *arena, void *at,

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Records by the tables of their fields: what wire/ shares among its files, and with the manual's generator. */
+/*
+ * Records by the tables of their fields: what wire/ shares among its files, and with the manual's
+ * generator.
+ */
 #ifndef WIRE_RECORD_H
 #define WIRE_RECORD_H
 
@@ -41,7 +44,10 @@ int wire_wrong(struct problems *p, const struct wire_path *path, const char *exp
 	__attribute__((format(printf, 3, 4)));
 
 json_t *wire_encode_record(const struct wire_record *record, const void *data);
-/* Fills *data, zeroed and of record->size bytes; what it points to lies in `arena`. Returns 0 or -EINVAL. */
+/*
+ * Fills *data, zeroed and of record->size bytes; what it points to lies in `arena`. Returns 0 or
+ * -EINVAL.
+ */
 int wire_decode_record(const struct wire_record *record, const json_t *json,
 		       const struct wire_path *path, struct arena *arena, void *data,
 		       struct problems *p);

@@ -6,10 +6,10 @@
  *	reply	{"version":1,"kind":"service","data":{...}}
  *	error	{"version":1,"kind":"error","code":3,"errors":[{"file":...,"line":...,"expected":...}]}
  *
- * Story: documents.def and commands.def declare each document once. Their structs are made here; record.c
- * encodes and decodes any of them by the table of its fields; json.c stands between them and the text of a
- * stranger, and bounds what it can cost. Decoders are strict: an unknown, missing or mistyped field is an
- * error that names it.
+ * Story: documents.def and commands.def declare each document once. Their structs are made here;
+ * record.c encodes and decodes any of them by the table of its fields; json.c stands between them
+ * and the text of a stranger, and bounds what it can cost. Decoders are strict: an unknown, missing
+ * or mistyped field is an error that names it.
  */
 #ifndef WIRE_WIRE_H
 #define WIRE_WIRE_H
@@ -32,7 +32,7 @@ enum wire_code {
 #include "wire/commands.def"
 };
 
-/* ---- documents -------------------------------------------------------------------------------------- */
+/* ---- documents ------------------------------------------------------------------------------- */
 
 #define WIRE_RECORD(record, help) struct wire_##record {
 #define WIRE_END(record) \
@@ -78,7 +78,9 @@ struct wire_reply {
 	} errors;
 };
 
-/* One line without its newline; the caller frees it. Text that is not UTF-8 is written with U+FFFD. */
+/*
+ * One line without its newline; the caller frees it. Text that is not UTF-8 is written with U+FFFD.
+ */
 char *wire_encode_reply(enum wire_kind kind, const void *data);
 char *wire_encode_error(enum wire_code code, const struct problems *errors);
 
@@ -93,7 +95,7 @@ void wire_problems_to(const struct wire_problem *list, size_t count, struct prob
 /* How many bytes of `text` are UTF-8 without NUL, which is what a document can carry. */
 size_t wire_utf8_length(const char *text, size_t length);
 
-/* ---- requests --------------------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 enum wire_type { WIRE_TYPE_TEXT, WIRE_TYPE_UINT, WIRE_TYPE_FLAG, WIRE_TYPE_TEXTS, WIRE_TYPE_LIST };
 
@@ -155,7 +157,10 @@ int wire_decode_request(const char *line, size_t length, struct wire_request *ou
 			struct problems *p);
 void wire_request_free(struct wire_request *request);
 
-/* The name among `names` (NULL at the end) that is the fewest slips away from `word`; NULL: none is near. */
+/*
+ * The name among `names` (NULL at the end) that is the fewest slips away from `word`; NULL: none is
+ * near.
+ */
 const char *wire_nearest(const char *word, const char *const *names);
 
 #endif

@@ -64,7 +64,7 @@ void asked_stop(void)
 	free(asked.agent.logged);
 }
 
-/* ---- asking ---------------------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 struct wire_reply ask_line(const struct api_client *client, const char *line)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Asking the api as a client does, over the real engine with its maps in plain memory, and an agent that notes what
- * it is told.
+ * Asking the api as a client does, over the real engine with its maps in plain memory, and an agent
+ * that notes what it is told.
  */
 #ifndef TESTS_ASKED_API_H
 #define TESTS_ASKED_API_H

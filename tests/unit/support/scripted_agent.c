@@ -15,7 +15,7 @@
 #include "base/text.h"
 #include "unit/support/scripted_agent.h"
 
-/* ---- reading a case -------------------------------------------------------------------------------------- */
+/* ---- reading a case -------------------------------------------------------------------------- */
 
 static const char *rest_of(const char *line, const char *word)
 {
@@ -85,7 +85,7 @@ void case_read(const char *path, struct test_case *test)
 	ck_assert_msg(test->run, "%s: has no line 'run'", path);
 }
 
-/* ---- the agent ---------------------------------------------------------------------------------------------- */
+/* ---- the agent ------------------------------------------------------------------------------- */
 
 int agent_listen(const char *path, mode_t mode)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A case of sluicectl's, and the agent that it is played against. Lines of a case, up to the first "--- ":
+ * A case of sluicectl's, and the agent that it is played against. Lines of a case, up to the first
+ * "--- ":
  *
  *	run ARGUMENT...		the command line; DIR is a directory of this case
  *	agent none | stale | denied
@@ -16,7 +17,8 @@
  *	request DOCUMENT	what the agent must have been sent
  *	exit CODE
  *
- * then the sections "--- input" (standard input, and the file DIR/in.yaml), "--- stdout" and "--- stderr".
+ * then the sections "--- input" (standard input, and the file DIR/in.yaml), "--- stdout" and "---
+ * stderr".
  */
 #ifndef TESTS_SCRIPTED_AGENT_H
 #define TESTS_SCRIPTED_AGENT_H
