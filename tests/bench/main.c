@@ -113,7 +113,7 @@ static void pin(int cpu)
 static void setup(struct bench *bench, const char *object)
 {
 	pin(bench->cpu);
-	bench->packets = bench->quick ? 300000 : 2000000;
+	bench->packets = bench->quick ? 200000 : 2000000;
 	bench->rounds = 9;
 	bench->deadline_s = bench->quick ? 20 : 180;
 	bench->bpf = bench_bpf__open_and_load();
