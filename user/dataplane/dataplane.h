@@ -70,6 +70,26 @@ struct dataplane_store {
 	uint32_t word;
 };
 
+/* A compare-and-swap of a slot's cold word. */
+struct dataplane_swap {
+	uint32_t slot;
+	uint32_t from, to;
+	bool done; /* it was `from`, and is `to` now */
+};
+
+/* What looks at the entries of the flow table (flow.h), a batch at a time. */
+struct dataplane_visitor {
+	void *arg;
+	/*
+	 * Sets over[i] where entry i is to be deleted. Shown are all that are in use, and those that are being
+	 * written at the moment (backend SL_FLOW_LOCK), by their words of data; at most DATAPLANE_BATCH.
+	 */
+	void (*judge)(void *arg, const uint64_t *data, size_t count, bool *over);
+	/* An entry that was to be deleted is still there: a packet has changed it meanwhile. */
+	void (*stays)(void *arg, uint64_t data);
+};
+#define DATAPLANE_BATCH 256
+
 /*
  * Every change of the maps. Each returns 0 or a negative errno and then has changed nothing that a packet
  * sees. Stores are releases, in the order of the calls; all but `grace` and `open_way` make no syscall, except
@@ -89,6 +109,16 @@ struct dataplane_ops {
 	int (*write_listeners)(void *self, const struct dataplane_listener *list, size_t count);
 	int (*store_cold)(void *self, const struct dataplane_store *stores, size_t count);
 	int (*store_hot)(void *self, const struct dataplane_store *stores, size_t count);
+	/* Does not fail where a word is another one: each swap says whether it was done. */
+	int (*swap_cold)(void *self, struct dataplane_swap *swaps, size_t count);
+	/* T of a service, in a record that may be in force. */
+	int (*write_idle)(void *self, uint32_t record, uint16_t ticks);
+	/* Entries older than that are expired for every service. */
+	int (*write_longest)(void *self, uint16_t ticks);
+	/* Shows every flow entry to the visitor. */
+	int (*scan_flows)(void *self, const struct dataplane_visitor *visitor);
+	/* The clock that packets write into entries (their lower 16 bits of it). */
+	int (*tick)(void *self, uint32_t *now);
 	/* Lets packets be redirected out by this interface; idempotent. */
 	int (*open_way)(void *self, uint32_t ifindex);
 	/* Returns when every program that was running at the call has ended. */
