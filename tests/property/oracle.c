@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "dataplane/dataplane.h"
+#include "property/oracle.h"
+
+#define NEVER -1000000
+
+void oracle_open(struct oracle *o, const struct dataplane_view *view, uint16_t syn_ticks,
+		 uint16_t closing_ticks)
+{
+	*o = (struct oracle){.view = view,
+			     .slots = view->limits.slots,
+			     .count = view->limits.backends + 1,
+			     .syn_ticks = syn_ticks,
+			     .closing_ticks = closing_ticks,
+			     .closing_evicted_at = NEVER,
+			     .lost_at = NEVER};
+	o->backends = mem_array(o->count, sizeof(*o->backends));
+	o->changed_at = mem_array(o->slots, sizeof(*o->changed_at));
+	for (uint32_t b = 0; b < o->count; b++)
+		o->backends[b].down_at = o->backends[b].let_go_at = NEVER;
+	for (uint32_t s = 0; s < o->slots; s++)
+		o->changed_at[s] = NEVER;
+}
+
+void oracle_close(struct oracle *o)
+{
+	free(o->backends);
+	free(o->changed_at);
+}
+
+void oracle_watch(struct oracle *o)
+{
+	for (uint32_t s = 0; s < o->slots; s++)
+		if (dataplane_hot(o->view, s) & SL_HOT_LOOK)
+			o->changed_at[s] = o->now;
+	for (uint32_t b = 1; b < o->count; b++) {
+		uint32_t flags = o->view->backends[b].flags;
+
+		if (o->backends[b].down || flags & SL_BACKEND_DOWN)
+			o->backends[b].down_at = o->now;
+		o->backends[b].dead = flags & SL_BACKEND_DEAD;
+	}
+}
+
+void oracle_set_down(struct oracle *o, uint16_t backend, bool down)
+{
+	o->backends[backend].down = down;
+	oracle_watch(o);
+}
+
+void oracle_let_go(struct oracle *o, uint16_t backend)
+{
+	o->backends[backend].let_go = true;
+	o->backends[backend].let_go_at = o->now;
+}
+
+void oracle_revive(struct oracle *o, uint16_t backend)
+{
+	o->backends[backend].let_go = false;
+}
+
+void oracle_saw_eviction(struct oracle *o, bool closing)
+{
+	if (closing)
+		o->closing_evicted_at = o->now;
+	else
+		o->lost_at = o->now;
+}
+
+static bool is_moving(const struct oracle *o, uint32_t slot)
+{
+	uint16_t hot = dataplane_hot(o->view, slot);
+
+	return hot & SL_HOT_LOOK &&
+	       (hot & SL_HOT_NOW) != (dataplane_cold(o->view, slot) & SL_COLD_BASE);
+}
+
+/* Which of the limits grants that this packet went elsewhere; ORACLE_BROKEN: none. */
+static enum oracle_word grant(const struct oracle *o, const struct oracle_flow *flow,
+			      enum oracle_kind kind, uint16_t idle)
+{
+	int64_t silence = o->now - flow->last;
+	bool changed = o->changed_at[flow->slot] >= flow->last;
+	bool was_down = o->backends[flow->backend].down_at >= flow->last;
+
+	if (silence > (idle < flow->idle ? idle : flow->idle) && changed)
+		return ORACLE_SILENT;
+	if (flow->handshake && silence > o->syn_ticks && changed)
+		return ORACLE_HANDSHAKE;
+	if (flow->handshake && kind == ORACLE_SYN && was_down)
+		return ORACLE_SYN_DOWN;
+	if (flow->udp && was_down)
+		return ORACLE_UDP_DOWN;
+	if (flow->closing && silence > o->closing_ticks && o->closing_evicted_at >= flow->last)
+		return ORACLE_CLOSED;
+	if (flow->forged)
+		return ORACLE_FORGED;
+	return ORACLE_BROKEN;
+}
+
+/* A host takes what opens a flow, unless it is gone. */
+static bool accepts(const struct oracle *o, uint16_t backend)
+{
+	return backend != SL_NOBODY && !o->backends[backend].let_go;
+}
+
+static void sent(struct oracle *o, struct oracle_flow *flow, enum oracle_kind kind, uint16_t idle)
+{
+	flow->handshake = kind == ORACLE_SYN && (flow->handshake || flow->last == NEVER);
+	flow->closing = kind == ORACLE_FIN || kind == ORACLE_RST;
+	flow->forged = false;
+	flow->sure = kind != ORACLE_RST && is_moving(o, flow->slot);
+	flow->idle = idle;
+	flow->last = o->now;
+}
+
+static enum oracle_word judge(struct oracle *o, struct oracle_flow *flow, enum oracle_kind kind,
+			      uint16_t idle, uint16_t to)
+{
+	enum oracle_word word;
+
+	if (to >= o->count || o->backends[to].dead)
+		return ORACLE_TO_DEAD;
+	if (flow->backend == SL_NOBODY) {
+		flow->last = NEVER;
+		flow->backend = accepts(o, to) ? to : SL_NOBODY;
+		return flow->backend ? ORACLE_ACCEPTED : ORACLE_REFUSED;
+	}
+	if (o->backends[flow->backend].let_go || o->backends[flow->backend].let_go_at >= flow->last)
+		word = ORACLE_OVER;
+	else
+		word = to == flow->backend ? ORACLE_HELD : grant(o, flow, kind, idle);
+	/* Where it was granted to go, it is answered with a reset, or begins again. */
+	if (word != ORACLE_HELD)
+		flow->backend = accepts(o, to) ? to : SL_NOBODY;
+	return word;
+}
+
+enum oracle_word oracle_packet(struct oracle *o, struct oracle_flow *flow, enum oracle_kind kind,
+			       uint16_t idle, uint16_t to)
+{
+	enum oracle_word word = judge(o, flow, kind, idle, to);
+
+	o->words[word]++;
+	sent(o, flow, kind, idle);
+	return word;
+}
+
+enum oracle_word oracle_forged(struct oracle *o, struct oracle_flow *flow, enum oracle_kind kind,
+			       uint16_t to)
+{
+	if (to >= o->count || o->backends[to].dead) {
+		o->words[ORACLE_TO_DEAD]++;
+		return ORACLE_TO_DEAD;
+	}
+	if (kind == ORACLE_RST)
+		flow->closing = true;
+	else if (is_moving(o, flow->slot) && !(flow->sure && o->lost_at < flow->last))
+		flow->forged = true;
+	return ORACLE_HELD;
+}
+
+const char *oracle_word_name(enum oracle_word word)
+{
+	static const char *const names[ORACLE_WORDS] = {
+		[ORACLE_ACCEPTED] = "accepted",
+		[ORACLE_REFUSED] = "refused",
+		[ORACLE_HELD] = "held",
+		[ORACLE_OVER] = "over",
+		[ORACLE_SILENT] = "granted: silent for longer than T",
+		[ORACLE_HANDSHAKE] = "granted: slow handshake",
+		[ORACLE_SYN_DOWN] = "granted: handshake with a backend that was down",
+		[ORACLE_UDP_DOWN] = "granted: UDP to a backend that was down",
+		[ORACLE_CLOSED] = "granted: closing, and evicted",
+		[ORACLE_FORGED] = "granted: a forged SYN",
+		[ORACLE_BROKEN] = "BROKEN: left its backend",
+		[ORACLE_TO_DEAD] = "BROKEN: sent to the dead",
+	};
+
+	return names[word];
+}
