@@ -9,15 +9,9 @@
 #include <stdbool.h>
 #include <proto/tcp.h>
 
+#include "count.h"
 #include "maps.h"
 #include "pkt.h"
-
-static __always_inline struct sl_counter_line *counter_line(__u32 row, __u32 line)
-{
-	__u32 i = row + line;
-
-	return bpf_map_lookup_elem(&counters, &i);
-}
 
 static __always_inline void count_sent(const struct pkt *p, __u32 row)
 {
@@ -58,15 +52,6 @@ static __always_inline void count_verdict(__u32 row, enum sl_verdict verdict)
 		line->count[verdict % SL_COUNTERS_PER_LINE]++;
 }
 
-static __always_inline void count_event(__u32 row, enum sl_event event)
-{
-	struct sl_counter_line *line =
-		counter_line(row, SL_VERDICT_LINES + event / SL_COUNTERS_PER_LINE);
-
-	if (line)
-		line->count[event % SL_COUNTERS_PER_LINE]++;
-}
-
 static __always_inline int sent(const struct pkt *p, __u32 row)
 {
 	bool away = knobs.redirect && p->path->ifindex != p->ctx->ingress_ifindex;
@@ -92,10 +77,8 @@ static __always_inline int ended(const struct pkt *p, enum sl_verdict verdict, _
 
 static __always_inline int done(const struct pkt *p, enum sl_verdict verdict)
 {
-	__u32 row = bpf_get_smp_processor_id() * knobs.counter_lines;
+	__u32 row = counter_row();
 
-	if (p->event)
-		count_event(row, p->event);
 	return verdict == SL_GO_ON ? sent(p, row) : ended(p, verdict, row);
 }
 

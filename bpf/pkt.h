@@ -56,7 +56,6 @@ struct pkt {
 	__u64 hash;
 	__u32 slot; /* from the start of the map */
 	__u32 look; /* the slot wants flows looked up */
-	enum sl_event event;
 	const struct sl_backend *backend;
 	const struct sl_path *path;
 	__u32 service_line;  /* of the counters; 0: none yet */
@@ -70,7 +69,6 @@ static __always_inline void pkt_init(struct pkt *p, struct xdp_md *ctx)
 	p->part = PKT_WHOLE;
 	p->tcp_flags = 0;
 	p->transport = NULL;
-	p->event = SL_EVENT_NONE;
 	p->service_line = 0;
 	p->backend_index = SL_NOBODY;
 }

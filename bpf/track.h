@@ -18,6 +18,7 @@
 #include <proto/tcp.h>
 #include <sluice/flow.h>
 
+#include "count.h"
 #include "maps.h"
 #include "pkt.h"
 
@@ -132,11 +133,12 @@ static __always_inline bool track_refresh(const struct track_entry *entry, struc
 	return data == entry->data || SWAP(entry->at->data, entry->data, data) == entry->data;
 }
 
-/* A flow to be written: its check, and its data without the count. */
+/* A flow to be written. */
 struct track_new {
-	__u64 check, data;
+	__u64 hash;
+	__u64 data;	 /* without the count */
+	__u64 void_data; /* of the flow's own entry, where it has one that is void; else 0 */
 	struct sl_flow_place place;
-	__u32 slot;
 	__u16 tick;
 };
 
@@ -148,22 +150,26 @@ static __always_inline bool track_claim(struct sl_flow *flow, __u64 seen,
 
 	if (SWAP(flow->data, seen, seen | SL_FLOW_LOCK) != seen)
 		return false;
-	LOAD(flow->check) = new->check;
+	LOAD(flow->check) = sl_flow_check(new->hash, sl_flow_backend(new->data));
 	/* An exchange, not a store: it orders the two on arm64. */
 	__sync_lock_test_and_set(&flow->data, new->data | count);
 	return true;
 }
 
-/* Whether an insert may take the place of what is there, by the order of enum sl_event. */
-static __always_inline bool track_may_evict(enum sl_event how, __u64 data, __u16 tick)
+/* Whether the flow may be written over what is there, by the order of enum sl_event. */
+static __always_inline bool track_may_claim(enum sl_event how, const struct sl_flow *flow,
+					    __u64 data, const struct track_new *new)
 {
-	__u16 age = sl_flow_age(data, tick);
+	__u16 age = sl_flow_age(data, new->tick);
 	__u32 *word;
 
 	if (how == SL_EVENT_inserted)
 		return !(data & SL_FLOW_BACKEND);
 	if (!sl_flow_in_use(data))
 		return false;
+	if (how == SL_EVENT_rewritten)
+		return data == new->void_data &&LOAD(flow->check) ==
+		       sl_flow_check(new->hash, sl_flow_backend(data));
 	if (how == SL_EVENT_evicted_expired)
 		return age > LOAD(control.longest_ticks);
 	if (how == SL_EVENT_evicted_syn_only)
@@ -187,17 +193,11 @@ static __always_inline unsigned int track_free_ways(const struct sl_flow_bucket 
 	return n;
 }
 
-/*
- * Writes a flow into one of its eight ways; returns how (enum sl_event), or SL_EVENT_no_room. A function of its
- * own for the verifier: it is checked once, and not for every state that a packet may arrive in.
- */
-__noinline int track_insert(struct track_new *new)
+static __always_inline enum sl_event track_claim_one(const struct track_new *new)
 {
 	struct sl_flow_bucket *buckets[2];
 	enum sl_event how;
 
-	if (!new)
-		return SL_EVENT_no_room;
 	buckets[0] = bpf_map_lookup_elem(&flows, &new->place.bucket[0]);
 	buckets[1] = bpf_map_lookup_elem(&flows, &new->place.bucket[1]);
 	if (!buckets[0] || !buckets[1])
@@ -208,18 +208,35 @@ __noinline int track_insert(struct track_new *new)
 		buckets[0] = buckets[1];
 		buckets[1] = swap;
 	}
-	for (how = SL_EVENT_inserted; how <= SL_EVENT_evicted_base; how++) {
+	how = new->void_data ? SL_EVENT_rewritten : SL_EVENT_inserted;
+	for (; how <= SL_EVENT_evicted_base; how++) {
 		for (int n = 0; n < 2 * SL_FLOWS_PER_BUCKET; n++) {
 			struct sl_flow_bucket *bucket =
 				n < SL_FLOWS_PER_BUCKET ? buckets[0] : buckets[1];
 			struct sl_flow *flow = &bucket->entry[n % SL_FLOWS_PER_BUCKET];
 			__u64 seen = LOAD(flow->data);
 
-			if (track_may_evict(how, seen, new->tick) && track_claim(flow, seen, new))
+			if (track_may_claim(how, flow, seen, new) && track_claim(flow, seen, new))
 				return how;
 		}
 	}
 	return SL_EVENT_no_room;
+}
+
+/*
+ * Writes a flow into one of its eight ways and counts how; returns that (enum sl_event), SL_EVENT_no_room when it is
+ * not written. A function of its own for the verifier, which checks it once and not for every state that a packet
+ * may arrive in. It counts, so that packets that write nothing need not remember that they did not.
+ */
+__noinline int track_write(struct track_new *new)
+{
+	enum sl_event how;
+
+	if (!new)
+		return SL_EVENT_no_room;
+	how = track_claim_one(new);
+	count_event(how);
+	return how;
 }
 
 /*
@@ -251,21 +268,16 @@ static __always_inline enum sl_verdict track_miss(struct pkt *p, struct track_en
 	if (home == SL_NOBODY)
 		return SL_GO_ON;
 	new = (struct track_new){
-		.check = sl_flow_check(p->hash, home),
+		.hash = p->hash,
 		.data = sl_flow_data(p->slot,
 				     (kind.syn ? SL_FLOW_SYN_ONLY : 0) |
 					     (kind.fin ? SL_FLOW_CLOSING : 0),
 				     home, tick),
+		.void_data = entry->at ? entry->data : 0,
 		.place = *place,
-		.slot = p->slot,
 		.tick = tick,
 	};
-	if (entry->at && track_claim(entry->at, entry->data, &new)) {
-		p->event = SL_EVENT_rewritten;
-		return SL_GO_ON;
-	}
-	p->event = track_insert(&new);
-	if (p->event == SL_EVENT_no_room)
+	if (track_write(&new) == SL_EVENT_no_room)
 		p->backend_index = __sync_fetch_and_or(word, SL_COLD_CROWDED) & SL_COLD_BASE;
 	return SL_GO_ON;
 }
