@@ -183,13 +183,14 @@ static __always_inline bool track_may_claim(enum sl_event how, const struct sl_f
 	       (__sync_fetch_and_or(word, SL_COLD_CROWDED) & SL_COLD_BASE) == sl_flow_backend(data);
 }
 
+/* Without a branch, of which the verifier would follow both sides for each of the ways. */
 static __always_inline unsigned int track_free_ways(const struct sl_flow_bucket *bucket)
 {
 	unsigned int n = 0;
 
 #pragma unroll
 	for (int way = 0; way < SL_FLOWS_PER_BUCKET; way++)
-		n += !(LOAD(bucket->entry[way].data) & SL_FLOW_BACKEND);
+		n += ((LOAD(bucket->entry[way].data) & SL_FLOW_BACKEND) - 1) >> 63;
 	return n;
 }
 
