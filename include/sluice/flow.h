@@ -43,10 +43,15 @@ static inline __u32 sl_flow_backend(__u64 data)
 	return data >> 16 & 0xffff;
 }
 
-/* Ticks since the entry's flow sent a packet. The tick wraps: an age is right up to 65535 ticks, some 18 hours. */
+/* Another CPU may have written an entry a moment after `tick` was read. */
+#define SL_FLOW_AHEAD 60
+
+/* Ticks since the entry's flow sent a packet. The tick wraps: an age is right up to some 18 hours. */
 static inline __u16 sl_flow_age(__u64 data, __u16 tick)
 {
-	return tick - (__u16)data;
+	__u16 age = tick - (__u16)data;
+
+	return age > 0xffff - SL_FLOW_AHEAD ? 0 : age;
 }
 
 /* True for an entry of some flow: neither free nor being written. */
