@@ -58,6 +58,45 @@ static inline bool slot_is_at(struct slot_words words, uint16_t backend)
 
 enum slot_state slot_state(struct slot_words words);
 
+/* ---- a change that keeps flows: the rows of docs/tracking.md --------------------------------- */
+
+/* What a slot's change needs besides its stores. */
+struct slot_move {
+	bool store_cold, store_hot;
+	bool begins; /* its window begins after the grace period that follows */
+	struct slot_words words;
+};
+
+/*
+ * Sends new flows of a slot to `wanted`. `holds`: those of the first seconds still go to the
+ * backend that they go to now (a planned change); else they leave at once, since it is down.
+ */
+struct slot_move slot_keep(struct slot_words present, uint16_t wanted, bool holds);
+
+/* What becomes of a moving slot as time goes by. */
+enum slot_advance {
+	SLOT_STAYS,
+	SLOT_LETS_GO,  /* base is down: new flows leave at once */
+	SLOT_RENEWS,   /* crowded: hold and window begin anew after a grace period */
+	SLOT_RELEASES, /* the hold of TCP is over */
+	SLOT_REBASES,  /* the window is over: flows without an entry belong to `now` */
+};
+
+struct slot_clock {
+	bool has_begun;	       /* the window */
+	uint32_t age;	       /* ticks since then */
+	uint32_t hold, window; /* how long they last */
+};
+
+/*
+ * The one compare-and-swap that is due for a slot, from its present cold word to *cold. Never due
+ * but for a moving slot.
+ */
+enum slot_advance slot_advance(struct slot_words present, bool is_base_down,
+			       struct slot_clock clock, uint32_t *cold);
+
+/* ---- a change that moves flows --------------------------------------------------------------- */
+
 /* What becomes of the flows of a slot that changes. */
 enum slot_rule {
 	SLOT_MOVE_FLOWS, /* `tracking: never`: they move with the slot */

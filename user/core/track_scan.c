@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is done by looking through the flow table: settling slots become stable, a dead backend is
+ * forgotten so that it can come back, and the index of one that left becomes free.
+ *
+ * A scan of a million entries meets slots in no order, so all that it asks of a slot lies in one
+ * 16-bit mark, which is written before.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <sluice/flow.h>
+
+#include "base/mem.h"
+#include "core/track_state.h"
+
+/* A slot's mark: 0 while it is stable, else the number of its service and: */
+#define MARK_SERVICE  0x3fff /* from 1; the highest stands for all that follow */
+#define MARK_SETTLING 0x4000
+#define MARK_OCCUPIED 0x8000 /* the scan has met an entry that stays */
+
+/* ---- when ------------------------------------------------------------------------------------ */
+
+/* Alive again, but the flow table may still hold what it had before its death. */
+static bool is_reviving(const struct track *t, uint32_t index)
+{
+	const struct track_backend *backend = &t->backends[index];
+
+	return backend->is_told && backend->health != TRACK_DEAD && !backend->is_forgotten &&
+	       track_flags(t, index) & SL_BACKEND_DEAD;
+}
+
+static bool is_due(const struct track *t, uint32_t now)
+{
+	bool has_work = t->leaving > t->gone;
+
+	for (size_t n = 0; n < t->service_count; n++)
+		has_work |= t->services[n].is_open;
+	if (has_work && (!t->has_scanned || now - t->last_scan >= t->times.scan))
+		return true;
+	for (uint32_t i = 1; t->is_health_behind && i <= t->view->limits.backends; i++)
+		if (is_reviving(t, i))
+			return true;
+	return false;
+}
+
+/* Who is named is looked at before the grace period: packets that run after it find it so. */
+static void look_at_names(struct track *t)
+{
+	if (t->leaving == t->gone)
+		return;
+	track_mark_named(t, true);
+	for (uint32_t i = 1; i <= t->view->limits.backends; i++)
+		t->backends[i].is_named = t->named[i];
+}
+
+bool track_scan_grace(struct track *t, uint32_t now)
+{
+	if (!is_due(t, now))
+		return false;
+	look_at_names(t);
+	return track_grace(t);
+}
+
+void track_scan_graced(struct track *t, uint32_t now)
+{
+	(void)now;
+	t->is_graced = true;
+}
+
+/* ---- the scan -------------------------------------------------------------------------------- */
+
+static void add_limit(struct track *t, uint16_t number, uint16_t idle_ticks)
+{
+	struct track_limit *limit = &t->limits[number];
+
+	if (idle_ticks < limit->live)
+		return;
+	*limit = (struct track_limit){track_window(idle_ticks), idle_ticks};
+}
+
+static void mark_slots(struct track *t)
+{
+	free(t->limits);
+	t->limits = mem_array(t->service_count + 1, sizeof(*t->limits));
+	for (size_t n = 0; n < t->service_count; n++) {
+		const struct track_service *s = &t->services[n];
+		uint16_t number = n + 1 < MARK_SERVICE ? n + 1 : MARK_SERVICE;
+
+		add_limit(t, number, s->region.idle_ticks);
+		for (uint32_t i = 0; s->is_open && i < s->region.slots; i++) {
+			uint32_t slot = s->region.base + i;
+			enum slot_state state = slot_state(track_words(t, slot));
+
+			t->mark[slot] = state == SLOT_STABLE	 ? 0
+					: state == SLOT_SETTLING ? number | MARK_SETTLING
+								 : number;
+		}
+	}
+}
+
+/* Backends whose entries are over: the dead, and indices that are none's. */
+static void mark_lost(struct track *t)
+{
+	for (uint32_t i = 0; i <= t->view->limits.backends; i++) {
+		const struct sl_backend *backend = &t->view->backends[i];
+
+		t->named[i] = !backend->family || track_flags(t, i) & SL_BACKEND_DEAD;
+		t->backends[i].entries = t->backends[i].live = 0;
+	}
+}
+
+static bool is_over(struct track *t, uint64_t data, uint32_t backend, uint16_t mark, uint16_t age)
+{
+	if (!mark || backend > t->view->limits.backends) {
+		t->scans.repaired++;
+		return true;
+	}
+	if (age > t->limits[mark & MARK_SERVICE].age || t->named[backend])
+		return true;
+	return mark & MARK_SETTLING &&
+	       (dataplane_hot(t->view, sl_flow_slot(data)) & SL_HOT_NOW) == backend;
+}
+
+static void keep(struct track *t, uint64_t data, uint16_t age)
+{
+	uint32_t slot = sl_flow_slot(data), backend = sl_flow_backend(data);
+
+	t->scans.entries++;
+	if (t->mark && slot < t->view->limits.slots && t->mark[slot]) {
+		if (backend <= t->view->limits.backends)
+			t->backends[backend].live +=
+				age <= t->limits[t->mark[slot] & MARK_SERVICE].live;
+		t->mark[slot] |= MARK_OCCUPIED;
+	}
+	if (backend <= t->view->limits.backends)
+		t->backends[backend].entries++;
+}
+
+static void judge(void *arg, const uint64_t *data, size_t count, bool *over)
+{
+	struct track *t = arg;
+	uint32_t slots = t->mark ? t->view->limits.slots : 0;
+
+	for (size_t i = 0; i < count && slots; i++)
+		if (sl_flow_slot(data[i]) < slots)
+			__builtin_prefetch(&t->mark[sl_flow_slot(data[i])], 1);
+	for (size_t i = 0; i < count; i++) {
+		uint32_t slot = sl_flow_slot(data[i]);
+		uint16_t age = sl_flow_age(data[i], t->scan_tick);
+
+		over[i] = sl_flow_in_use(data[i]) && is_over(t, data[i], sl_flow_backend(data[i]),
+							     slot < slots ? t->mark[slot] : 0, age);
+		if (over[i])
+			t->scans.deleted++;
+		else
+			keep(t, data[i], age);
+	}
+}
+
+static void stays(void *arg, uint64_t data)
+{
+	struct track *t = arg;
+
+	t->scans.deleted--;
+	keep(t, data, 0);
+}
+
+bool track_scan(struct track *t, uint32_t now)
+{
+	if (!t->is_graced)
+		return false;
+	t->is_graced = false;
+	if (t->mark)
+		mark_slots(t);
+	mark_lost(t);
+	t->scans.entries = t->scans.deleted = 0;
+	t->scan_tick = now;
+	t->visitor = (struct dataplane_visitor){t, judge, stays};
+	t->step = (struct track_step){.kind = TRACK_SCAN, .visitor = &t->visitor};
+	return true;
+}
+
+void track_scanned(struct track *t, uint32_t now)
+{
+	t->scans.count++;
+	t->has_scanned = t->is_scanned = true;
+	t->last_scan = now;
+	for (uint32_t i = 1; i <= t->view->limits.backends; i++) {
+		struct track_backend *backend = &t->backends[i];
+
+		if (is_reviving(t, i))
+			backend->is_forgotten = !backend->entries;
+		if (backend->leaves && !backend->is_gone)
+			backend->clean_scans = backend->is_named || backend->entries
+						       ? 0
+						       : backend->clean_scans + 1;
+	}
+}
+
+/* ---- settling -> stable ---------------------------------------------------------------------- */
+
+static inline void settle_slot(struct track *t, const struct track_service *s, uint32_t slot,
+			       struct slot_words words, uint32_t now)
+{
+	(void)s;
+	(void)now;
+	if ((t->mark[slot] & (MARK_SETTLING | MARK_OCCUPIED)) == MARK_SETTLING)
+		track_store(t, slot, slot_now(words));
+}
+
+bool track_settle(struct track *t, uint32_t now)
+{
+	/* Marks are those of this round's scan. */
+	if (!t->is_scanned || !t->mark)
+		return false;
+	track_each_open(t, now, settle_slot);
+	t->step = (struct track_step){TRACK_STORE_HOT, t->stores.count, .stores = t->stores.items};
+	return t->stores.count;
+}
+
+/* Closes the services all of whose slots are stable. */
+void track_settled(struct track *t, uint32_t now)
+{
+	bool is_open = false;
+
+	(void)now;
+	for (size_t n = 0; n < t->service_count; n++) {
+		struct track_service *s = &t->services[n];
+		const struct track_region *region = &s->region;
+		bool looks = false;
+
+		for (uint32_t i = 0; s->is_open && !looks && i < region->slots; i++)
+			looks = slot_is_looked_up(track_words(t, region->base + i));
+		if (s->is_open && !looks)
+			memset(t->mark + region->base, 0, region->slots * sizeof(*t->mark));
+		s->is_open = looks;
+		is_open |= looks;
+	}
+	if (is_open)
+		return;
+	free(t->start);
+	free(t->mark);
+	t->start = NULL;
+	t->mark = NULL;
+}
+
+/* ---- indices become free --------------------------------------------------------------------- */
+
+static bool has_clean(const struct track *t, uint8_t scans)
+{
+	for (uint32_t i = 1; t->leaving > t->gone && i <= t->view->limits.backends; i++)
+		if (t->backends[i].leaves && !t->backends[i].is_gone &&
+		    t->backends[i].clean_scans == scans)
+			return true;
+	return false;
+}
+
+bool track_rescan_grace(struct track *t, uint32_t now)
+{
+	(void)now;
+	if (!has_clean(t, 1))
+		return false;
+	look_at_names(t);
+	return track_grace(t);
+}
+
+bool track_gone_grace(struct track *t, uint32_t now)
+{
+	(void)now;
+	return has_clean(t, 2) && track_grace(t);
+}
+
+void track_gone(struct track *t, uint32_t now)
+{
+	(void)now;
+	for (uint32_t i = 1; i <= t->view->limits.backends; i++)
+		if (t->backends[i].leaves && !t->backends[i].is_gone &&
+		    t->backends[i].clean_scans >= 2) {
+			t->backends[i].is_gone = true;
+			t->gone++;
+		}
+}
