@@ -39,4 +39,15 @@ int balancer(struct xdp_md *ctx)
 	return done(&p, steps(&p));
 }
 
+/*
+ * The clock for the agent, which runs this once (BPF_PROG_TEST_RUN) to know the tick that packets write into flow
+ * entries: all 32 bits of it, where entries keep 16. It is attached nowhere.
+ */
+SEC("xdp")
+int tick(struct xdp_md *ctx)
+{
+	(void)ctx;
+	return knobs.manual_clock ? LOAD(control.tick) : bpf_jiffies64() >> knobs.tick_shift;
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -223,8 +223,8 @@ START_TEST(the_program_loads_with_every_constant_both_ways)
 	struct bpf_object *object;
 	struct problems p = {0};
 	struct sl_knobs wanted;
+	struct load_programs programs;
 	struct map_set maps;
-	int program;
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = sizeof(frame),
 		    .data_out = out, .data_size_out = sizeof(out));
 
@@ -233,8 +233,8 @@ START_TEST(the_program_loads_with_every_constant_both_ways)
 	choose_knobs(_i % ARRAY_SIZE(knobs), &wanted);
 	map_set_init(&maps, &options.limits);
 	pinned_ok(load_open(&options, &object, &p), &p);
-	pinned_ok(load_run(object, &wanted, &options.key, &maps, &program, &p), &p);
-	ck_assert_int_eq(bpf_prog_test_run_opts(program, &run), 0);
+	pinned_ok(load_run(object, &wanted, &options.key, &maps, &programs, &p), &p);
+	ck_assert_int_eq(bpf_prog_test_run_opts(programs.balancer, &run), 0);
 	ck_assert_uint_eq(run.retval, XDP_PASS);
 	map_set_close(&maps);
 	bpf_object__close(object);

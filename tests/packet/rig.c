@@ -103,6 +103,7 @@ static int load_with_knobs(struct rig *rig, const struct rig_options *o, struct 
 {
 	struct dataplane_options options = rig->dp->options;
 	uint32_t buckets = o->flows / SL_FLOWS_PER_BUCKET;
+	struct load_programs programs;
 	int err;
 
 	options.object = o->object;
@@ -123,8 +124,9 @@ static int load_with_knobs(struct rig *rig, const struct rig_options *o, struct 
 	};
 	err = load_open(&options, &rig->object, p);
 	if (!err)
-		err = load_run(rig->object, &rig->knobs, &rig->key, &rig->dp->maps,
-			       &rig->program_fd, p);
+		err = load_run(rig->object, &rig->knobs, &rig->key, &rig->dp->maps, &programs, p);
+	if (!err)
+		rig->program_fd = programs.balancer;
 	return err;
 }
 

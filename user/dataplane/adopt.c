@@ -11,11 +11,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 #include "base/mem.h"
 #include "base/problem.h"
 #include "base/text.h"
+#include "dataplane/flows.h"
 #include "dataplane/internal.h"
 
 #define START_AFRESH "run `sluiced --down` and start again; flows will then move"
@@ -82,8 +84,17 @@ static int check_meta(const struct sl_meta *meta, const struct dataplane_options
 			    text_format_hex(options->key_id, sizeof(options->key_id), wanted));
 }
 
+static int make_host_key(uint8_t host_key[16], struct problems *p)
+{
+	if (getrandom(host_key, 16, 0) == 16)
+		return 0;
+	return problems_add(p, -errno, "kernel", NULL, "gives no random numbers: %s",
+			    strerror(errno));
+}
+
 int adopt_look(const struct pins *pins, const struct dataplane_options *options,
-	       enum adopt_how *how, struct map_set *pinned, struct problems *p)
+	       enum adopt_how *how, struct map_set *pinned, uint8_t host_key[16],
+	       struct problems *p)
 {
 	struct map_shape shapes[MAPS];
 	struct sl_meta meta;
@@ -94,12 +105,12 @@ int adopt_look(const struct pins *pins, const struct dataplane_options *options,
 	map_set_init(pinned, &options->limits);
 	*how = ADOPT_NOTHING;
 	if (!pins->dir)
-		return 0;
+		return make_host_key(host_key, p);
 	maps = pins_path(pins, "maps", NULL);
 	err = stat(maps, &is);
 	free(maps);
 	if (err)
-		return 0;
+		return make_host_key(host_key, p);
 
 	/* The meta record first: it tells the shapes of the others. */
 	map_shapes(&options->limits, shapes);
@@ -111,6 +122,7 @@ int adopt_look(const struct pins *pins, const struct dataplane_options *options,
 		err = check_meta(&meta, options, p);
 	if (err)
 		return err;
+	memcpy(host_key, meta.host_key, sizeof(meta.host_key));
 	pinned->limits = limits_of(&meta);
 	map_shapes(&pinned->limits, shapes);
 	for (int i = 0; !err && i < MAPS; i++)
@@ -135,6 +147,8 @@ static int too_small(struct problems *p, const char *limit, uint32_t value, uint
 		"configuration",
 		(unsigned long long)needed);
 }
+
+#define COPY(to, from, elements) memcpy(to, from, sizeof(*(to)) * (elements))
 
 static uint32_t max32(uint32_t a, uint32_t b)
 {
@@ -172,18 +186,36 @@ static int check_backends(const struct map_set *from, const struct map_set *to, 
 	return last > to->limits.backends ? too_small(p, "backends", to->limits.backends, last) : 0;
 }
 
-/* A flow's bucket follows from the number of buckets, so the entries of a table in use cannot just be copied. */
-static int check_flows(const struct map_set *from, const struct map_set *to, struct problems *p)
+/* A flow's buckets follow from their number, so the entries find their places anew. */
+static int copy_flows(const struct map_set *from, struct map_set *to, struct problems *p)
 {
-	uint32_t buckets = from->limits.flows / SL_FLOWS_PER_BUCKET;
+	const struct flows_places places = flows_places(from->meta->host_key, to->limits.flows);
 
-	if (from->limits.flows == to->limits.flows)
+	if (from->limits.flows == to->limits.flows) {
+		COPY(to->flows, from->flows, to->limits.flows / SL_FLOWS_PER_BUCKET);
 		return 0;
-	for (uint32_t i = 0; i < buckets; i++)
-		for (unsigned int way = 0; way < SL_FLOWS_PER_BUCKET; way++)
-			if (from->flows[i].entry[way].data >> 16 & 0xffff)
-				return too_small(p, "flows", to->limits.flows, from->limits.flows);
-	return 0;
+	}
+	if (!flows_copy(from->flows, from->limits.flows, to->flows, &places))
+		return 0;
+	return too_small(p, "flows", to->limits.flows, from->limits.flows);
+}
+
+/*
+ * What packets write while their maps are copied is lost. It does no harm where new flows go to the base like all
+ * others: every window begins anew with the next agent, and flows write themselves down once more. `dp->maps` has the
+ * map that the grace period is waited with.
+ */
+int adopt_hold(struct map_set *from, struct dataplane *dp)
+{
+	for (uint32_t slot = 0; slot < from->limits.slots; slot++) {
+		uint16_t hot = from->hot[slot / SL_HOT_PER_LINE].word[slot % SL_HOT_PER_LINE];
+		__u32 *cold = &from->cold[slot / SL_COLD_PER_LINE].word[slot % SL_COLD_PER_LINE];
+
+		if (hot & SL_HOT_LOOK && (hot & SL_HOT_NOW) != (*cold & SL_COLD_BASE))
+			__atomic_fetch_or(cold, SL_COLD_HOLD_TCP | SL_COLD_HOLD_UDP,
+					  __ATOMIC_SEQ_CST);
+	}
+	return dataplane_operations()->grace(dp);
 }
 
 static int copy_listeners(const struct map_set *from, struct map_set *to, struct problems *p)
@@ -219,8 +251,6 @@ static int copy_listeners(const struct map_set *from, struct map_set *to, struct
 	return err;
 }
 
-#define COPY(to, from, elements) memcpy(to, from, sizeof(*(to)) * (elements))
-
 static uint32_t min32(uint32_t a, uint32_t b)
 {
 	return a < b ? a : b;
@@ -235,7 +265,7 @@ static void copy_counters(const struct map_set *from, struct map_set *to)
 		const struct sl_counter_line *source = from->counters + cpu * sl_counter_lines(old);
 		struct sl_counter_line *target = to->counters + cpu * sl_counter_lines(new);
 
-		COPY(target, source, SL_VERDICT_LINES);
+		COPY(target, source, SL_VERDICT_LINES + SL_EVENT_LINES);
 		COPY(target + sl_counter_services(new), source + sl_counter_services(old),
 		     min32(old->services, new->services));
 		COPY(target + sl_counter_backends(new), source + sl_counter_backends(old),
@@ -247,22 +277,22 @@ int adopt_copy(const struct map_set *from, struct map_set *to, struct problems *
 {
 	const struct sl_limits *old = &from->limits, *new = &to->limits;
 	uint32_t slots = min32(old->slots, new->slots);
-	int err = 0, errors[] = {check_services(from, to, p), check_backends(from, to, p),
-				 check_flows(from, to, p)};
+	int err = 0, errors[] = {check_services(from, to, p), check_backends(from, to, p)};
 
 	for (size_t i = 0; !err && i < ARRAY_SIZE(errors); i++)
 		err = errors[i];
 	if (err)
 		return err;
 	err = copy_listeners(from, to, p);
+	if (!err)
+		err = copy_flows(from, to, p);
 	if (err)
 		return err;
 	COPY(to->services, from->services, min32(sl_service_records(old), sl_service_records(new)));
 	COPY(to->hot, from->hot, slots / SL_HOT_PER_LINE);
 	COPY(to->cold, from->cold, slots / SL_COLD_PER_LINE);
 	COPY(to->backends, from->backends, min32(old->backends, new->backends) + 1);
-	if (old->flows == new->flows)
-		COPY(to->flows, from->flows, new->flows / SL_FLOWS_PER_BUCKET);
+	to->control->longest_ticks = from->control->longest_ticks;
 	copy_counters(from, to);
 	to->meta->revision = from->meta->revision;
 	memcpy(to->meta->host_key, from->meta->host_key, sizeof(to->meta->host_key));

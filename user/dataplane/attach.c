@@ -15,7 +15,7 @@ int dataplane_attach(struct dataplane *dp, const char *device, uint32_t ifindex,
 {
 	const struct xdp_attach a = {
 		.pins = dp->pins.dir ? &dp->pins : NULL,
-		.program_fd = dp->program_fd,
+		.program_fd = dp->programs.balancer,
 		.device = device,
 		.ifindex = ifindex,
 		.mode = mode,

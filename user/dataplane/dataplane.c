@@ -7,14 +7,24 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "base/problem.h"
+#include "dataplane/flows.h"
 #include "dataplane/internal.h"
 
 #define PROGRAM "balancer"
+
+#define SYN_MS	   3000	 /* for so long a handshake that does not go on holds its entry */
+#define CLOSING_MS 60000 /* for so long a closed flow holds its entry */
+
+/* x86-64 keeps loads in order by itself. */
+#ifdef __x86_64__
+#define ORDER_LOADS 0
+#else
+#define ORDER_LOADS 1
+#endif
 
 /* ---- limits ---------------------------------------------------------------------------------------- */
 
@@ -33,7 +43,7 @@ static int check_limits(struct sl_limits *l, struct problems *p)
 		return problems_add(p, -EINVAL, "limits.cpus", NULL,
 				    "is %u, but there may be %d CPUs here", l->cpus, cpus);
 	if (l->services == 0 || l->listeners == 0 || l->backends == 0 ||
-	    l->backends > SL_BACKEND_MAX || l->flows < SL_FLOWS_PER_BUCKET ||
+	    l->backends > SL_BACKEND_MAX || l->flows < 2 * SL_FLOWS_PER_BUCKET ||
 	    l->flows & (l->flows - 1) || l->slots == 0 || l->slots % SL_HOT_PER_LINE ||
 	    l->slots > SL_SLOTS_MAX)
 		return problems_add(p, -EINVAL, "limits", NULL,
@@ -44,8 +54,8 @@ static int check_limits(struct sl_limits *l, struct problems *p)
 	return 0;
 }
 
-static int fill_meta(struct sl_meta *meta, const struct dataplane_options *options, bool fresh,
-		     struct problems *p)
+static void fill_meta(struct sl_meta *meta, const struct dataplane_options *options,
+		      const uint8_t host_key[16])
 {
 	const struct sl_limits *l = &options->limits;
 
@@ -57,10 +67,7 @@ static int fill_meta(struct sl_meta *meta, const struct dataplane_options *optio
 	meta->flows = l->flows;
 	meta->slots = l->slots;
 	memcpy(meta->key_id, options->key_id, sizeof(meta->key_id));
-	if (fresh && getrandom(meta->host_key, sizeof(meta->host_key), 0) != sizeof(meta->host_key))
-		return problems_add(p, -errno, "kernel", NULL, "gives no random numbers: %s",
-				    strerror(errno));
-	return 0;
+	memcpy(meta->host_key, host_key, sizeof(meta->host_key));
 }
 
 /* ---- maps and program ------------------------------------------------------------------------------ */
@@ -93,13 +100,25 @@ static int make_grace_inner(struct dataplane *dp, struct problems *p)
 	return 0;
 }
 
-static struct sl_knobs knobs_of(const struct dataplane_options *options)
+static struct sl_knobs knobs_of(const struct dataplane *dp, const struct dataplane_options *options)
 {
+	const struct flows_places places = flows_places(dp->host_key, options->limits.flows);
+
 	return (struct sl_knobs){
 		.counter_lines = sl_counter_lines(&options->limits),
 		.backend_lines = sl_counter_backends(&options->limits),
 		.half4 = sl_listener_buckets4(&options->limits),
 		.half6 = sl_listener_buckets6(&options->limits),
+		.flow_mask = places.mask,
+		.flow_page = places.page,
+		.place_xor = places.xor
+		,
+		.place_factor = places.factor,
+		.tick_shift = dp->tick_shift,
+		.syn_ticks = dataplane_ticks(&dp->view, SYN_MS),
+		.closing_ticks = dataplane_ticks(&dp->view, CLOSING_MS),
+		.manual_clock = options->manual_clock,
+		.order_loads = ORDER_LOADS,
 		.redirect = options->redirect,
 	};
 }
@@ -107,7 +126,7 @@ static struct sl_knobs knobs_of(const struct dataplane_options *options)
 static int load(struct dataplane *dp, const struct dataplane_options *options, enum adopt_how how,
 		struct map_set *pinned, struct problems *p)
 {
-	const struct sl_knobs knobs = knobs_of(options);
+	const struct sl_knobs knobs = knobs_of(dp, options);
 	int err = 0;
 
 	if (how == ADOPT_ALL) {
@@ -119,7 +138,7 @@ static int load(struct dataplane *dp, const struct dataplane_options *options, e
 	if (!err)
 		err = load_open(options, &dp->object, p);
 	if (!err)
-		err = load_run(dp->object, &knobs, &options->key, &dp->maps, &dp->program_fd, p);
+		err = load_run(dp->object, &knobs, &options->key, &dp->maps, &dp->programs, p);
 	if (!err)
 		err = map_set_mmap(&dp->maps, p);
 	if (!err)
@@ -127,10 +146,12 @@ static int load(struct dataplane *dp, const struct dataplane_options *options, e
 	if (!err && how == ADOPT_COPY) {
 		err = map_set_mmap(pinned, p);
 		if (!err)
+			err = adopt_hold(pinned, dp);
+		if (!err)
 			err = adopt_copy(pinned, &dp->maps, p);
 	}
 	if (!err && how != ADOPT_ALL)
-		err = fill_meta(dp->maps.meta, options, how == ADOPT_NOTHING, p);
+		fill_meta(dp->maps.meta, options, dp->host_key);
 	return err;
 }
 
@@ -211,9 +232,9 @@ static int install(struct dataplane *dp, enum adopt_how how, struct problems *p)
 		err = pin_maps(dp, p);
 	if (err)
 		goto out;
-	err = pins_replace(&dp->pins, dp->program_fd, "progs", PROGRAM, p);
+	err = pins_replace(&dp->pins, dp->programs.balancer, "progs", PROGRAM, p);
 	if (!err && how == ADOPT_COPY)
-		err = switch_links(dp, dp->program_fd, p);
+		err = switch_links(dp, dp->programs.balancer, p);
 	if (!err && how != ADOPT_ALL)
 		err = pins_commit_maps(&dp->pins, p);
 	if (err)
@@ -234,7 +255,7 @@ static int replace_program(struct dataplane *dp, int program_fd, struct problems
 		if (!err)
 			err = switch_links(dp, program_fd, p);
 		if (err)
-			uninstall(dp, dp->program_fd);
+			uninstall(dp, dp->programs.balancer);
 	}
 	for (size_t i = 0; !err && i < dp->links_count; i++)
 		if (bpf_link_update(dp->links[i].fd, program_fd, NULL))
@@ -248,6 +269,7 @@ static int replace_program(struct dataplane *dp, int program_fd, struct problems
 static void set_view(struct dataplane *dp)
 {
 	dp->view.limits = dp->maps.limits;
+	dp->view.places = flows_places(dp->host_key, dp->maps.limits.flows);
 #define SL_ARRAY(name, value, entries) dp->view.name = dp->maps.name;
 #include <sluice/maps.def>
 }
@@ -259,7 +281,8 @@ static struct dataplane *dataplane_new(const struct dataplane_options *options)
 	dp->options = *options;
 	dp->options.pin_dir = NULL; /* the caller's memory; `pins` has it */
 	map_set_init(&dp->maps, &options->limits);
-	dp->program_fd = dp->grace_inner_fd = -1;
+	dp->programs = (struct load_programs){-1, -1};
+	dp->grace_inner_fd = -1;
 	dp->graces = 1;
 	dp->path_left = mem_array((size_t)options->limits.backends + 1, sizeof(*dp->path_left));
 	return dp;
@@ -282,7 +305,9 @@ int dataplane_open(const struct dataplane_options *given, struct dataplane **out
 	if (options.pin_dir)
 		err = pins_open(&dp->pins, options.pin_dir, p);
 	if (!err)
-		err = adopt_look(&dp->pins, &options, &how, &pinned, p);
+		err = adopt_look(&dp->pins, &options, &how, &pinned, dp->host_key, p);
+	if (!err)
+		err = clock_shift(&dp->tick_shift, &dp->view.tick_ns, p);
 	if (!err)
 		err = load(dp, &options, how, &pinned, p);
 	/* Spares that the last agent left just before it ended may still be read. */
@@ -323,26 +348,27 @@ int dataplane_set_redirect(struct dataplane *dp, bool redirect, struct problems 
 {
 	struct dataplane_options options = dp->options;
 	struct bpf_object *object;
+	struct load_programs programs;
 	struct sl_knobs knobs;
-	int program_fd, err;
+	int err;
 
 	if (redirect == options.redirect)
 		return 0;
 	options.redirect = redirect;
-	knobs = knobs_of(&options);
+	knobs = knobs_of(dp, &options);
 	err = load_open(&options, &object, p);
 	if (err)
 		return err;
-	err = load_run(object, &knobs, &options.key, &dp->maps, &program_fd, p);
+	err = load_run(object, &knobs, &options.key, &dp->maps, &programs, p);
 	if (!err)
-		err = replace_program(dp, program_fd, p);
+		err = replace_program(dp, programs.balancer, p);
 	if (err) {
 		bpf_object__close(object);
 		return err;
 	}
 	bpf_object__close(dp->object);
 	dp->object = object;
-	dp->program_fd = program_fd;
+	dp->programs = programs;
 	dp->options.redirect = redirect;
 	return 0;
 }
@@ -359,7 +385,7 @@ const struct dataplane_view *dataplane_view(const struct dataplane *dp)
 
 int dataplane_program_fd(const struct dataplane *dp)
 {
-	return dp->program_fd;
+	return dp->programs.balancer;
 }
 
 int dataplane_map_fd(const struct dataplane *dp, const char *name)

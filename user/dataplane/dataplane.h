@@ -29,6 +29,12 @@
 struct problems;
 struct dataplane;
 
+/* Where flows lie in the flow table: what sl_flow_place() takes (flow.h). */
+struct flows_places {
+	uint64_t xor, factor;
+	uint32_t mask, page;
+};
+
 /* The maps as memory, for reading: mmapped, or a test's own arrays. Lengths follow from `limits`. */
 struct dataplane_view {
 	struct sl_limits limits;
@@ -42,7 +48,15 @@ struct dataplane_view {
 	const struct sl_flow_bucket *flows;
 	const struct sl_backend *backends; /* [limits.backends + 1] */
 	const struct sl_counter_line *counters;
+	struct flows_places places;
+	uint64_t tick_ns; /* length of a tick */
 };
+
+/* Ticks that last at least so long. */
+static inline uint32_t dataplane_ticks(const struct dataplane_view *v, uint64_t ms)
+{
+	return (ms * 1000000 + v->tick_ns - 1) / v->tick_ns;
+}
 
 static inline uint16_t dataplane_hot(const struct dataplane_view *v, uint32_t slot)
 {
@@ -112,7 +126,7 @@ struct dataplane_ops {
 	/* Does not fail where a word is another one: each swap says whether it was done. */
 	int (*swap_cold)(void *self, struct dataplane_swap *swaps, size_t count);
 	/* T of a service, in a record that may be in force. */
-	int (*write_idle)(void *self, uint32_t record, uint16_t ticks);
+	int (*write_idle)(void *self, uint32_t record, uint32_t ticks);
 	/* Entries older than that are expired for every service. */
 	int (*write_longest)(void *self, uint16_t ticks);
 	/* Shows every flow entry to the visitor. */
@@ -132,7 +146,8 @@ struct dataplane_options {
 	struct sl_hash_key key;
 	/* The key's fingerprint: maps pinned under another one are refused, their flows would all move. */
 	uint8_t key_id[8];
-	bool redirect; /* knob: more than one interface */
+	bool redirect;	   /* knob: more than one interface */
+	bool manual_clock; /* knob: the tick is control.tick, which tests set */
 	/* Another BPF object than the built-in one (tests, other clang); NULL: built in. */
 	const void *object;
 	size_t object_size;

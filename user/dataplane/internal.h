@@ -44,12 +44,21 @@ void map_set_close(struct map_set *set);
 /* Opens the object, and compares its maps with maps.def. */
 int load_open(const struct dataplane_options *options, struct bpf_object **out, struct problems *p);
 
-/*
- * Loads: maps that have a descriptor in `maps` are taken, the others are made; then all have one. The
- * program's descriptor is the object's.
- */
+/* Descriptors of the object's programs; they go with it. */
+struct load_programs {
+	int balancer, clock;
+};
+
+/* Loads: maps that have a descriptor in `maps` are taken, the others are made; then all have one. */
 int load_run(struct bpf_object *object, const struct sl_knobs *knobs, const struct sl_hash_key *key,
-	     struct map_set *maps, int *program_fd, struct problems *p);
+	     struct map_set *maps, struct load_programs *out, struct problems *p);
+
+/* ---- clock.c ------------------------------------------------------------------------------------ */
+
+/* The shift that makes a tick of jiffies64 about a second, and how long it is then. */
+int clock_shift(uint8_t *shift, uint64_t *tick_ns, struct problems *p);
+/* The clock that packets read. Returns 0 or a negative errno. */
+int clock_read(const struct dataplane *dp, uint32_t *now);
 
 /* ---- adopt.c ------------------------------------------------------------------------------------ */
 
@@ -59,10 +68,16 @@ enum adopt_how {
 	ADOPT_COPY,    /* other limits: the contents are to be copied into new maps */
 };
 
-/* Looks at the pinned maps, opens them into `pinned`, and says what is to be done with them. */
+/*
+ * Looks at the pinned maps, opens them into `pinned`, and says what is to be done with them. Their host key is
+ * kept; fresh maps get a new one.
+ */
 int adopt_look(const struct pins *pins, const struct dataplane_options *options,
-	       enum adopt_how *how, struct map_set *pinned, struct problems *p);
+	       enum adopt_how *how, struct map_set *pinned, uint8_t host_key[16],
+	       struct problems *p);
 
+/* Makes new flows go where their slots' flows belong, until the next agent; waits a grace period. */
+int adopt_hold(struct map_set *from, struct dataplane *dp);
 /* Copies all contents into fresh maps. -EBUSY: something in use does not fit. */
 int adopt_copy(const struct map_set *from, struct map_set *to, struct problems *p);
 
@@ -80,7 +95,9 @@ struct dataplane {
 	struct map_set maps;
 	struct dataplane_view view;
 	struct bpf_object *object;
-	int program_fd;
+	struct load_programs programs;
+	uint8_t host_key[16];
+	uint8_t tick_shift;
 	bool adopted;
 	struct held_link *links;
 	size_t links_count;

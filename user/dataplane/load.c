@@ -22,6 +22,7 @@
 #include "sluice.skel.h"
 
 #define PROGRAM "balancer"
+#define CLOCK	"tick"
 
 /* A map of maps.def in the object: by its name, or the data section of an SL_GLOBAL. */
 static struct bpf_map *object_map(const struct bpf_object *object, const char *name)
@@ -182,14 +183,24 @@ static int take_maps(const struct bpf_object *object, struct map_set *maps)
 	return 0;
 }
 
-int load_run(struct bpf_object *object, const struct sl_knobs *knobs, const struct sl_hash_key *key,
-	     struct map_set *maps, int *program_fd, struct problems *p)
+static int find_program(const struct bpf_object *object, const char *name,
+			const struct bpf_program **out, struct problems *p)
 {
-	const struct bpf_program *program = bpf_object__find_program_by_name(object, PROGRAM);
+	*out = bpf_object__find_program_by_name(object, name);
+	return *out ? 0 : problems_add(p, -EINVAL, "BPF object", name, "it has no such program");
+}
+
+int load_run(struct bpf_object *object, const struct sl_knobs *knobs, const struct sl_hash_key *key,
+	     struct map_set *maps, struct load_programs *out, struct problems *p)
+{
+	const struct bpf_program *program, *clock;
 	int err;
 
-	if (!program)
-		return problems_add(p, -EINVAL, "BPF object", PROGRAM, "it has no such program");
+	err = find_program(object, PROGRAM, &program, p);
+	if (!err)
+		err = find_program(object, CLOCK, &clock, p);
+	if (err)
+		return err;
 	err = set_constants(object, knobs, key, p);
 	if (err)
 		return err;
@@ -203,6 +214,6 @@ int load_run(struct bpf_object *object, const struct sl_knobs *knobs, const stru
 	if (err)
 		return problems_add(p, err, "BPF", PROGRAM, "no file descriptor is left: %s",
 				    strerror(-err));
-	*program_fd = bpf_program__fd(program);
+	*out = (struct load_programs){bpf_program__fd(program), bpf_program__fd(clock)};
 	return 0;
 }

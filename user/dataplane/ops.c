@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "dataplane/flows.h"
 #include "dataplane/internal.h"
 
 static int grace(void *self)
@@ -180,6 +181,55 @@ static int store_hot(void *self, const struct dataplane_store *stores, size_t co
 	return err;
 }
 
+static int swap_cold(void *self, struct dataplane_swap *swaps, size_t count)
+{
+	struct dataplane *dp = self;
+
+	for (size_t i = 0; i < count; i++)
+		if (swaps[i].slot >= dp->maps.limits.slots)
+			return -ERANGE;
+	for (size_t i = 0; i < count; i++) {
+		struct sl_cold_line *line = &dp->maps.cold[swaps[i].slot / SL_COLD_PER_LINE];
+		__u32 seen = swaps[i].from;
+
+		swaps[i].done = __atomic_compare_exchange_n(
+			&line->word[swaps[i].slot % SL_COLD_PER_LINE], &seen, swaps[i].to, false,
+			__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	}
+	return 0;
+}
+
+static int write_idle(void *self, uint32_t record, uint32_t ticks)
+{
+	struct dataplane *dp = self;
+
+	if (record == 0 || record >= sl_service_records(&dp->maps.limits) || ticks > UINT16_MAX)
+		return -ERANGE;
+	__atomic_store_n(&dp->maps.services[record].idle_ticks, (__u16)ticks, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static int write_longest(void *self, uint16_t ticks)
+{
+	struct dataplane *dp = self;
+
+	__atomic_store_n(&dp->maps.control->longest_ticks, ticks, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static int scan_flows(void *self, const struct dataplane_visitor *visitor)
+{
+	struct dataplane *dp = self;
+
+	flows_scan(dp->maps.flows, dp->maps.limits.flows, visitor);
+	return 0;
+}
+
+static int tick(void *self, uint32_t *now)
+{
+	return clock_read(self, now);
+}
+
 static int open_way(void *self, uint32_t ifindex)
 {
 	struct dataplane *dp = self;
@@ -206,6 +256,11 @@ const struct dataplane_ops *dataplane_operations(void)
 		.write_listeners = write_listeners,
 		.store_cold = store_cold,
 		.store_hot = store_hot,
+		.swap_cold = swap_cold,
+		.write_idle = write_idle,
+		.write_longest = write_longest,
+		.scan_flows = scan_flows,
+		.tick = tick,
 		.open_way = open_way,
 		.grace = grace,
 		.set_revision = set_revision,

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The flow table as userspace sees it: scanned, looked up, and copied into one of another size. Packets change it
+ * all the while, so an entry is deleted by a compare-and-swap of its data, and what is being written (LOCK) stays.
+ *
+ * Pure: no map, no libbpf; tests use it over plain memory.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "dataplane/flows.h"
+
+static uint64_t load(const __u64 *word)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+/* ---- scan ------------------------------------------------------------------------------------------- */
+
+/* The count goes on: without it the entry could look to a packet's swap as it did before. */
+static bool delete (struct sl_flow *flow, uint64_t data)
+{
+	__u64 seen = data;
+
+	return sl_flow_in_use(data) &&
+	       __atomic_compare_exchange_n(&flow->data, &seen, data & SL_FLOW_COUNT, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+struct batch {
+	struct sl_flow *flow[DATAPLANE_BATCH];
+	uint64_t data[DATAPLANE_BATCH];
+	bool over[DATAPLANE_BATCH];
+	size_t count;
+};
+
+static void show(struct batch *batch, const struct dataplane_visitor *visitor)
+{
+	visitor->judge(visitor->arg, batch->data, batch->count, batch->over);
+	for (size_t i = 0; i < batch->count; i++)
+		if (batch->over[i] && !delete (batch->flow[i], batch->data[i]))
+			visitor->stays(visitor->arg, batch->data[i]);
+	batch->count = 0;
+}
+
+void flows_scan(struct sl_flow_bucket *buckets, uint32_t flows,
+		const struct dataplane_visitor *visitor)
+{
+	struct sl_flow *flow = buckets[0].entry, *end = flow + flows;
+	struct batch batch;
+
+	_Static_assert(sizeof(*buckets) == SL_FLOWS_PER_BUCKET * sizeof(*flow),
+		       "entries lie together");
+	batch.count = 0;
+	for (; flow < end; flow++) {
+		uint64_t data = load(&flow->data);
+
+		if (!(data & SL_FLOW_BACKEND))
+			continue;
+		batch.flow[batch.count] = flow;
+		batch.data[batch.count++] = data;
+		if (batch.count == DATAPLANE_BATCH)
+			show(&batch, visitor);
+	}
+	if (batch.count)
+		show(&batch, visitor);
+}
+
+/* ---- look-up ---------------------------------------------------------------------------------------- */
+
+static struct sl_flow_place place_of(const struct flows_places *places, uint64_t hash)
+{
+	return sl_flow_place(hash, places->xor, places->factor, places->mask, places->page);
+}
+
+struct flows_places flows_places(const uint8_t host_key[16], uint32_t flows)
+{
+	uint32_t buckets = flows / SL_FLOWS_PER_BUCKET;
+	uint32_t in_page = 4096 / sizeof(struct sl_flow_bucket);
+	struct flows_places places = {
+		.mask = buckets - 1,
+		.page = buckets < in_page ? buckets : in_page,
+	};
+
+	memcpy(&places.xor, host_key, 8);
+	memcpy(&places.factor, host_key + 8, 8);
+	places.factor |= 1; /* odd: no two hashes meet in the product */
+	return places;
+}
+
+bool flows_find(const struct sl_flow_bucket *buckets, const struct flows_places *places,
+		uint64_t hash, uint64_t *out)
+{
+	struct sl_flow_place place = place_of(places, hash);
+
+	for (int b = 0; b < 2; b++)
+		for (int way = 0; way < SL_FLOWS_PER_BUCKET; way++) {
+			const struct sl_flow *flow = &buckets[place.bucket[b]].entry[way];
+			uint64_t data = load(&flow->data), check = load(&flow->check);
+
+			if (sl_flow_in_use(data) &&
+			    check == sl_flow_check(hash, sl_flow_backend(data))) {
+				*out = data;
+				return true;
+			}
+		}
+	return false;
+}
+
+/* ---- another size ----------------------------------------------------------------------------------- */
+
+static struct sl_flow *free_way(struct sl_flow_bucket *buckets, struct sl_flow_place place)
+{
+	for (int b = 0; b < 2; b++)
+		for (int way = 0; way < SL_FLOWS_PER_BUCKET; way++)
+			if (!(buckets[place.bucket[b]].entry[way].data & SL_FLOW_BACKEND))
+				return &buckets[place.bucket[b]].entry[way];
+	return NULL;
+}
+
+int flows_copy(const struct sl_flow_bucket *from, uint32_t flows, struct sl_flow_bucket *to,
+	       const struct flows_places *places)
+{
+	const struct sl_flow *flow = from[0].entry, *end = flow + flows;
+
+	for (; flow < end; flow++) {
+		uint64_t data = load(&flow->data), check = load(&flow->check);
+		struct sl_flow *place;
+
+		if (!sl_flow_in_use(data))
+			continue;
+		place = free_way(to, place_of(places, sl_flow_check(check, sl_flow_backend(data))));
+		if (!place)
+			return -ENOSPC;
+		*place = (struct sl_flow){check, data};
+	}
+	return 0;
+}
