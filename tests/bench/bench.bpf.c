@@ -38,7 +38,9 @@ struct {
  */
 static __always_inline __u64 flow(__u64 n)
 {
-	return ((n & plan.mask) + 1) * 0x9e3779b97f4a7c15ULL;
+	__u64 number = n & plan.flood ? n : n >> plan.flood & plan.mask;
+
+	return (number + 1) * 0x9e3779b97f4a7c15ULL;
 }
 
 #define STORE64(at, value) (*(__u64 *)(at) = (value))

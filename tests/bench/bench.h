@@ -4,7 +4,8 @@
  * without (docs/bench.md tells the method).
  *
  * Story: worlds are balancers loaded at the default limits and filled with services (world.c). Cases are
- * rows of one table (cases.c). A case is first checked: one packet's verdict and every byte that leaves
+ * rows of one table (cases.c). Those of tables under a change find slots and flow table made anew before every
+ * run (change.c). A case is first checked: one packet's verdict and every byte that leaves
  * (check.c). Then rounds of all cases are run, each beside the null program and the floors (rounds.c); every run
  * must have counted as many packets of the right verdict as it was given. Facts need no clock or another
  * one (facts.c), and the same programs run between real interfaces (live.c). report.c prints what came out.
@@ -37,30 +38,47 @@ enum bench_service {
 	SERVICES
 };
 
-#define BACKENDS     100   /* of each service */
+#define BACKENDS     100   /* of each service, in its Maglev table */
+#define NEWCOMERS    100   /* beside these, for changes: one for each of them */
 #define TABLE_SIZE   65537 /* slots of each service */
 #define LISTENERS    1000  /* beside these, so that the listener table is not a toy */
 #define IN_IFINDEX   1	   /* frames of BPF_PROG_TEST_RUN come in by the loopback device */
 #define TUNNEL_FROM  "192.0.2.10"
 #define TUNNEL_FROM6 "2001:db8::10"
 
-/* A balancer at the default limits with all services in its maps. */
+/* A balancer with all services in its maps. */
 struct world {
 	struct dataplane *dp;
 	const struct dataplane_view *view;
+	struct sl_flow *flows; /* the flow table, writable */
+	uint16_t *backends
+		[SERVICES]; /* [TABLE_SIZE]: the indices in the Maglev tables; NULL: there are none */
 };
 
 /* The values of knobs that a case may choose. */
-enum bench_knobs { KNOBS_DEFAULT, KNOBS_REDIRECT, KNOBS };
+enum bench_knobs {
+	KNOBS_DEFAULT, /* the default limits, too */
+	KNOBS_REDIRECT,
+	KNOBS_FLOWS, /* a flow table of 4 M entries */
+	KNOBS
+};
 
 struct addr world_vip(enum bench_service service);
 uint8_t world_protocol(enum bench_service service);
-struct addr world_backend(enum bench_service service, unsigned int i); /* i < BACKENDS */
+/* i < BACKENDS + NEWCOMERS */
+struct addr world_backend(enum bench_service service, unsigned int i);
+uint32_t world_backend_index(enum bench_service service, unsigned int i);
+uint32_t world_slots_base(enum bench_service service);
 uint8_t world_outer_family(enum bench_service service);
 /* `object`: another BPF object than the built-in one, or NULL. Ends the program when it cannot. */
 void world_open(struct world *world, enum bench_knobs knobs, const char *object);
 void world_close(struct world *world);
 uint64_t world_count(const struct world *world, enum sl_verdict verdict);
+uint64_t world_count_event(const struct world *world, enum sl_event event);
+/* Packets sent to the newcomers of a service. */
+uint64_t world_count_newcomers(const struct world *world, enum bench_service service);
+/* Ends the program when an operation of the dataplane has failed. */
+void world_check(int err, const char *what);
 
 /* ---- cases ----------------------------------------------------------------------------------------- */
 
@@ -81,6 +99,23 @@ struct bench_frame {
 	uint8_t options;   /* 32-bit words of IPv4 options */
 };
 
+/* The state of all slots of a case's service (docs/tracking.md). */
+enum bench_slots {
+	SLOTS_STABLE,	/* as world_open() has left them */
+	SLOTS_MOVING,	/* new flows go to the newcomers, others belong to the backends of before */
+	SLOTS_SETTLING, /* flows without an entry go to the backends; entries are of newcomers */
+};
+
+/* What the flow table holds before each run, where slots are not stable. */
+enum bench_table {
+	TABLE_EMPTY,
+	TABLE_FLOWS,	   /* the case's flows */
+	TABLE_FLOWS_FLOOD, /* the same, and the rest full as a flood leaves it */
+	TABLE_FLOOD, /* full as a flood of SYNs leaves it: every slot is crowded, half the entries at base */
+	TABLE_TRIED, /* full of handshakes that did not go on */
+	TABLE_LIVE,  /* full of live flows, none of which gives way */
+};
+
 struct bench_case {
 	const char *name, *help;
 	enum bench_program program;
@@ -90,6 +125,15 @@ struct bench_case {
 	enum sl_verdict verdict; /* of the balancer */
 	double limit;		 /* the multiple of `full` that is aimed at; 0: none */
 	bool quick;		 /* part of a quick run too */
+
+	/* Tables under a change. Each run is checked by what the flow table did and where packets went. */
+	enum bench_slots slots;
+	enum bench_table table;
+	enum sl_event event;  /* what the flow table does: for so many per cent of the packets, */
+	unsigned int happens; /* and for the others nothing */
+	bool to_newcomers;    /* else to the backends of the Maglev table */
+	bool flood;	      /* every other packet is a new flow */
+	uint64_t most;	      /* packets of a run; 0: as many as in other cases */
 };
 
 extern const struct bench_case cases[];
@@ -103,6 +147,24 @@ unsigned int verdict_action(enum sl_verdict verdict); /* enum xdp_action */
 void frame_build(const struct bench_frame *frame, uint8_t data[FRAME_SIZE]);
 void frame_plan(const struct bench_case *c, const uint8_t data[FRAME_SIZE],
 		struct bench_plan *plan);
+
+/* ---- tables under a change ------------------------------------------------------------------------- */
+
+struct bench;
+
+/* Puts slots and flow table into the state that the case wants; not for cases of stable slots. */
+void change_prepare(struct bench *bench, const struct bench_case *c);
+
+/* What the flow table has done so far, and where packets went. */
+struct change_counts {
+	uint64_t events[SL_EVENTS];
+	uint64_t newcomers;
+};
+
+void change_count(const struct world *world, const struct bench_case *c, struct change_counts *out);
+/* Ends the bench when `packets` packets since `before` did not do what the case says. */
+void change_check(const struct world *world, const struct bench_case *c,
+		  const struct change_counts *before, uint64_t packets);
 
 /* ---- running --------------------------------------------------------------------------------------- */
 

@@ -91,6 +91,7 @@ void frame_plan(const struct bench_case *c, const uint8_t data[FRAME_SIZE], stru
 		.mask = c->flows - 1,
 		.ethernet = {word(data), word(data + 6)},
 		.family = c->frame.family,
+		.flood = c->flood,
 		.transport_at = c->frame.family == 6 ? 54 : 34 + c->frame.options * 4,
 	};
 	for (unsigned int i = 0; i < 4; i++)

@@ -115,6 +115,7 @@ static void setup(struct bench *bench, const char *object)
 	pin(bench->cpu);
 	bench->packets = bench->quick ? 200000 : 2000000;
 	bench->rounds = 9;
+	bench->new_flows = 1ULL << 32;
 	bench->deadline_s = bench->quick ? 20 : 180;
 	bench->bpf = bench_bpf__open_and_load();
 	if (!bench->bpf)

@@ -17,7 +17,7 @@ struct bench_plan {
 	__u32 transport_at; /* its offset in the frame, below FRAME_SIZE - 8 */
 	__u32 family;	    /* 4, 6; 0: neither, and nothing but the Ethernet header is written */
 	__u32 ifindex;	    /* where the generator sends its frames */
-	__u32 pad;
+	__u32 flood;	    /* 1: every other packet is a new flow, whatever `mask` says; else 0 */
 };
 
 #endif

@@ -43,11 +43,11 @@ static double full(const struct round *r)
 static void run_round(struct bench *bench, const struct bench_case *c, struct series *s,
 		      struct round *r)
 {
-	r->reference_null = run_packets(bench, &reference_case, PROGRAM_NULL, bench->packets);
-	r->reference = run_packets(bench, &reference_case, PROGRAM_FULL, bench->packets);
-	r->null[0] = run_packets(bench, c, PROGRAM_NULL, bench->packets);
-	r->target = run_packets(bench, c, c->program, bench->packets);
-	r->null[1] = run_packets(bench, c, PROGRAM_NULL, bench->packets);
+	r->reference_null = run_packets(bench, &reference_case, PROGRAM_NULL);
+	r->reference = run_packets(bench, &reference_case, PROGRAM_FULL);
+	r->null[0] = run_packets(bench, c, PROGRAM_NULL);
+	r->target = run_packets(bench, c, c->program);
+	r->null[1] = run_packets(bench, c, PROGRAM_NULL);
 	s->best_null = least(s->best_null, least(r->null[0], r->null[1]));
 	s->best_reference_null = least(s->best_reference_null, r->reference_null);
 }

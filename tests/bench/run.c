@@ -55,13 +55,12 @@ static double thread_ns(void)
 	return now.tv_sec * 1e9 + now.tv_nsec;
 }
 
-double run_packets(struct bench *bench, const struct bench_case *c, enum bench_program program,
-		   uint64_t packets)
+double run_from(struct bench *bench, const struct bench_case *c, enum bench_program program,
+		uint64_t first, uint64_t packets)
 {
 	const struct world *world = &bench->worlds[c->knobs];
 	uint8_t frame[FRAME_SIZE];
 	uint64_t counted = world_count(world, c->verdict), sent;
-	uint64_t first = c->flows ? 0 : bench->new_flows;
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = sizeof(frame),
 		    .repeat = packets);
 	double begin, ns;
@@ -71,7 +70,6 @@ double run_packets(struct bench *bench, const struct bench_case *c, enum bench_p
 	if (bpf_prog_test_run_opts(run_driver_fd(bench), &options))
 		fail("%s: BPF_PROG_TEST_RUN: %s", c->name, strerror(errno));
 	ns = (thread_ns() - begin) / packets;
-	bench->new_flows += c->flows ? 0 : packets;
 	sent = bench->bpf->bss->plan.next - first;
 	counted = world_count(world, c->verdict) - counted;
 	if (sent != packets || options.retval != run_action(c, program))
@@ -80,5 +78,25 @@ double run_packets(struct bench *bench, const struct bench_case *c, enum bench_p
 	if (program == PROGRAM_BALANCER && counted != packets)
 		fail("%s: %lu of %lu packets got the verdict '%s'", c->name, counted, packets,
 		     verdict_name(c->verdict));
+	return ns;
+}
+
+double run_packets(struct bench *bench, const struct bench_case *c, enum bench_program program)
+{
+	const struct world *world = &bench->worlds[c->knobs];
+	bool is_tracked = program == PROGRAM_BALANCER && c->slots != SLOTS_STABLE;
+	uint64_t packets = c->most && c->most < bench->packets ? c->most : bench->packets;
+	uint64_t first = c->flows && !c->flood ? 0 : bench->new_flows;
+	struct change_counts before;
+	double ns;
+
+	if (is_tracked) {
+		change_prepare(bench, c);
+		change_count(world, c, &before);
+	}
+	ns = run_from(bench, c, program, first, packets);
+	bench->new_flows += first ? packets : 0;
+	if (is_tracked)
+		change_check(world, c, &before, packets);
 	return ns;
 }

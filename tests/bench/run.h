@@ -16,10 +16,12 @@ int run_driver_fd(const struct bench *bench);
 unsigned int run_action(const struct bench_case *c, enum bench_program program);
 
 /*
- * Runs `packets` packets of the case through a program; returns the thread's CPU time a packet, in ns. Ends
- * the bench when not every packet got the verdict that the case says.
+ * Runs packets from the `first` of the case's flows on; returns the thread's CPU time a packet, in ns. Ends the
+ * bench when not every packet got the verdict that the case says.
  */
-double run_packets(struct bench *bench, const struct bench_case *c, enum bench_program program,
-		   uint64_t packets);
+double run_from(struct bench *bench, const struct bench_case *c, enum bench_program program,
+		uint64_t first, uint64_t packets);
+/* Runs as many packets of the case as are to be in a run, through a program. */
+double run_packets(struct bench *bench, const struct bench_case *c, enum bench_program program);
 
 #endif

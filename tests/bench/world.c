@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A balancer with the bench's services in its maps, all written through the dataplane's operations. */
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -12,6 +14,8 @@
 #include "bench/bench.h"
 #include "core/key.h"
 #include "core/maglev.h"
+
+#define IDLE_TICKS 900 /* T of all services */
 
 static const struct {
 	const char *name, *vip;
@@ -62,9 +66,14 @@ struct addr world_backend(enum bench_service service, unsigned int i)
 	return address;
 }
 
-static uint32_t backend_index(enum bench_service service, unsigned int i)
+uint32_t world_backend_index(enum bench_service service, unsigned int i)
 {
-	return 1 + (service - 1) * BACKENDS + i;
+	return 1 + (service - 1) * (BACKENDS + NEWCOMERS) + i;
+}
+
+uint32_t world_slots_base(enum bench_service service)
+{
+	return service * (TABLE_SIZE + SL_HOT_PER_LINE - 1) / SL_HOT_PER_LINE * SL_HOT_PER_LINE;
 }
 
 static uint16_t fold(const uint8_t *bytes, size_t size)
@@ -108,7 +117,7 @@ static void make_path(const struct addr *to, struct sl_path *path)
 	}
 }
 
-static void check_write(int err, const char *what)
+void world_check(int err, const char *what)
 {
 	if (err)
 		fail("%s: cannot be written: %s", what, strerror(-err));
@@ -116,7 +125,7 @@ static void check_write(int err, const char *what)
 
 static void fill_backends(const struct world *w, enum bench_service service)
 {
-	for (unsigned int i = 0; services[service].outer && i < BACKENDS; i++) {
+	for (unsigned int i = 0; services[service].outer && i < BACKENDS + NEWCOMERS; i++) {
 		struct addr to = world_backend(service, i);
 		struct sl_backend backend = {
 			.service = sl_counter_services(&w->view->limits) + service,
@@ -125,14 +134,13 @@ static void fill_backends(const struct world *w, enum bench_service service)
 
 		memcpy(backend.address, to.bytes, sizeof(to.bytes));
 		make_path(&to, &backend.path[0]);
-		check_write(dataplane_operations()->write_backend(w->dp, backend_index(service, i),
-								  &backend),
+		world_check(dataplane_operations()->write_backend(
+				    w->dp, world_backend_index(service, i), &backend),
 			    "a backend");
 	}
 }
 
-static void fill_slots(const struct world *w, const struct key *key, enum bench_service service,
-		       uint32_t base)
+static void fill_slots(struct world *w, const struct key *key, enum bench_service service)
 {
 	const struct dataplane_ops *ops = dataplane_operations();
 	struct maglev_member members[BACKENDS] = {0};
@@ -141,32 +149,33 @@ static void fill_slots(const struct world *w, const struct key *key, enum bench_
 
 	for (unsigned int i = 0; i < BACKENDS; i++)
 		members[i] = (struct maglev_member){world_backend(service, i), 1};
-	check_write(maglev_build(key->maglev, services[service].name, members, BACKENDS, TABLE_SIZE,
+	world_check(maglev_build(key->maglev, services[service].name, members, BACKENDS, TABLE_SIZE,
 				 table),
 		    "a Maglev table");
-	for (uint32_t i = 0; i < TABLE_SIZE; i++)
-		stores[i] = (struct dataplane_store){
-			base + i,
-			services[service].outer ? backend_index(service, table[i]) : SL_NOBODY};
-	check_write(ops->store_cold(w->dp, stores, TABLE_SIZE), "cold words");
-	check_write(ops->store_hot(w->dp, stores, TABLE_SIZE), "hot words");
-	free(table);
+	for (uint32_t i = 0; i < TABLE_SIZE; i++) {
+		table[i] = services[service].outer ? world_backend_index(service, table[i])
+						   : SL_NOBODY;
+		stores[i] = (struct dataplane_store){world_slots_base(service) + i, table[i]};
+	}
+	world_check(ops->store_cold(w->dp, stores, TABLE_SIZE), "cold words");
+	world_check(ops->store_hot(w->dp, stores, TABLE_SIZE), "hot words");
+	w->backends[service] = table;
 	free(stores);
 }
 
-static void fill_service(const struct world *w, const struct key *key, enum bench_service service)
+static void fill_service(struct world *w, const struct key *key, enum bench_service service)
 {
 	struct sl_service record = {
-		.slots_base = service * (TABLE_SIZE + SL_HOT_PER_LINE - 1) / SL_HOT_PER_LINE *
-			      SL_HOT_PER_LINE,
+		.slots_base = world_slots_base(service),
 		.slots = TABLE_SIZE,
 		.counters = sl_counter_services(&w->view->limits) + service,
+		.idle_ticks = IDLE_TICKS,
 	};
 
 	snprintf(record.name, sizeof(record.name), "%s", services[service].name);
 	fill_backends(w, service);
-	fill_slots(w, key, service, record.slots_base);
-	check_write(dataplane_operations()->write_service(w->dp, service, &record), "a service");
+	fill_slots(w, key, service);
+	world_check(dataplane_operations()->write_service(w->dp, service, &record), "a service");
 }
 
 static void fill_listeners(const struct world *w)
@@ -182,7 +191,7 @@ static void fill_listeners(const struct world *w)
 
 		list[count++] = (struct dataplane_listener){filler, 443, IPPROTO_TCP, SERVICE_4IN4};
 	}
-	check_write(dataplane_operations()->write_listeners(w->dp, list, count),
+	world_check(dataplane_operations()->write_listeners(w->dp, list, count),
 		    "the listener table");
 }
 
@@ -198,6 +207,16 @@ static void read_object(const char *path, struct dataplane_options *options)
 	options->object = data;
 }
 
+static struct sl_flow *map_flows(const struct world *w)
+{
+	void *flows = mmap(NULL, w->view->limits.flows * sizeof(struct sl_flow),
+			   PROT_READ | PROT_WRITE, MAP_SHARED, dataplane_map_fd(w->dp, "flows"), 0);
+
+	if (flows == MAP_FAILED)
+		fail("the flow table cannot be mapped: %s", strerror(errno));
+	return flows;
+}
+
 void world_open(struct world *w, enum bench_knobs knobs, const char *object)
 {
 	struct dataplane_options options = {
@@ -205,7 +224,7 @@ void world_open(struct world *w, enum bench_knobs knobs, const char *object)
 			   .services = 256,
 			   .listeners = 4 << 10,
 			   .backends = 4096,
-			   .flows = 1 << 20,
+			   .flows = knobs == KNOBS_FLOWS ? 4 << 20 : 1 << 20,
 			   .slots = 4 << 20},
 		.redirect = knobs == KNOBS_REDIRECT,
 	};
@@ -222,6 +241,9 @@ void world_open(struct world *w, enum bench_knobs knobs, const char *object)
 	}
 	free((void *)options.object);
 	w->view = dataplane_view(w->dp);
+	w->flows = map_flows(w);
+	world_check(dataplane_operations()->write_longest(w->dp, IDLE_TICKS),
+		    "the longest idle-timeout");
 	for (enum bench_service s = SERVICE_NONE + 1; s < SERVICES; s++)
 		fill_service(w, &key, s);
 	fill_listeners(w);
@@ -229,13 +251,38 @@ void world_open(struct world *w, enum bench_knobs knobs, const char *object)
 
 void world_close(struct world *w)
 {
+	munmap(w->flows, w->view->limits.flows * sizeof(struct sl_flow));
+	for (enum bench_service s = 0; s < SERVICES; s++)
+		free(w->backends[s]);
 	dataplane_close(w->dp);
+}
+
+static uint64_t count(const struct world *w, uint32_t line, unsigned int i)
+{
+	uint64_t counts[SL_COUNTERS_PER_LINE];
+
+	dataplane_count(w->view, line, counts);
+	return counts[i];
 }
 
 uint64_t world_count(const struct world *w, enum sl_verdict verdict)
 {
-	uint64_t line[SL_COUNTERS_PER_LINE];
+	return count(w, verdict / SL_COUNTERS_PER_LINE, verdict % SL_COUNTERS_PER_LINE);
+}
 
-	dataplane_count(w->view, verdict / SL_COUNTERS_PER_LINE, line);
-	return line[verdict % SL_COUNTERS_PER_LINE];
+uint64_t world_count_event(const struct world *w, enum sl_event event)
+{
+	return count(w, SL_VERDICT_LINES + event / SL_COUNTERS_PER_LINE,
+		     event % SL_COUNTERS_PER_LINE);
+}
+
+uint64_t world_count_newcomers(const struct world *w, enum bench_service service)
+{
+	uint32_t line =
+		sl_counter_backends(&w->view->limits) + world_backend_index(service, BACKENDS);
+	uint64_t packets = 0;
+
+	for (uint32_t i = 0; i < NEWCOMERS; i++)
+		packets += count(w, line + i, SL_BACKEND_packets);
+	return packets;
 }
