@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "dataplane/flows.h"
 #include "unit/support/fake_dataplane.h"
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -16,6 +17,7 @@
 	each(services, sl_service_records(l));          \
 	each(hot, (l)->slots / SL_HOT_PER_LINE);        \
 	each(cold, (l)->slots / SL_COLD_PER_LINE);      \
+	each(flows, (l)->flows / SL_FLOWS_PER_BUCKET);  \
 	each(backends, (l)->backends + 1);              \
 	each(counters, (l)->cpus *sl_counter_lines(l)); \
 	each(leaving_services, sl_service_records(l));  \
@@ -38,8 +40,11 @@ struct fake *fake_new(const struct sl_limits *limits)
 		.services = fake->services,
 		.hot = fake->hot,
 		.cold = fake->cold,
+		.flows = fake->flows,
 		.backends = fake->backends,
 		.counters = fake->counters,
+		.places = flows_places(fake->meta.host_key, limits->flows),
+		.tick_ns = 1000000000,
 	};
 	return fake;
 }
@@ -228,6 +233,49 @@ void fake_compare(const char *before, const char *after)
 	}
 }
 
+/* ---- flows ----------------------------------------------------------------------------------- */
+
+void fake_insert(struct fake *fake, uint64_t hash, uint32_t slot, uint32_t backend, uint32_t tick)
+{
+	const struct flows_places *places = &fake->view.places;
+	struct sl_flow_place place =
+		sl_flow_place(hash, places->xor, places->factor, places->mask, places->page);
+
+	for (int way = 0; way < 2 * SL_FLOWS_PER_BUCKET; way++) {
+		struct sl_flow *flow = &fake->flows[place.bucket[way / SL_FLOWS_PER_BUCKET]]
+						.entry[way % SL_FLOWS_PER_BUCKET];
+
+		if (flow->data & SL_FLOW_BACKEND)
+			continue;
+		flow->check = sl_flow_check(hash, backend);
+		flow->data = sl_flow_data(slot, 0, backend, tick) |
+			     ((flow->data + SL_FLOW_COUNT_ONE) & SL_FLOW_COUNT);
+		return;
+	}
+	ck_abort_msg("no room for a flow");
+}
+
+uint32_t fake_entry(const struct fake *fake, uint64_t hash)
+{
+	uint64_t data;
+
+	return flows_find(fake->flows, &fake->view.places, hash, &data) ? sl_flow_backend(data)
+									: SL_NOBODY;
+}
+
+unsigned int fake_entries_of_slot(const struct fake *fake, uint32_t slot)
+{
+	unsigned int count = 0;
+
+	for (uint32_t i = 0; i < fake->view.limits.flows; i++) {
+		uint64_t data =
+			fake->flows[i / SL_FLOWS_PER_BUCKET].entry[i % SL_FLOWS_PER_BUCKET].data;
+
+		count += data & SL_FLOW_BACKEND && sl_flow_slot(data) == slot;
+	}
+	return count;
+}
+
 bool fake_has_way(const struct fake *fake, uint32_t ifindex)
 {
 	for (unsigned int i = 0; i < fake->way_count; i++)
@@ -368,6 +416,64 @@ static int store_hot(void *self, const struct dataplane_store *stores, size_t co
 	return end(fake);
 }
 
+static int swap_cold(void *self, struct dataplane_swap *swaps, size_t count)
+{
+	struct fake *fake = self;
+
+	if (begin(fake))
+		return -EIO;
+	if (fake->before_swap)
+		fake->before_swap(fake);
+	for (size_t i = 0; i < count; i++) {
+		__u32 *word = &fake->cold[swaps[i].slot / SL_COLD_PER_LINE]
+				       .word[swaps[i].slot % SL_COLD_PER_LINE];
+
+		swaps[i].done = *word == swaps[i].from;
+		if (swaps[i].done)
+			*word = swaps[i].to;
+	}
+	return end(fake);
+}
+
+static int write_idle(void *self, uint32_t record, uint32_t ticks)
+{
+	struct fake *fake = self;
+
+	if (begin(fake))
+		return -EIO;
+	ck_assert_uint_le(ticks, UINT16_MAX);
+	fake->services[record].idle_ticks = ticks;
+	return end(fake);
+}
+
+static int write_longest(void *self, uint16_t ticks)
+{
+	struct fake *fake = self;
+
+	if (begin(fake))
+		return -EIO;
+	fake->control.longest_ticks = ticks;
+	return end(fake);
+}
+
+static int scan_flows(void *self, const struct dataplane_visitor *visitor)
+{
+	struct fake *fake = self;
+
+	if (begin(fake))
+		return -EIO;
+	flows_scan(fake->flows, fake->view.limits.flows, visitor);
+	return end(fake);
+}
+
+static int tick(void *self, uint32_t *now)
+{
+	const struct fake *fake = self;
+
+	*now = fake->now;
+	return 0;
+}
+
 static int open_way(void *self, uint32_t ifindex)
 {
 	struct fake *fake = self;
@@ -413,6 +519,11 @@ const struct dataplane_ops *fake_operations(void)
 		.write_listeners = write_listeners,
 		.store_cold = store_cold,
 		.store_hot = store_hot,
+		.swap_cold = swap_cold,
+		.write_idle = write_idle,
+		.write_longest = write_longest,
+		.scan_flows = scan_flows,
+		.tick = tick,
 		.open_way = open_way,
 		.grace = grace,
 		.set_revision = set_revision,

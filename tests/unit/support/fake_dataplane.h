@@ -20,6 +20,7 @@ struct fake {
 	struct sl_service *services;
 	struct sl_hot_line *hot;
 	struct sl_cold_line *cold;
+	struct sl_flow_bucket *flows;
 	struct sl_backend *backends;
 	struct sl_counter_line *counters;
 	/* What went out of reach since the last grace period. */
@@ -29,6 +30,9 @@ struct fake {
 	unsigned int fail_at; /* the call that fails with -EIO, from 1; 0: none */
 	bool fails_on;	      /* and about every second call after it */
 	unsigned int graces;
+	uint32_t now; /* the clock, in ticks of a second */
+	/* Called before the swaps of cold words, as packets may come then; NULL: none do. */
+	void (*before_swap)(struct fake *fake);
 	uint32_t ways[8]; /* opened */
 	unsigned int way_count;
 };
@@ -47,6 +51,13 @@ void fake_compare(const char *before, const char *after);
 
 /* Fails the test unless all that packets can reach is in order. */
 void fake_check(const struct fake *fake);
+
+/* Writes a flow's entry as a packet does, by its hash; the test fails where there is no room. */
+void fake_insert(struct fake *fake, uint64_t hash, uint32_t slot, uint32_t backend, uint32_t tick);
+/* The backend that a flow's entry names; SL_NOBODY: it has none. */
+uint32_t fake_entry(const struct fake *fake, uint64_t hash);
+/* Entries of a slot. */
+unsigned int fake_entries_of_slot(const struct fake *fake, uint32_t slot);
 
 /* Whether a way was opened. */
 bool fake_has_way(const struct fake *fake, uint32_t ifindex);
