@@ -19,6 +19,7 @@ void oracle_open(struct oracle *o, const struct dataplane_view *view, uint16_t s
 			     .lost_at = NEVER};
 	o->backends = mem_array(o->count, sizeof(*o->backends));
 	o->changed_at = mem_array(o->slots, sizeof(*o->changed_at));
+	o->rested_at = mem_array(o->slots, sizeof(*o->rested_at));
 	for (uint32_t b = 0; b < o->count; b++)
 		o->backends[b].down_at = o->backends[b].let_go_at = NEVER;
 	for (uint32_t s = 0; s < o->slots; s++)
@@ -29,6 +30,45 @@ void oracle_close(struct oracle *o)
 {
 	free(o->backends);
 	free(o->changed_at);
+	free(o->rested_at);
+	free(o->idle);
+}
+
+static bool is_moving(const struct oracle *o, uint32_t slot)
+{
+	uint16_t hot = dataplane_hot(o->view, slot);
+
+	return hot & SL_HOT_LOOK &&
+	       (hot & SL_HOT_NOW) != (dataplane_cold(o->view, slot) & SL_COLD_BASE);
+}
+
+/* The shortest T that was in force since a time. */
+static uint16_t idle_since(const struct oracle *o, uint16_t service, int64_t since)
+{
+	uint16_t shortest = UINT16_MAX;
+
+	for (size_t i = o->idle_count; i-- > 0;) {
+		if (o->idle[i].service != service)
+			continue;
+		if (o->idle[i].ticks < shortest)
+			shortest = o->idle[i].ticks;
+		if (o->idle[i].since <= since)
+			break;
+	}
+	return shortest;
+}
+
+static void watch_idle(struct oracle *o, uint16_t service)
+{
+	uint16_t ticks = o->view->services[service].idle_ticks;
+	struct oracle_idle *i = &o->idle[o->idle_count];
+
+	while (i > o->idle && i[-1].service != service)
+		i--;
+	if (i > o->idle && i[-1].ticks == ticks)
+		return;
+	o->idle = mem_grow(o->idle, o->idle_count, sizeof(*o->idle));
+	o->idle[o->idle_count++] = (struct oracle_idle){service, ticks, o->now};
 }
 
 void oracle_watch(struct oracle *o)
@@ -36,6 +76,9 @@ void oracle_watch(struct oracle *o)
 	for (uint32_t s = 0; s < o->slots; s++)
 		if (dataplane_hot(o->view, s) & SL_HOT_LOOK)
 			o->changed_at[s] = o->now;
+	for (uint32_t s = 0; s < o->slots; s++)
+		if (!is_moving(o, s))
+			o->rested_at[s] = o->now;
 	for (uint32_t b = 1; b < o->count; b++) {
 		uint32_t flags = o->view->backends[b].flags;
 
@@ -43,6 +86,8 @@ void oracle_watch(struct oracle *o)
 			o->backends[b].down_at = o->now;
 		o->backends[b].dead = flags & SL_BACKEND_DEAD;
 	}
+	for (uint32_t s = 1; s < sl_service_records(&o->view->limits); s++)
+		watch_idle(o, s);
 }
 
 void oracle_set_down(struct oracle *o, uint16_t backend, bool down)
@@ -70,23 +115,15 @@ void oracle_saw_eviction(struct oracle *o, bool closing)
 		o->lost_at = o->now;
 }
 
-static bool is_moving(const struct oracle *o, uint32_t slot)
-{
-	uint16_t hot = dataplane_hot(o->view, slot);
-
-	return hot & SL_HOT_LOOK &&
-	       (hot & SL_HOT_NOW) != (dataplane_cold(o->view, slot) & SL_COLD_BASE);
-}
-
 /* Which of the limits grants that this packet went elsewhere; ORACLE_BROKEN: none. */
 static enum oracle_word grant(const struct oracle *o, const struct oracle_flow *flow,
-			      enum oracle_kind kind, uint16_t idle)
+			      enum oracle_kind kind)
 {
 	int64_t silence = o->now - flow->last;
 	bool changed = o->changed_at[flow->slot] >= flow->last;
 	bool was_down = o->backends[flow->backend].down_at >= flow->last;
 
-	if (silence > (idle < flow->idle ? idle : flow->idle) && changed)
+	if (changed && silence > idle_since(o, flow->service, flow->last))
 		return ORACLE_SILENT;
 	if (flow->handshake && silence > o->syn_ticks && changed)
 		return ORACLE_HANDSHAKE;
@@ -107,18 +144,17 @@ static bool accepts(const struct oracle *o, uint16_t backend)
 	return backend != SL_NOBODY && !o->backends[backend].let_go;
 }
 
-static void sent(struct oracle *o, struct oracle_flow *flow, enum oracle_kind kind, uint16_t idle)
+static void sent(struct oracle *o, struct oracle_flow *flow, enum oracle_kind kind)
 {
 	flow->handshake = kind == ORACLE_SYN && (flow->handshake || flow->last == NEVER);
 	flow->closing = kind == ORACLE_FIN || kind == ORACLE_RST;
 	flow->forged = false;
 	flow->sure = kind != ORACLE_RST && is_moving(o, flow->slot);
-	flow->idle = idle;
 	flow->last = o->now;
 }
 
 static enum oracle_word judge(struct oracle *o, struct oracle_flow *flow, enum oracle_kind kind,
-			      uint16_t idle, uint16_t to)
+			      uint16_t to)
 {
 	enum oracle_word word;
 
@@ -132,7 +168,7 @@ static enum oracle_word judge(struct oracle *o, struct oracle_flow *flow, enum o
 	if (o->backends[flow->backend].let_go || o->backends[flow->backend].let_go_at >= flow->last)
 		word = ORACLE_OVER;
 	else
-		word = to == flow->backend ? ORACLE_HELD : grant(o, flow, kind, idle);
+		word = to == flow->backend ? ORACLE_HELD : grant(o, flow, kind);
 	/* Where it was granted to go, it is answered with a reset, or begins again. */
 	if (word != ORACLE_HELD)
 		flow->backend = accepts(o, to) ? to : SL_NOBODY;
@@ -140,13 +176,18 @@ static enum oracle_word judge(struct oracle *o, struct oracle_flow *flow, enum o
 }
 
 enum oracle_word oracle_packet(struct oracle *o, struct oracle_flow *flow, enum oracle_kind kind,
-			       uint16_t idle, uint16_t to)
+			       uint16_t to)
 {
-	enum oracle_word word = judge(o, flow, kind, idle, to);
+	enum oracle_word word = judge(o, flow, kind, to);
 
 	o->words[word]++;
-	sent(o, flow, kind, idle);
+	sent(o, flow, kind);
 	return word;
+}
+
+static bool is_sure(const struct oracle *o, const struct oracle_flow *flow)
+{
+	return flow->sure && o->lost_at < flow->last && o->rested_at[flow->slot] < flow->last;
 }
 
 enum oracle_word oracle_forged(struct oracle *o, struct oracle_flow *flow, enum oracle_kind kind,
@@ -158,7 +199,7 @@ enum oracle_word oracle_forged(struct oracle *o, struct oracle_flow *flow, enum 
 	}
 	if (kind == ORACLE_RST)
 		flow->closing = true;
-	else if (is_moving(o, flow->slot) && !(flow->sure && o->lost_at < flow->last))
+	else if (is_moving(o, flow->slot) && !is_sure(o, flow))
 		flow->forged = true;
 	return ORACLE_HELD;
 }

@@ -48,9 +48,15 @@ struct oracle_flow {
 	bool handshake; /* it sent nothing but SYNs */
 	bool closing;	/* the last packet under its name had FIN or RST */
 	bool forged;	/* see ORACLE_FORGED */
-	bool sure; /* its last packet must have left an entry, unless something was evicted since */
-	uint16_t idle; /* T when it last sent */
-	int64_t last;  /* when it last sent */
+	bool sure; /* its last packet must have left an entry, unless something was evicted or its slot has rested since */
+	uint16_t service; /* its record, which says T */
+	int64_t last;	  /* when it last sent */
+};
+
+/* T of a service from a time on. */
+struct oracle_idle {
+	uint16_t service, ticks;
+	int64_t since;
 };
 
 struct oracle_backend {
@@ -63,8 +69,11 @@ struct oracle {
 	const struct dataplane_view *view; /* for the slots' states, which the limits speak of */
 	struct oracle_backend *backends;
 	int64_t *changed_at; /* by slot: when it was last not stable */
+	int64_t *rested_at;  /* by slot: when it was last not moving */
 	uint32_t slots;
-	uint32_t count; /* of backends, nobody included */
+	uint32_t count;		  /* of backends, nobody included */
+	struct oracle_idle *idle; /* in the order of time */
+	size_t idle_count;
 	int64_t now;
 	uint16_t syn_ticks, closing_ticks;
 	int64_t closing_evicted_at; /* a closing entry was last evicted */
@@ -76,7 +85,7 @@ void oracle_open(struct oracle *o, const struct dataplane_view *view, uint16_t s
 		 uint16_t closing_ticks);
 void oracle_close(struct oracle *o);
 
-/* Looks at the slots and backends. To be called whenever either or the time has changed. */
+/* Looks at the slots, backends and services. To be called whenever any of them or the time has changed. */
 void oracle_watch(struct oracle *o);
 
 void oracle_set_down(struct oracle *o, uint16_t backend, bool down); /* as the agent is told */
@@ -87,9 +96,9 @@ void oracle_revive(struct oracle *o, uint16_t backend);
 /* What a packet did to others' entries. */
 void oracle_saw_eviction(struct oracle *o, bool closing);
 
-/* The flow's client has sent a packet under the present T, and it went `to`. */
+/* The flow's client has sent a packet, and it went `to`. */
 enum oracle_word oracle_packet(struct oracle *o, struct oracle_flow *flow, enum oracle_kind kind,
-			       uint16_t idle, uint16_t to);
+			       uint16_t to);
 
 /* Somebody else has sent one in its name: a SYN or a RST. */
 enum oracle_word oracle_forged(struct oracle *o, struct oracle_flow *flow, enum oracle_kind kind,

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The agent: its real slot logic, which is killed now and then, between any two of its operations or within a list
+ * of stores. The next one is told what the configuration and the probes say, as any agent that starts.
+ */
+#include <string.h>
+
+#include "property/world.h"
+
+/* Nothing runs while the agent does, so every grace period is over at once. */
+static int no_grace(void *self)
+{
+	(void)self;
+	return 0;
+}
+
+static void adopt(struct world *w)
+{
+	for (int s = RIG_TCP; s < RIG_SERVICES; s++) {
+		struct track_region region = {.record = s,
+					      .base = rig_first_slot(w->rig, s),
+					      .slots = WORLD_SLOTS,
+					      .idle_ticks = w->idle[s]};
+
+		track_adopt(w->track, &region);
+	}
+}
+
+void agent_start(struct world *w)
+{
+	if (w->track)
+		w->progress[WORLD_scans] += track_scans(w->track).count;
+	track_free(w->track);
+	w->ops = *w->rig->ops;
+	w->ops.grace = no_grace;
+	w->track = track_new(w->rig->view,
+			     (struct track_times){.hold = WORLD_HOLD, .scan = WORLD_SCAN});
+	w->round = false;
+	adopt(w);
+	for (int b = 1; b <= WORLD_BACKENDS; b++) {
+		track_backend(w->track, b, w->backend[b].health);
+		if (w->backend[b].leaves)
+			track_leave(w->track, b, true);
+	}
+	w->want_changed = w->urgent = true;
+	agent_want(w);
+}
+
+void agent_health(struct world *w, uint16_t b, enum track_health health)
+{
+	w->backend[b].health = health;
+	if (health == TRACK_DEAD)
+		oracle_let_go(&w->oracle, b);
+	oracle_set_down(&w->oracle, b, health == TRACK_DOWN);
+	w->urgent |= track_backend(w->track, b, health);
+	w->want_changed = true;
+	world_tell(w, "backend %u is %s", b, (const char *const[]){"up", "down", "dead"}[health]);
+}
+
+void agent_want(struct world *w)
+{
+	if (w->want_changed) {
+		adopt(w);
+		for (int s = RIG_TCP; s < RIG_SERVICES; s++) {
+			uint16_t table[WORLD_SLOTS];
+
+			events_fill(w, s, table);
+			track_want(w->track, rig_first_slot(w->rig, s), table, w->urgent);
+		}
+		w->want_changed = w->urgent = false;
+	}
+	if (track_is_gathering(w->track) && world_chance(w, .7))
+		track_release(w->track);
+}
+
+/* The agent dies; of a list it may have done a part. */
+static void crash(struct world *w, const struct track_step *step)
+{
+	bool is_list = step->kind == TRACK_STORE_COLD || step->kind == TRACK_STORE_HOT ||
+		       step->kind == TRACK_SWAP_COLD || step->kind == TRACK_WRITE_FLAGS ||
+		       step->kind == TRACK_WRITE_IDLE;
+	struct track_step part = *step;
+
+	if (is_list && step->count > 1) {
+		part.count = 1 + world_below(w, step->count - 1);
+		track_execute(&part, &w->ops, w->rig->dp);
+		w->progress[WORLD_torn]++;
+	} else if (world_chance(w, .5)) {
+		track_execute(step, &w->ops, w->rig->dp);
+	}
+	w->progress[WORLD_restarts]++;
+	agent_start(w);
+	world_look(w);
+	world_tell(w, "the agent was killed and starts anew");
+}
+
+static const char *const step_names[] = {
+	[TRACK_STORE_COLD] = "store cold",
+	[TRACK_STORE_HOT] = "store hot",
+	[TRACK_SWAP_COLD] = "swap cold",
+	[TRACK_WRITE_FLAGS] = "write flags",
+	[TRACK_WRITE_IDLE] = "write T",
+	[TRACK_WRITE_LONGEST] = "write the longest T",
+	[TRACK_SCAN] = "scan",
+	[TRACK_GRACE] = "grace period",
+};
+
+void agent_step(struct world *w)
+{
+	const struct track_step *step = track_next(w->track, w->first_tick + w->now);
+	const char *name;
+	int err;
+
+	w->round = step != NULL;
+	if (!step)
+		return;
+	if (world_chance(w, .003)) {
+		crash(w, step);
+		return;
+	}
+	name = step_names[step->kind];
+	err = track_execute(step, &w->ops, w->rig->dp);
+	if (err)
+		world_break(w, 0, "tick %lld: the agent's step \"%s\" failed: %s",
+			    (long long)w->now, name, strerror(-err));
+	track_done(w->track, err, w->first_tick + w->now);
+	world_look(w);
+	if (world_has_changed(w))
+		world_tell(w, "agent: %s", name);
+}
+
+void agent_finish_round(struct world *w)
+{
+	/* Bounded, so that an agent that never comes to an end is seen. */
+	for (int n = 0; n < 1000; n++) {
+		agent_step(w);
+		if (!w->round)
+			return;
+	}
+	world_break(w, 0, "tick %lld: the agent's round does not end", (long long)w->now);
+}

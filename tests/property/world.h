@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The world of the property test: clients and backends, the real BPF program, the agent's real slot logic, and the
+ * oracle that watches over each flow.
+ *
+ * Story: a run is a seed and a capacity, and both alone decide all of it. In each tick clients send (SYNs, sent again
+ * now and then; data; FINs and RSTs; some vanish, many use their tuple again), strangers flood and forge, the operator
+ * and the probes change their minds (events.c), and the agent takes its steps in between, one at a time at any place,
+ * each of them possibly its last (agent.c). The tick wraps in every run. At its end all clients fall silent,
+ * and then every slot must become stable and the table empty: a rule that keeps flows by never finishing does
+ * not pass.
+ */
+#ifndef PROPERTY_WORLD_H
+#define PROPERTY_WORLD_H
+
+#include <stdio.h>
+
+#include "core/track.h"
+#include "packet/rig.h"
+#include "property/oracle.h"
+
+#define WORLD_TICKS    1500
+#define WORLD_SLOTS    13
+#define WORLD_BACKENDS 8
+#define WORLD_HOLD     4
+#define WORLD_SCAN     10
+#define WORLD_SYN      3
+#define WORLD_CLOSING  20
+#define WORLD_WHEEL    512 /* ticks; more than any client waits */
+
+/* What must happen in a run, else it proves nothing; the numbers are those of a run of a minute. */
+#define WORLD_PROGRESS(P)                                           \
+	P(rebases, 300, "rebases")                                  \
+	P(crowded_windows, 100, "crowded windows")                  \
+	P(settled, 300, "slots gone stable")                        \
+	P(planned, 300, "slots moved as planned")                   \
+	P(moved_off, 100, "slots moved off a backend that is down") \
+	P(another, 50, "another change of a moving slot")           \
+	P(back, 30, "changes back to base")                         \
+	P(to_nobody, 10, "slots sent to nobody")                    \
+	P(from_nobody, 10, "slots from nobody")                     \
+	P(crowded_settling, 20, "settling slots that were crowded") \
+	P(restarts, 100, "agents killed between two operations")    \
+	P(torn, 20, "agents killed in the middle of a list")        \
+	P(deaths, 20, "backends dead")                              \
+	P(revivals, 20, "backends alive again")                     \
+	P(false_alarms, 20, "false alarms")                         \
+	P(drains, 20, "drains")                                     \
+	P(left, 5, "indexes given up and used again")               \
+	P(raised, 5, "T raised")                                    \
+	P(syns_again, 1000, "SYNs sent again")                      \
+	P(reused, 500, "tuples used again")                         \
+	P(half_closed, 300, "half-closed flows that went on")       \
+	P(forged, 300, "SYNs and RSTs forged")                      \
+	P(floods, 1000, "packets of floods")                        \
+	P(wraps, 5, "ticks wrapped")                                \
+	P(scans, 300, "scans")
+
+enum world_progress {
+#define P(name, least, words) WORLD_##name,
+	WORLD_PROGRESS(P)
+#undef P
+		WORLD_PROGRESSES
+};
+
+struct client {
+	struct client *next; /* in the wheel, or free */
+	struct oracle_flow flow;
+	struct rig_flow tuple;
+	struct rig_frame frame;
+	uint64_t hash;
+	uint32_t id; /* counts up with each flow */
+	int64_t due;
+	int packets_left;
+	uint8_t syns; /* sent; 0 once established */
+	bool quiet;   /* sends about once in T */
+};
+
+struct world {
+	struct rig *rig;
+	struct oracle oracle;
+	uint64_t random;
+	uint32_t capacity;
+	int64_t now;
+	uint16_t first_tick; /* the tick of 0 */
+
+	/* clients.c */
+	struct client *wheel[WORLD_WHEEL];
+	struct client *all, *spare; /* all of them, by index; a list of those free */
+	uint32_t clients, used, next_id;
+	bool noisy, quiet; /* floods; the end */
+
+	/* agent.c */
+	struct track *track;
+	struct dataplane_ops ops; /* without grace periods: nothing runs while the agent does */
+	bool round;		  /* begun and not over */
+	uint16_t *seen_hot;	  /* the words as they were, to tell what has changed */
+	uint32_t *seen_cold;
+
+	/* events.c: what operator and probes want */
+	struct {
+		enum track_health health;
+		bool drained, leaves;
+		int64_t until; /* down until then, then dead or back */
+		bool comes_back;
+	} backend[WORLD_BACKENDS + 1];
+	uint16_t want[RIG_SERVICES][WORLD_SLOTS];
+	uint16_t idle[RIG_SERVICES];
+	int64_t nobody_until[RIG_SERVICES]; /* nobody takes its new flows */
+	bool want_changed, urgent;
+
+	uint64_t progress[WORLD_PROGRESSES];
+	uint64_t packets, looked_up;
+	uint64_t events[SL_EVENTS], done[SL_EVENTS]; /* as last read; in this run */
+	uint32_t trace; /* the id of a flow of which everything is told; 0: none */
+	struct world_traced {
+		uint16_t hot;
+		uint32_t cold;
+		uint64_t data; /* of its entry */
+	} told;
+	char broken[256]; /* what broke first; "": nothing did */
+	uint32_t broken_flow;
+};
+
+/* A rig serves many runs of its capacity. */
+int world_open_rig(struct rig *rig, uint32_t capacity, const void *object, size_t size);
+
+/* A run. Returns false if something broke; `broken` says what. */
+bool world_run(struct world *world, struct rig *rig, uint32_t capacity, uint64_t seed,
+	       uint32_t trace);
+void world_free(struct world *world);
+
+/* ---- world.c ------------------------------------------------------------------------------------ */
+
+uint64_t world_random(struct world *world);
+uint32_t world_below(struct world *world, uint32_t limit); /* 0 to limit - 1 */
+bool world_chance(struct world *world, double probability);
+void world_break(struct world *world, uint32_t flow, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Tells of the traced flow; of its slot and entry where they have changed. */
+void world_tell(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Looks at the words after an operation of the agent: counts what has become of each slot. */
+void world_look(struct world *world);
+
+/* The words or the entry of the traced flow are others than were told. */
+bool world_has_changed(const struct world *world);
+
+static inline uint16_t world_idle(const struct world *world, enum rig_service service)
+{
+	return world->rig->view->services[service].idle_ticks;
+}
+
+/* ---- clients.c ---------------------------------------------------------------------------------- */
+
+void clients_open(struct world *world);
+/* All that is sent in this tick; `between` is called between any two packets. */
+void clients_tick(struct world *world, void (*between)(struct world *world));
+
+/* ---- agent.c ------------------------------------------------------------------------------------ */
+
+void agent_start(struct world *world); /* the first one, or the next one after a crash */
+void agent_step(struct world *world);  /* the next step of the round, begun if there is none */
+void agent_finish_round(struct world *world);
+void agent_want(struct world *world); /* hands on what has changed */
+void agent_health(struct world *world, uint16_t backend, enum track_health health);
+
+/* ---- events.c ----------------------------------------------------------------------------------- */
+
+void events_open(struct world *world);
+void events_tick(struct world *world);
+/* The table that operator and probes want now. */
+void events_fill(struct world *world, enum rig_service service, uint16_t table[WORLD_SLOTS]);
+
+#endif
