@@ -123,16 +123,21 @@ static inline __u64 sl_listener_key6(const __u64 address[2], __be16 port, __u8 p
 
 /* ---- services and their slots ---------------------------------------------------------------- */
 
+/* A service's flags, for the agent alone. */
+enum sl_service_flag {
+	SL_SERVICE_TRACKS = 1, /* its slots may be looked up, and have entries (`tracking: changes`) */
+};
+
 /*
- * A service record. Immutable while a listener table in force names it: a change writes a new record
- * and switches the listener table. The second line is for the agent alone.
+ * A service record. Immutable but for idle_ticks while a listener table in force names it: a change
+ * writes a new record and switches the listener table. The second line is for the agent alone.
  */
 struct sl_service {
 	__u32 slots_base; /* first slot of its Maglev table */
 	__u32 slots;	  /* number of slots, a prime */
 	__u32 counters;	  /* its line in a CPU's row of counters; stays when the record changes */
 	__u16 idle_ticks; /* a flow silent for longer is over: T of TRACKING */
-	__u16 flags;	  /* none yet */
+	__u16 flags;	  /* enum sl_service_flag */
 	__u8 pad[48];
 	char name[SL_NAME_SIZE]; /* "": the record is free */
 };

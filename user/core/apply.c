@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <sluice/flow.h>
 
 #include "base/mem.h"
 #include "base/problem.h"
 #include "core/apply.h"
+
+#define FORGET_TRIES 5
 
 struct run {
 	const struct dataplane_ops *ops;
@@ -64,6 +69,54 @@ static int do_store_cold(struct run *run, const struct plan_operation *o)
 static int do_store_hot(struct run *run, const struct plan_operation *o)
 {
 	return run->ops->store_hot(run->self, o->stores, o->count);
+}
+
+/* ---- flows of slots that are out of force ---------------------------------------------------- */
+
+struct forgetting {
+	const bool *keep;
+	size_t lines;
+	unsigned int left;
+};
+
+static void judge(void *arg, const uint64_t *data, size_t count, bool *over)
+{
+	const struct forgetting *f = arg;
+
+	for (size_t i = 0; i < count; i++) {
+		uint32_t line = sl_flow_slot(data[i]) / SL_HOT_PER_LINE;
+
+		over[i] = line >= f->lines || !f->keep[line];
+	}
+}
+
+static void stays(void *arg, uint64_t data)
+{
+	struct forgetting *f = arg;
+
+	(void)data;
+	f->left++;
+}
+
+/*
+ * One that a packet is just replacing is gone after a grace period. No packet writes another one,
+ * since none finds these slots any more.
+ */
+static int do_forget_flows(struct run *run, const struct plan_operation *o)
+{
+	struct forgetting f = {.keep = o->keep, .lines = o->count};
+	const struct dataplane_visitor visitor = {&f, judge, stays};
+	int err = 0;
+
+	for (int tries = 0; tries < FORGET_TRIES && !err; tries++) {
+		f.left = 0;
+		err = run->ops->scan_flows(run->self, &visitor);
+		if (!err && !f.left)
+			return 0;
+		if (!err)
+			err = run->ops->grace(run->self);
+	}
+	return err ? err : -EAGAIN;
 }
 
 static int do_grace(struct run *run, const struct plan_operation *o)
@@ -156,6 +209,7 @@ static const struct {
 	[PLAN_WRITE_LISTENERS] = {do_write_listeners, keep_listeners},
 	[PLAN_STORE_COLD] = {do_store_cold, keep_cold},
 	[PLAN_STORE_HOT] = {do_store_hot, keep_hot},
+	[PLAN_FORGET_FLOWS] = {do_forget_flows, NULL},
 	[PLAN_GRACE] = {do_grace, NULL},
 };
 

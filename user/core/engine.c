@@ -15,8 +15,6 @@
 #include "core/engine_state.h"
 #include "core/maglev.h"
 
-#define TICK_MS 1000
-
 /* ---- life ------------------------------------------------------------------------------------ */
 
 int engine_new(const struct engine_options *options, struct engine **out, struct problems *p)
@@ -40,6 +38,7 @@ int engine_new(const struct engine_options *options, struct engine **out, struct
 	engine->revision = options->revision;
 	engine->ids = ids;
 	engine->tables = tables_new(options->key->maglev);
+	engine->drains = mem_array((size_t)ids.limits.backends + 1, sizeof(*engine->drains));
 	if (options->overrides)
 		overrides_copy(options->overrides, &engine->overrides);
 	if (engine->config)
@@ -47,6 +46,7 @@ int engine_new(const struct engine_options *options, struct engine **out, struct
 					    options->host.nexthop, options->host.self);
 	else
 		engine->model = mem_alloc(sizeof(*engine->model));
+	engine_track_start(engine);
 	*out = engine;
 	return 0;
 }
@@ -60,6 +60,8 @@ void engine_free(struct engine *engine)
 	overrides_free(&engine->overrides);
 	ids_free(&engine->ids);
 	tables_free(engine->tables);
+	track_free(engine->track);
+	free(engine->drains);
 	free(engine->why);
 	free(engine);
 }
@@ -93,7 +95,7 @@ static int run_plan(struct engine *engine, const struct plan *plan, struct probl
  * That it fails is nothing to be told: what is left stays where it is, and the change that follows
  * says what it lacks.
  */
-static void clean(struct engine *engine)
+void engine_clean(struct engine *engine)
 {
 	struct plan *plan = plan_make_cleaning(engine->options.view, &engine->ids);
 	bool is_behind = engine->is_behind;
@@ -244,10 +246,9 @@ int engine_apply(struct engine *engine, struct config *config, bool force, uint6
 	struct engine_change change = {};
 	int err = check_limits(engine, config, p);
 
-	(void)now_ms;
 	overrides_copy(&engine->overrides, &overrides);
 	overrides_prune(&overrides, config);
-	clean(engine);
+	engine_clean(engine);
 	if (!err)
 		err = change_weigh(engine, config, &overrides, &change, p);
 	if (!err)
@@ -262,6 +263,7 @@ int engine_apply(struct engine *engine, struct config *config, bool force, uint6
 		overrides_free(&engine->overrides);
 		engine->overrides = overrides;
 	}
+	engine_track_follow(engine, err ? NULL : change.plan, now_ms);
 	change_free(&change);
 	return err;
 }
@@ -301,12 +303,11 @@ int engine_override(struct engine *engine, const char *service, const struct add
 	char *unsafe = NULL;
 	int err = check_override(engine, service, backend, override, p);
 
-	(void)now_ms;
 	if (err)
 		return err;
 	overrides_copy(&engine->overrides, &overrides);
 	overrides_set(&overrides, service, backend, override);
-	clean(engine);
+	engine_clean(engine);
 	err = change_weigh(engine, engine->config, &overrides, &change, p);
 	if (!err)
 		unsafe = change_unsafe(engine, &change);
@@ -321,6 +322,7 @@ int engine_override(struct engine *engine, const char *service, const struct add
 		overrides_free(&engine->overrides);
 		engine->overrides = overrides;
 	}
+	engine_track_follow(engine, err ? NULL : change.plan, now_ms);
 	free(unsafe);
 	change_free(&change);
 	return err;
@@ -334,10 +336,9 @@ int engine_refresh_ways(struct engine *engine, uint64_t now_ms, struct problems 
 	struct engine_change change = {};
 	int err;
 
-	(void)now_ms;
 	if (!engine->config)
 		return 0;
-	clean(engine);
+	engine_clean(engine);
 	err = change_weigh(engine, engine->config, &engine->overrides, &change, p);
 	if (err) {
 		engine->is_behind = true;
@@ -345,6 +346,7 @@ int engine_refresh_ways(struct engine *engine, uint64_t now_ms, struct problems 
 	}
 	err = run_plan(engine, change.plan, p);
 	take_model(engine, &change);
+	engine_track_follow(engine, err ? NULL : change.plan, now_ms);
 	change_free(&change);
 	return err;
 }
@@ -357,5 +359,5 @@ unsigned int engine_tick(struct engine *engine, uint64_t now_ms)
 	if (engine->is_behind)
 		engine_refresh_ways(engine, now_ms, &p);
 	problems_free(&p);
-	return TICK_MS;
+	return engine_track_tick(engine, now_ms);
 }

@@ -24,6 +24,7 @@
 #include "core/key.h"
 #include "core/model.h"
 #include "core/overrides.h"
+#include "core/track.h"
 #include "dataplane/dataplane.h"
 #include "net/net.h"
 
@@ -41,6 +42,8 @@ struct engine_host {
 	 */
 	int (*store)(void *self, const struct config *config, const struct overrides *overrides,
 		     uint64_t revision, struct problems *p);
+	/* Tells people a sentence: something that needs them. May be NULL. */
+	void (*tell)(void *self, const char *sentence);
 };
 
 struct engine_options {
@@ -73,7 +76,10 @@ struct engine_forecast {
 	uint32_t backends_added, backends_removed;
 	uint32_t slots_total; /* of all services after the change */
 	uint32_t slots_moved; /* slots of services that stay, whose backend changes */
-	char **operations;    /* the plan, one sentence each */
+	/* Live TCP flows of the slots that move; an estimate, from the SYNs and FINs counted. */
+	uint64_t flows_kept;
+	char *warning;	   /* the flow table looks too small for them; NULL: it does not */
+	char **operations; /* the plan, one sentence each */
 	size_t operation_count;
 	bool force_needed; /* refused without --force: `unsafe` says why */
 	char *unsafe;
@@ -134,6 +140,31 @@ bool engine_service_place(const struct engine *engine, const char *service,
 			  struct engine_service_place *out);
 bool engine_backend_place(const struct engine *engine, const char *service,
 			  const struct addr *backend, struct engine_backend_place *out);
+
+/* How the slots of a service are that tracks its flows (track.h). */
+struct engine_slots {
+	uint32_t stable, moving, settling;
+	uint32_t crowded;	    /* moving slots that are held open: the flow table was full */
+	bool has_window;	    /* slots move: */
+	uint64_t since_ms, left_ms; /* ago; until the last one's base follows, at the earliest */
+};
+/* False: no such service, or it does not track. */
+bool engine_service_slots(const struct engine *engine, const char *service,
+			  struct engine_slots *out);
+
+/* What a backend that takes no new flows still holds. */
+struct engine_holding {
+	uint32_t entries, live; /* of the flow table, at the last scan; those of live flows */
+	bool drains;
+	uint64_t left_ms; /* until its drain-timeout; 0: it is over */
+	bool leaves;	  /* it is no longer configured */
+};
+bool engine_backend_holding(const struct engine *engine, const char *service,
+			    const struct addr *backend, uint64_t now_ms,
+			    struct engine_holding *out);
+struct track_scans engine_scans(const struct engine *engine);
+/* Why slots do not go on: the errno of an operation that failed, negative; 0: they do. */
+int engine_track_error(const struct engine *engine);
 
 /* Where a packet of this flow goes, from the maps as a packet reads them. */
 struct engine_flow {

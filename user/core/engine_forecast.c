@@ -7,6 +7,28 @@
 #include "base/text.h"
 #include "core/engine_state.h"
 
+/* Backends that are no longer configured, but whose flows may still end. */
+static void add_leaving(const struct engine *engine, struct model *model,
+			const struct config *config)
+{
+	for (size_t i = 0; i < engine->ids.service_count; i++) {
+		const struct ids_service *service = &engine->ids.services[i];
+		const struct model_service *wanted = model_find_service(model, service->name);
+		const struct ids_backend *known;
+		size_t count;
+
+		if (!wanted || wanted->config->tracking != CONFIG_TRACKING_CHANGES)
+			continue;
+		known = ids_backends_of(&engine->ids, service->line, &count);
+		for (size_t b = 0; b < count; b++)
+			if (!model_find_backend(wanted, &known[b].address))
+				model_add_leaving(model, config, service->name, &known[b].address,
+						  track_leaves(engine->track, known[b].index),
+						  engine->options.host.nexthop,
+						  engine->options.host.self);
+	}
+}
+
 int change_weigh(struct engine *engine, const struct config *config,
 		 const struct overrides *overrides, struct engine_change *out, struct problems *p)
 {
@@ -16,8 +38,11 @@ int change_weigh(struct engine *engine, const struct config *config,
 		.model = model_build(config, overrides, engine->options.host.nexthop,
 				     engine->options.host.self),
 	};
-	int err = plan_make(change.model, engine->options.view, &engine->ids, engine->tables,
-			    &change.plan, p);
+	int err;
+
+	add_leaving(engine, change.model, config);
+	err = plan_make(change.model, engine->options.view, &engine->ids, engine->tables,
+			&change.plan, p);
 
 	if (err)
 		model_free(change.model);
@@ -145,6 +170,54 @@ char *change_unsafe(const struct engine *engine, const struct engine_change *cha
 
 /* ---- the forecast ---------------------------------------------------------------------------- */
 
+/* More than so many percent of the entries: inserts begin to find no room (docs/tracking.md). */
+#define ROOMY_PERCENT 40
+
+/*
+ * In the steady state nobody knows a service's flows. Counted are TCP's SYNs and its FINs and RSTs: retransmissions
+ * and floods make it too many, flows that just fall silent, too; UDP has none. So it is an estimate.
+ */
+static uint64_t estimate_flows(const struct engine *engine, const struct ids_service *service)
+{
+	const struct dataplane_view *view = engine->options.view;
+	const struct ids_backend *known;
+	uint64_t flows = 0;
+	size_t count;
+
+	known = ids_backends_of(&engine->ids, service->line, &count);
+	for (size_t i = 0; i < count; i++) {
+		uint64_t counts[SL_COUNTERS_PER_LINE];
+
+		dataplane_count(view, sl_counter_backends(&view->limits) + known[i].index, counts);
+		if (counts[SL_BACKEND_opened] > counts[SL_BACKEND_closed])
+			flows += counts[SL_BACKEND_opened] - counts[SL_BACKEND_closed];
+	}
+	return flows;
+}
+
+static void forecast_flows(const struct engine *engine, const struct engine_change *change,
+			   struct engine_forecast *out)
+{
+	const struct plan *plan = change->plan;
+	uint32_t entries = engine->options.view->limits.flows;
+
+	for (size_t s = 0; s < engine->ids.service_count; s++)
+		for (size_t t = 0; t < plan->table_count; t++)
+			if (plan->tables[t].base == engine->ids.services[s].base)
+				out->flows_kept +=
+					estimate_flows(engine, &engine->ids.services[s]) *
+					plan->tables[t].moved / plan->tables[t].slots;
+	if (out->flows_kept <= (uint64_t)entries * ROOMY_PERCENT / 100)
+		return;
+	out->warning = mem_format("about %llu live flows are to be kept while slots move, by the "
+				  "SYNs and FINs counted, and "
+				  "limits.flows is %u: the change may take longer, and breaks "
+				  "none; raise limits.flows to "
+				  "%llu or more, which takes a restart",
+				  (unsigned long long)out->flows_kept, entries,
+				  (unsigned long long)out->flows_kept * 100 / ROOMY_PERCENT);
+}
+
 void change_forecast(const struct engine *engine, const struct engine_change *change, char *unsafe,
 		     struct engine_forecast *out)
 {
@@ -158,14 +231,17 @@ void change_forecast(const struct engine *engine, const struct engine_change *ch
 		.backends_removed = plan->backends_removed,
 		.slots_total = plan->slots_total,
 		.slots_moved = plan->slots_moved,
-		.operations = mem_array(plan->count, sizeof(*out->operations)),
-		.operation_count = plan->count,
+		.operations = mem_array(plan->count + plan->table_count, sizeof(*out->operations)),
 		.force_needed = unsafe,
 		.unsafe = unsafe,
 	};
 	config_diff(engine->config, change->config, &out->changes);
 	for (size_t i = 0; i < plan->count; i++)
-		out->operations[i] = mem_string(plan->list[i].text);
+		out->operations[out->operation_count++] = mem_string(plan->list[i].text);
+	for (size_t i = 0; i < plan->table_count; i++)
+		if (plan->tables[i].moved)
+			out->operations[out->operation_count++] = mem_string(plan->tables[i].text);
+	forecast_flows(engine, change, out);
 }
 
 void engine_forecast_free(struct engine_forecast *forecast)
@@ -175,5 +251,6 @@ void engine_forecast_free(struct engine_forecast *forecast)
 		free(forecast->operations[i]);
 	free(forecast->operations);
 	free(forecast->unsafe);
+	free(forecast->warning);
 	*forecast = (struct engine_forecast){};
 }

@@ -9,6 +9,13 @@
 #include "core/engine.h"
 #include "core/ids.h"
 #include "core/plan.h"
+#include "core/track.h"
+
+/* A backend that takes no new flows any more, but keeps its old ones for some time. */
+struct engine_drain {
+	bool is_on, is_told; /* it goes on; people know that it is held open */
+	uint64_t since_ms;
+};
 
 struct engine {
 	struct engine_options options; /* but for `config`, which moves */
@@ -18,8 +25,13 @@ struct engine {
 	uint64_t revision;
 	struct ids ids; /* as the maps are now */
 	struct tables *tables;
-	bool is_behind; /* a change failed: the maps may differ from the model */
-	char *why;	/* the last answer of engine_flow_lookup() */
+	struct track *track;	     /* of services that track their flows */
+	struct engine_drain *drains; /* [backends + 1] */
+	bool is_gathering;	     /* planned changes, since: */
+	uint64_t gathering_since_ms;
+	int track_error; /* of the last round; 0: it went well */
+	bool is_behind;	 /* a change failed: the maps may differ from the model */
+	char *why;	 /* the last answer of engine_flow_lookup() */
 };
 
 /* A change that is being weighed: what would be wanted, and the plan that leads there. */
@@ -29,6 +41,20 @@ struct engine_change {
 	struct model *model;
 	struct plan *plan;
 };
+
+/* Frees what is retiring in the ids: after changes that were cut off, or when flows have ended. */
+void engine_clean(struct engine *engine);
+
+/* ---- engine_track.c: slots on their way, and what waits for time ------------------------------ */
+
+void engine_track_start(struct engine *engine);
+/*
+ * After a change: what is in force, how backends are, and the tables of `plan` (NULL: none) go to
+ * track.h, and what is urgent is done.
+ */
+void engine_track_follow(struct engine *engine, const struct plan *plan, uint64_t now_ms);
+/* Does what is due; returns the milliseconds until the next call. */
+unsigned int engine_track_tick(struct engine *engine, uint64_t now_ms);
 
 /*
  * Works out the model and the plan; the caller frees them by change_free(). Returns 0 or as

@@ -35,6 +35,8 @@ struct ids_service {
 	char name[SL_NAME_SIZE];
 	uint32_t record, line; /* line: of counters, as in struct sl_service */
 	uint32_t base, slots;
+	uint16_t idle_ticks;
+	bool tracks; /* its flows may have entries */
 };
 
 /* A backend of a service in force. */

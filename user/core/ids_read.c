@@ -98,6 +98,8 @@ static int read_service(const struct dataplane_view *view, uint32_t record, stru
 		.line = value->counters,
 		.base = value->slots_base,
 		.slots = value->slots,
+		.idle_ticks = value->idle_ticks,
+		.tracks = value->flags & SL_SERVICE_TRACKS,
 	};
 	memcpy(ids->services[ids->service_count++].name, value->name, SL_NAME_SIZE);
 	return 0;

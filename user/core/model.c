@@ -95,12 +95,36 @@ struct model *model_build(const struct config *config, const struct overrides *o
 	return model;
 }
 
+void model_add_leaving(struct model *model, const struct config *config, const char *service,
+		       const struct addr *address, bool leaves_already,
+		       void (*nexthop)(void *self, const struct addr *address,
+				       struct net_nexthop *out),
+		       void *self)
+{
+	struct model_service *of = (struct model_service *)model_find_service(model, service);
+	struct model_backend *backend;
+
+	of->leaving = mem_grow(of->leaving, of->leaving_count, sizeof(*of->leaving));
+	backend = &of->leaving[of->leaving_count++];
+	*backend = (struct model_backend){
+		.address = *address,
+		.state = CONFIG_DRAIN,
+		.leaves = true,
+		.leaves_already = leaves_already,
+	};
+	nexthop(self, address, &backend->way);
+	build_path(config, of->config, backend);
+	backend->reason = backend->path.ifindex ? MODEL_DRAINED : MODEL_NO_WAY;
+}
+
 void model_free(struct model *model)
 {
 	if (!model)
 		return;
-	for (size_t i = 0; i < model->service_count; i++)
+	for (size_t i = 0; i < model->service_count; i++) {
 		free(model->services[i].backends);
+		free(model->services[i].leaving);
+	}
 	free(model->services);
 	free(model);
 }
@@ -141,6 +165,13 @@ uint32_t model_flags(enum model_reason reason)
 	};
 
 	return (size_t)reason < ARRAY_SIZE(flags) ? flags[reason] : 0;
+}
+
+enum track_health model_health(enum model_reason reason)
+{
+	if (reason == MODEL_DISABLED)
+		return TRACK_DEAD;
+	return model_flags(reason) & SL_BACKEND_DOWN ? TRACK_DOWN : TRACK_UP;
 }
 
 /* ---- for people ------------------------------------------------------------------------------ */

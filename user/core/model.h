@@ -16,6 +16,7 @@
 #include "base/addr.h"
 #include "config/config.h"
 #include "core/overrides.h"
+#include "core/track.h"
 #include "net/net.h"
 
 /* Why a backend takes, or does not take, new flows; the first that applies. */
@@ -35,6 +36,8 @@ struct model_backend {
 	uint32_t effective_weight; /* that the table is built with */
 	bool state_overridden, weight_overridden;
 	enum model_reason reason;
+	bool leaves; /* no longer configured, but its flows are let end; known to leave before: */
+	bool leaves_already;
 	struct net_nexthop way;
 	struct sl_path path; /* ifindex 0 while there is no way */
 	int path_error;	     /* path_build()'s, where the way is ready */
@@ -45,6 +48,8 @@ struct model_service {
 	const struct config_service *config;
 	struct model_backend *backends; /* sorted by address */
 	size_t backend_count;
+	struct model_backend *leaving; /* what model_add_leaving() added */
+	size_t leaving_count;
 	size_t ready; /* backends that take new flows */
 };
 
@@ -63,12 +68,25 @@ struct model *model_build(const struct config *config, const struct overrides *o
 			  void *self);
 void model_free(struct model *model); /* NULL is fine */
 
+/*
+ * Adds a backend that is no longer configured, so that its flows still find their way; in the order
+ * of addresses.
+ */
+void model_add_leaving(struct model *model, const struct config *config, const char *service,
+		       const struct addr *address, bool leaves_already,
+		       void (*nexthop)(void *self, const struct addr *address,
+				       struct net_nexthop *out),
+		       void *self);
+
 const struct model_service *model_find_service(const struct model *model, const char *name);
 const struct model_backend *model_find_backend(const struct model_service *service,
 					       const struct addr *address);
 
 /* enum sl_backend_flag of a backend that takes, or does not take, new flows for this reason. */
 uint32_t model_flags(enum model_reason reason);
+
+/* The same where flows are tracked: what the administrator takes down is dead. */
+enum track_health model_health(enum model_reason reason);
 
 /* A sentence for people, from reason and way. `out` takes 160. Returns "" for MODEL_TAKES_FLOWS. */
 const char *model_reason_text(const struct model_backend *backend, char out[160]);

@@ -69,6 +69,7 @@ static void plan_removed_service(struct plan_builder *b, const struct ids_servic
 		free(what);
 	}
 	ids_retire_service(&b->after, service, false);
+	b->forgets |= service->tracks;
 	what = mem_format("service %s", service->name);
 	plan_free_record(b, service->record, what);
 	free(what);
@@ -82,8 +83,10 @@ static void plan_leftovers(struct plan_builder *b)
 	const struct ids *ids = b->before;
 
 	for (uint32_t i = 0; i < sl_service_records(&ids->limits); i++)
-		if (ids->records[i] == IDS_RETIRING)
+		if (ids->records[i] == IDS_RETIRING) {
 			plan_free_record(b, i, "left over");
+			b->forgets |= b->view->services[i].flags & SL_SERVICE_TRACKS;
+		}
 	for (uint32_t i = 0; i <= ids->limits.backends; i++)
 		if (ids->backends[i] == IDS_RETIRING)
 			plan_free_backend(b, i, "left over");
@@ -185,20 +188,51 @@ static int plan_services(struct plan_builder *b, const struct model *model)
 	return 0;
 }
 
+/* The cache lines of slots that are in force. */
+static const bool *lines_in_force(struct plan_builder *b)
+{
+	uint32_t lines = b->view->limits.slots / SL_HOT_PER_LINE;
+	bool *keep = arena_alloc(b->plan->arena, lines * sizeof(*keep));
+
+	for (size_t i = 0; i < b->after.region_count; i++) {
+		const struct ids_region *region = &b->after.regions[i];
+
+		for (uint32_t slot = 0; slot < region->slots; slot += SL_HOT_PER_LINE)
+			keep[(region->base + slot) / SL_HOT_PER_LINE] = region->state == IDS_USED;
+	}
+	return keep;
+}
+
+static void add_grace(struct plan *plan)
+{
+	plan->list[plan->count++] = (struct plan_operation){
+		PLAN_GRACE, .text = "wait until no packet sees what is no longer in force"};
+}
+
+static void add_forgetting(struct plan_builder *b)
+{
+	b->plan->list[b->plan->count++] = (struct plan_operation){
+		PLAN_FORGET_FLOWS, .keep = lines_in_force(b),
+		.count = b->view->limits.slots / SL_HOT_PER_LINE,
+		.text = "forget the flows of slots that are no longer in force"};
+	add_grace(b->plan);
+}
+
 /* Joins the phases. What is freed is freed after a grace period, once for all. */
 static void join_phases(struct plan_builder *b)
 {
 	struct plan *plan = b->plan;
 	size_t length = plan_length(b);
 
-	plan->list = arena_alloc(plan->arena, (length + 1) * sizeof(*plan->list));
+	plan->list = arena_alloc(plan->arena, (length + 3) * sizeof(*plan->list));
 	for (int phase = 0; phase < PHASES; phase++) {
 		struct plan_list *from = &b->phases[phase];
 
-		if (phase == PHASE_FREE && from->count)
-			plan->list[plan->count++] = (struct plan_operation){
-				PLAN_GRACE,
-				.text = "wait until no packet sees what is no longer in force"};
+		if (phase == PHASE_FREE && from->count) {
+			add_grace(plan);
+			if (b->forgets)
+				add_forgetting(b);
+		}
 		if (from->count)
 			memcpy(plan->list + plan->count, from->list,
 			       from->count * sizeof(*from->list));

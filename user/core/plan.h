@@ -11,7 +11,12 @@
  *	listeners	one switch
  *	cold, hot	slots of services that stay, cold words before hot ones
  *	late		paths that are lost, backends that are down: no slot names them by now
- *	free		a grace period, then what nothing names any more is wiped
+ *	free		a grace period, then what nothing names any more is wiped; where flows were
+ *			tracked, their entries are deleted before, and another period waited for
+ *
+ * The slots of services that track their flows are not among the operations, nor are the flags of
+ * their backends: a change of theirs goes on for minutes (track.h). The plan only says which tables
+ * are wanted.
  *
  * Where nothing differs the plan is empty.
  */
@@ -39,6 +44,7 @@ enum plan_kind {
 	PLAN_WRITE_LISTENERS,
 	PLAN_STORE_COLD,
 	PLAN_STORE_HOT,
+	PLAN_FORGET_FLOWS,
 	PLAN_GRACE,
 	PLAN_KINDS
 };
@@ -53,15 +59,26 @@ struct plan_operation {
 		uint32_t flags;
 		const struct dataplane_store *stores;
 		const struct dataplane_listener *listeners;
+		const bool *keep; /* [slots / SL_HOT_PER_LINE]: lines of slots whose flows stay */
 	};
 	size_t count;	  /* of stores or listeners */
 	const char *text; /* "service web: 120 of 16381 slots move" */
+};
+
+/* The table that a service which tracks its flows is to have; track.h leads there. */
+struct plan_table {
+	uint32_t base, slots;
+	const uint16_t *indices; /* of the backend, by slot */
+	uint32_t moved;		 /* slots whose new flows go elsewhere */
+	char *text;		 /* "service web: 120 of 16381 slots move, their flows stay" */
 };
 
 struct plan {
 	struct arena *arena; /* of everything below */
 	struct plan_operation *list;
 	size_t count;
+	struct plan_table *tables; /* not among the operations */
+	size_t table_count;
 	uint32_t services_added, services_removed, services_changed;
 	uint32_t backends_added, backends_removed;
 	uint32_t slots_total; /* of all services afterwards */

@@ -33,6 +33,7 @@ struct plan_builder {
 	uint8_t *touched; /* by record: the service in force there changes somehow */
 	uint32_t *ways;	  /* opened so far, by ifindex */
 	size_t way_count;
+	bool forgets; /* a service whose flows were tracked goes */
 	struct problems *p;
 };
 

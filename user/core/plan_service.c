@@ -17,6 +17,8 @@ struct service_plan {
 	uint32_t line, record, base;
 	uint16_t *indices; /* of wanted->backends */
 	uint16_t *table;   /* the index in each slot */
+	bool tracks;	   /* flows are kept: slots and flags are changed by track.h */
+	bool moves;	   /* some slots of a table that stays, by track.h */
 };
 
 /* ---- backends -------------------------------------------------------------------------------- */
@@ -51,6 +53,12 @@ static void open_way(struct plan_builder *b, const struct model_backend *backend
 		 "interface %s (index %u): packets may leave by it", backend->way.device, ifindex);
 }
 
+/* Nothing is there yet that would have to be led away in order. */
+static uint32_t new_flags(enum model_reason reason)
+{
+	return model_flags(reason) | (model_health(reason) == TRACK_DEAD ? SL_BACKEND_DEAD : 0);
+}
+
 static void plan_new_backend(struct service_plan *s, const struct model_backend *wanted,
 			     uint32_t index)
 {
@@ -60,7 +68,7 @@ static void plan_new_backend(struct service_plan *s, const struct model_backend 
 	char text[ADDR_TEXT_SIZE];
 
 	*value = (struct sl_backend){
-		.flags = model_flags(wanted->reason),
+		.flags = s->tracks ? new_flags(wanted->reason) : model_flags(wanted->reason),
 		.service = s->line,
 		.family = wanted->address.family,
 		.path[0] = wanted->path,
@@ -103,19 +111,36 @@ static void plan_known_backend(struct service_plan *s, const struct model_backen
 			 is_lost ? "has no way" : "is reached over ",
 			 is_lost ? "" : wanted->way.device);
 	}
-	if (flags != present->flags)
+	if (flags != present->flags && !s->tracks)
 		plan_add(b, flags & ~present->flags ? PHASE_LATE : PHASE_PREPARE,
 			 (struct plan_operation){PLAN_WRITE_FLAGS, index, .flags = flags},
 			 "service %s: backend %s is %s", s->wanted->name, text,
 			 flags & SL_BACKEND_DOWN ? "down" : "no longer down");
 }
 
+/* Its flows may end first: nothing is freed here. */
+static void plan_leaving_backend(struct service_plan *s, const struct ids_backend *known)
+{
+	const struct model_service *service = s->wanted;
+
+	for (size_t i = 0; i < service->leaving_count; i++)
+		if (addr_equal(&service->leaving[i].address, &known->address)) {
+			plan_known_backend(s, &service->leaving[i], known->index);
+			s->b->plan->backends_removed += !service->leaving[i].leaves_already;
+		}
+}
+
 static void plan_removed_backend(struct service_plan *s, const struct ids_backend *known)
 {
 	char text[ADDR_TEXT_SIZE];
-	char *what = mem_format("service %s: backend %s", s->wanted->name,
-				addr_format(&known->address, text));
+	char *what;
 
+	if (s->tracks) {
+		plan_leaving_backend(s, known);
+		return;
+	}
+	what = mem_format("service %s: backend %s", s->wanted->name,
+			  addr_format(&known->address, text));
 	ids_retire_backend(&s->b->after, known->index);
 	plan_free_backend(s->b, known->index, what);
 	s->b->plan->backends_removed++;
@@ -228,6 +253,31 @@ static void plan_slots(struct service_plan *s, bool present)
 	free(hot);
 }
 
+/* Says which table is wanted; track.h leads there, and keeps the flows. */
+static void want_table(struct service_plan *s)
+{
+	struct plan *plan = s->b->plan;
+	uint32_t size = s->wanted->config->table_size;
+	uint16_t *indices = arena_alloc(plan->arena, size * sizeof(*indices));
+	struct plan_table *table, *list;
+
+	list = arena_alloc(plan->arena, (plan->table_count + 1) * sizeof(*list));
+	if (plan->table_count)
+		memcpy(list, plan->tables, plan->table_count * sizeof(*list));
+	plan->tables = list;
+	table = &list[plan->table_count++];
+	memcpy(indices, s->table, size * sizeof(*indices));
+	*table = (struct plan_table){.base = s->base, .slots = size, .indices = indices};
+	for (uint32_t i = 0; i < size; i++)
+		table->moved += (dataplane_hot(s->b->view, s->base + i) & SL_HOT_NOW) != indices[i];
+	plan->slots_moved += table->moved;
+	s->moves = table->moved;
+	table->text = arena_format(plan->arena,
+				   "service %s: %u of %u slots move, step by step; their live "
+				   "flows stay where they are",
+				   s->wanted->name, table->moved, size);
+}
+
 /* ---- the record ------------------------------------------------------------------------------ */
 
 static int refuse_service(struct service_plan *s)
@@ -282,6 +332,8 @@ static void plan_record(struct service_plan *s)
 	value->slots_base = s->base;
 	value->slots = s->wanted->config->table_size;
 	value->counters = s->line;
+	value->idle_ticks = dataplane_ticks(b->view, s->wanted->config->idle_timeout_ms);
+	value->flags = s->tracks ? SL_SERVICE_TRACKS : 0;
 	snprintf(value->name, sizeof(value->name), "%s", s->wanted->name);
 	if (!s->old)
 		plan_add(b, PHASE_FILL,
@@ -308,6 +360,7 @@ static int plan_new_table(struct service_plan *s)
 		return 0;
 	s->b->plan->slots_moved += count_moved(s);
 	ids_retire_service(&s->b->after, s->old, true);
+	s->b->forgets |= s->old->tracks;
 	what = mem_format("service %s: the former table of %u slots", s->wanted->name,
 			  s->old->slots);
 	plan_free_record(s->b, s->old->record, what);
@@ -323,11 +376,14 @@ static int plan_table(struct service_plan *s)
 	if (err)
 		return err;
 	s->b->plan->slots_total += size;
-	if (!s->old || s->old->slots != size)
+	if (!s->old || s->old->slots != size || s->old->tracks != s->tracks)
 		return plan_new_table(s);
 	s->record = s->old->record;
 	s->base = s->old->base;
-	plan_slots(s, true);
+	if (s->tracks)
+		want_table(s);
+	else
+		plan_slots(s, true);
 	return 0;
 }
 
@@ -339,6 +395,7 @@ int plan_service(struct plan_builder *b, const struct model_service *service)
 		.old = ids_find_service(b->before, service->name),
 		.indices = mem_array(service->backend_count, sizeof(*s.indices)),
 		.table = mem_array(service->config->table_size, sizeof(*s.table)),
+		.tracks = service->config->tracking == CONFIG_TRACKING_CHANGES,
 	};
 	size_t length = plan_length(b);
 	int err = 0;
@@ -354,7 +411,7 @@ int plan_service(struct plan_builder *b, const struct model_service *service)
 	if (!err) {
 		plan_add_listeners(b, service->config, s.record);
 		if (s.old)
-			b->touched[s.old->record] = plan_length(b) != length;
+			b->touched[s.old->record] = plan_length(b) != length || s.moves;
 		else
 			b->plan->services_added++;
 	}

@@ -128,6 +128,14 @@ void track_drop(struct track *t, uint32_t base)
 		(t->services + t->service_count - service) * sizeof(*service));
 }
 
+void track_sweep(struct track *t, bool (*is_in_force)(const void *arg, uint32_t base),
+		 const void *arg)
+{
+	for (size_t i = t->service_count; i-- > 0;)
+		if (!is_in_force(arg, t->services[i].region.base))
+			track_drop(t, t->services[i].region.base);
+}
+
 void track_want(struct track *t, uint32_t base, const uint16_t *table, bool urgent)
 {
 	struct track_service *service = track_find(t, base);
@@ -171,7 +179,7 @@ bool track_backend(struct track *t, uint32_t index, enum track_health health)
 
 	backend->is_told = true;
 	backend->health = health;
-	t->is_health_behind = true;
+	t->is_health_behind |= track_is_behind(t, index);
 	return health > before;
 }
 
@@ -186,6 +194,11 @@ void track_leave(struct track *t, uint32_t index, bool leaves)
 	backend->leaves = leaves;
 	backend->is_gone = false;
 	backend->clean_scans = 0;
+}
+
+bool track_leaves(const struct track *t, uint32_t index)
+{
+	return t->backends[index].leaves;
 }
 
 bool track_is_gone(const struct track *t, uint32_t index)

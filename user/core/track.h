@@ -56,6 +56,10 @@ void track_adopt(struct track *track, const struct track_region *region);
 /* The region is out of force, and nobody may change its slots any more. */
 void track_drop(struct track *track, uint32_t base);
 
+/* Drops every region that is not in force any more. */
+void track_sweep(struct track *track, bool (*is_in_force)(const void *arg, uint32_t base),
+		 const void *arg);
+
 /*
  * The backend index that each slot of a region shall have; copied. It is put in force by the next
  * round if it is `urgent` (a backend is down or dead), else by the first one after track_release(),
@@ -83,6 +87,7 @@ bool track_backend(struct track *track, uint32_t index, enum track_health health
  * names it: no hot, no cold word and no entry, for two scans with grace periods around them.
  */
 void track_leave(struct track *track, uint32_t index, bool leaves);
+bool track_leaves(const struct track *track, uint32_t index);
 /* Whether the index of a backend that left may be used again; track_forget() then forgets it. */
 bool track_is_gone(const struct track *track, uint32_t index);
 void track_forget(struct track *track, uint32_t index);

@@ -374,18 +374,11 @@ bool track_death_bases(struct track *t, uint32_t now)
 /* Whether every backend's flags are what its health makes them. */
 static void look_at_health(struct track *t)
 {
-	static const uint32_t flags[] = {
-		[TRACK_UP] = 0,
-		[TRACK_DOWN] = SL_BACKEND_DOWN,
-		[TRACK_DEAD] = SL_BACKEND_DOWN | SL_BACKEND_DEAD,
-	};
-
 	if (!t->is_health_behind)
 		return;
 	t->is_health_behind = false;
 	for (uint32_t i = 1; i <= t->view->limits.backends; i++)
-		t->is_health_behind |=
-			t->backends[i].is_told && track_flags(t, i) != flags[t->backends[i].health];
+		t->is_health_behind |= t->backends[i].is_told && track_is_behind(t, i);
 }
 
 bool track_death_flags(struct track *t, uint32_t now)

@@ -95,6 +95,18 @@ static inline uint32_t track_flags(const struct track *t, uint32_t index)
 	return __atomic_load_n(&t->view->backends[index].flags, __ATOMIC_ACQUIRE);
 }
 
+/* Whether a backend's flags are not yet what its health makes them. */
+static inline bool track_is_behind(const struct track *t, uint32_t index)
+{
+	static const uint32_t flags[] = {
+		[TRACK_UP] = 0,
+		[TRACK_DOWN] = SL_BACKEND_DOWN,
+		[TRACK_DEAD] = SL_BACKEND_DOWN | SL_BACKEND_DEAD,
+	};
+
+	return track_flags(t, index) != flags[t->backends[index].health];
+}
+
 /* Runs `visit` over the slots of all services that are open; inlined into each caller. */
 static inline __attribute__((always_inline)) void
 track_each_open(struct track *t, uint32_t now,

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What goes on after a change of a service that tracks its flows: planned changes are gathered for a
+ * second, slots go their way (track.h), drains have their end, and the indices of backends that left
+ * become free.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/problem.h"
+#include "core/engine_state.h"
+
+#define TICK_MS	  1000
+#define GATHER_MS 1000 /* a rolling restart is one change and not fifty */
+#define HOLD_MS	  4000
+#define SCAN_MS	  10000
+
+/* ---- regions --------------------------------------------------------------------------------- */
+
+static bool is_in_force(const void *arg, uint32_t base)
+{
+	const struct ids *ids = arg;
+
+	for (size_t i = 0; i < ids->service_count; i++)
+		if (ids->services[i].base == base)
+			return ids->services[i].tracks;
+	return false;
+}
+
+/* Of a service that the configuration does not have (yet), T is what its record says. */
+static uint16_t idle_ticks_of(const struct engine *engine, const struct ids_service *service)
+{
+	const struct model_service *wanted = model_find_service(engine->model, service->name);
+
+	return wanted ? dataplane_ticks(engine->options.view, wanted->config->idle_timeout_ms)
+		      : service->idle_ticks;
+}
+
+static void adopt_regions(struct engine *engine)
+{
+	const struct ids *ids = &engine->ids;
+
+	track_sweep(engine->track, is_in_force, ids);
+	for (size_t i = 0; i < ids->service_count; i++) {
+		const struct ids_service *service = &ids->services[i];
+		struct track_region region = {
+			.record = service->record,
+			.base = service->base,
+			.slots = service->slots,
+			.idle_ticks = idle_ticks_of(engine, service),
+		};
+
+		if (service->tracks)
+			track_adopt(engine->track, &region);
+	}
+}
+
+void engine_track_start(struct engine *engine)
+{
+	const struct dataplane_view *view = engine->options.view;
+	const struct track_times times = {
+		.hold = dataplane_ticks(view, HOLD_MS),
+		.scan = dataplane_ticks(view, SCAN_MS),
+	};
+
+	engine->track = track_new(view, times);
+	adopt_regions(engine);
+}
+
+/* ---- backends -------------------------------------------------------------------------------- */
+
+static bool is_drain_over(const struct engine_drain *drain, const struct config_service *service,
+			  uint64_t now_ms)
+{
+	return drain->is_on && now_ms - drain->since_ms >= service->drain_timeout_ms;
+}
+
+static void note_drain(struct engine_drain *drain, bool drains, uint64_t now_ms)
+{
+	if (drains && !drain->is_on)
+		*drain = (struct engine_drain){.is_on = true, .since_ms = now_ms};
+	if (!drains)
+		*drain = (struct engine_drain){};
+}
+
+/* One that left has its drain, whatever drain-end says: nobody will look after it. */
+static enum track_health health_of(struct engine *engine, const struct model_service *service,
+				   const struct model_backend *backend, uint32_t index,
+				   uint64_t now_ms)
+{
+	struct engine_drain *drain = &engine->drains[index];
+	bool drains = backend->leaves || backend->reason == MODEL_DRAINED;
+
+	note_drain(drain, drains, now_ms);
+	if (is_drain_over(drain, service->config, now_ms) &&
+	    (backend->leaves || service->config->drain_end == CONFIG_DRAIN_MOVE))
+		return TRACK_DEAD;
+	return model_health(backend->reason);
+}
+
+static const struct ids_backend *find_known(const struct engine *engine,
+					    const struct ids_service *service,
+					    const struct addr *address)
+{
+	const struct ids_backend *known;
+	size_t count;
+
+	known = ids_backends_of(&engine->ids, service->line, &count);
+	for (size_t i = 0; i < count; i++)
+		if (addr_equal(&known[i].address, address))
+			return &known[i];
+	return NULL;
+}
+
+/* Walks the wanted and the known backends, both sorted by address. */
+static bool tell_backends(struct engine *engine, const struct ids_service *service,
+			  const struct model_service *wanted, const struct model_backend *list,
+			  size_t count, uint64_t now_ms)
+{
+	const struct ids_backend *known, *end;
+	bool is_worse = false;
+	size_t known_count;
+
+	known = ids_backends_of(&engine->ids, service->line, &known_count);
+	end = known + known_count;
+	for (size_t i = 0; i < count; i++) {
+		while (known < end && addr_compare(&known->address, &list[i].address) < 0)
+			known++;
+		if (known == end || !addr_equal(&known->address, &list[i].address))
+			continue;
+		track_leave(engine->track, known->index, list[i].leaves);
+		is_worse |=
+			track_backend(engine->track, known->index,
+				      health_of(engine, wanted, &list[i], known->index, now_ms));
+	}
+	return is_worse;
+}
+
+/* Tells track.h how all backends are; whether some are worse than before. */
+static bool tell_health(struct engine *engine, uint64_t now_ms)
+{
+	bool is_worse = false;
+
+	for (size_t i = 0; i < engine->ids.service_count; i++) {
+		const struct ids_service *service = &engine->ids.services[i];
+		const struct model_service *wanted =
+			model_find_service(engine->model, service->name);
+
+		if (!service->tracks || !wanted)
+			continue;
+		is_worse |= tell_backends(engine, service, wanted, wanted->backends,
+					  wanted->backend_count, now_ms);
+		is_worse |= tell_backends(engine, service, wanted, wanted->leaving,
+					  wanted->leaving_count, now_ms);
+	}
+	return is_worse;
+}
+
+/* ---- rounds ---------------------------------------------------------------------------------- */
+
+static void run_round(struct engine *engine)
+{
+	engine->track_error =
+		track_run(engine->track, engine->options.ops, engine->options.dataplane);
+}
+
+static void note_gathering(struct engine *engine, uint64_t now_ms)
+{
+	bool is_gathering = track_is_gathering(engine->track);
+
+	if (is_gathering && !engine->is_gathering)
+		engine->gathering_since_ms = now_ms;
+	engine->is_gathering = is_gathering;
+}
+
+void engine_track_follow(struct engine *engine, const struct plan *plan, uint64_t now_ms)
+{
+	bool is_urgent;
+
+	adopt_regions(engine);
+	is_urgent = tell_health(engine, now_ms);
+	for (size_t i = 0; plan && i < plan->table_count; i++)
+		track_want(engine->track, plan->tables[i].base, plan->tables[i].indices, is_urgent);
+	note_gathering(engine, now_ms);
+	run_round(engine);
+}
+
+/* ---- what waits for time --------------------------------------------------------------------- */
+
+/* People decide what becomes of a drain that cannot end, if the configuration does not. */
+static void tell_held_open(struct engine *engine, uint64_t now_ms)
+{
+	for (size_t i = 0; i < engine->ids.known_count; i++) {
+		const struct ids_backend *known = &engine->ids.known[i];
+		struct engine_drain *drain = &engine->drains[known->index];
+		char address[ADDR_TEXT_SIZE], *sentence;
+
+		for (size_t s = 0; drain->is_on && !drain->is_told && s < engine->ids.service_count;
+		     s++) {
+			const struct ids_service *service = &engine->ids.services[s];
+			const struct model_service *wanted =
+				model_find_service(engine->model, service->name);
+			struct track_state state;
+
+			if (service->line != known->line || !wanted ||
+			    !is_drain_over(drain, wanted->config, now_ms) ||
+			    !track_state(engine->track, service->base, &state) || !state.crowded)
+				continue;
+			drain->is_told = true;
+			if (!engine->options.host.tell)
+				continue;
+			sentence = mem_format("service %s: backend %s is past its drain-timeout, "
+					      "and the full flow "
+					      "table holds %u slots open; raise limits.flows, or "
+					      "set drain-end: move",
+					      service->name, addr_format(&known->address, address),
+					      state.crowded);
+			engine->options.host.tell(engine->options.host.self, sentence);
+			free(sentence);
+		}
+	}
+}
+
+/* Frees the indices that nothing names any more. */
+static void free_gone(struct engine *engine)
+{
+	const struct dataplane_view *view = engine->options.view;
+	bool is_any = false;
+
+	for (size_t i = 0; i < engine->ids.known_count; i++) {
+		uint32_t index = engine->ids.known[i].index;
+
+		if (!track_is_gone(engine->track, index))
+			continue;
+		ids_retire_backend(&engine->ids, index);
+		is_any = true;
+	}
+	if (!is_any)
+		return;
+	engine_clean(engine);
+	for (uint32_t index = 1; index <= view->limits.backends; index++)
+		if (track_is_gone(engine->track, index) && !view->backends[index].family) {
+			track_forget(engine->track, index);
+			engine->drains[index] = (struct engine_drain){};
+		}
+}
+
+unsigned int engine_track_tick(struct engine *engine, uint64_t now_ms)
+{
+	uint64_t gathered_ms = now_ms - engine->gathering_since_ms;
+
+	tell_health(engine, now_ms);
+	note_gathering(engine, now_ms);
+	if (engine->is_gathering && gathered_ms >= GATHER_MS) {
+		track_release(engine->track);
+		engine->is_gathering = false;
+	}
+	run_round(engine);
+	free_gone(engine);
+	tell_held_open(engine, now_ms);
+	return engine->is_gathering && gathered_ms < GATHER_MS ? GATHER_MS - gathered_ms : TICK_MS;
+}
+
+/* ---- looking --------------------------------------------------------------------------------- */
+
+bool engine_service_slots(const struct engine *engine, const char *service,
+			  struct engine_slots *out)
+{
+	const struct ids_service *found = ids_find_service(&engine->ids, service);
+	uint64_t tick_ns = engine->options.view->tick_ns;
+	struct track_state state;
+	uint32_t now;
+
+	if (!found || !track_state(engine->track, found->base, &state))
+		return false;
+	*out = (struct engine_slots){
+		.stable = state.stable,
+		.moving = state.moving,
+		.settling = state.settling,
+		.crowded = state.crowded,
+		.has_window = state.has_window &&
+			      !engine->options.ops->tick(engine->options.dataplane, &now),
+	};
+	if (!out->has_window)
+		return true;
+	out->since_ms = (uint64_t)(now - state.since) * tick_ns / 1000000;
+	if (state.until > now)
+		out->left_ms = (uint64_t)(state.until - now) * tick_ns / 1000000;
+	return true;
+}
+
+bool engine_backend_holding(const struct engine *engine, const char *service,
+			    const struct addr *backend, uint64_t now_ms, struct engine_holding *out)
+{
+	const struct ids_service *found = ids_find_service(&engine->ids, service);
+	const struct model_service *wanted = model_find_service(engine->model, service);
+	const struct ids_backend *known = found ? find_known(engine, found, backend) : NULL;
+	const struct engine_drain *drain;
+
+	if (!known)
+		return false;
+	drain = &engine->drains[known->index];
+	*out = (struct engine_holding){
+		.drains = drain->is_on,
+		.leaves = track_leaves(engine->track, known->index),
+	};
+	out->entries = track_entries(engine->track, known->index, &out->live);
+	if (drain->is_on && wanted && !is_drain_over(drain, wanted->config, now_ms))
+		out->left_ms = wanted->config->drain_timeout_ms - (now_ms - drain->since_ms);
+	return true;
+}
+
+struct track_scans engine_scans(const struct engine *engine)
+{
+	return track_scans(engine->track);
+}
+
+int engine_track_error(const struct engine *engine)
+{
+	return engine->track_error;
+}
