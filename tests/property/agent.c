@@ -36,6 +36,7 @@ void agent_start(struct world *w)
 	w->track = track_new(w->rig->view,
 			     (struct track_times){.hold = WORLD_HOLD, .scan = WORLD_SCAN});
 	w->round = false;
+	w->step = NULL;
 	adopt(w);
 	for (int b = 1; b <= WORLD_BACKENDS; b++) {
 		track_backend(w->track, b, w->backend[b].health);
@@ -73,25 +74,10 @@ void agent_want(struct world *w)
 		track_release(w->track);
 }
 
-/* The agent dies; of a list it may have done a part. */
-static void crash(struct world *w, const struct track_step *step)
+static bool is_list(const struct track_step *step)
 {
-	bool is_list = step->kind == TRACK_STORE_COLD || step->kind == TRACK_STORE_HOT ||
-		       step->kind == TRACK_SWAP_COLD || step->kind == TRACK_WRITE_FLAGS ||
-		       step->kind == TRACK_WRITE_IDLE;
-	struct track_step part = *step;
-
-	if (is_list && step->count > 1) {
-		part.count = 1 + world_below(w, step->count - 1);
-		track_execute(&part, &w->ops, w->rig->dp);
-		w->progress[WORLD_torn]++;
-	} else if (world_chance(w, .5)) {
-		track_execute(step, &w->ops, w->rig->dp);
-	}
-	w->progress[WORLD_restarts]++;
-	agent_start(w);
-	world_look(w);
-	world_tell(w, "the agent was killed and starts anew");
+	return step->kind != TRACK_WRITE_LONGEST && step->kind != TRACK_SCAN &&
+	       step->kind != TRACK_GRACE;
 }
 
 static const char *const step_names[] = {
@@ -105,34 +91,78 @@ static const char *const step_names[] = {
 	[TRACK_GRACE] = "grace period",
 };
 
-void agent_step(struct world *w)
+/* A part of a list of any kind, from `first` on. */
+static struct track_step part_of(const struct track_step *step, size_t first, size_t count)
 {
-	const struct track_step *step = track_next(w->track, w->first_tick + w->now);
-	const char *name;
+	struct track_step part = *step;
+
+	part.count = count;
+	if (step->kind == TRACK_SWAP_COLD)
+		part.swaps += first;
+	else if (step->kind == TRACK_STORE_COLD || step->kind == TRACK_STORE_HOT)
+		part.stores += first;
+	else
+		part.numbers += first;
+	return part;
+}
+
+/* Does a part of the step that was worked out a while ago, or all of it. */
+static void work(struct world *w)
+{
+	const struct track_step *step = w->step;
+	struct track_step part = *step;
 	int err;
 
-	w->round = step != NULL;
-	if (!step)
-		return;
-	if (world_chance(w, .003)) {
-		crash(w, step);
-		return;
+	if (is_list(step)) {
+		size_t left = step->count - w->step_done;
+
+		part = part_of(step, w->step_done,
+			       world_chance(w, .4) ? left : 1 + world_below(w, left));
+		w->step_done += part.count;
 	}
-	name = step_names[step->kind];
-	err = track_execute(step, &w->ops, w->rig->dp);
+	err = track_execute(&part, &w->ops, w->rig->dp);
+	world_look(w);
 	if (err)
 		world_break(w, 0, "tick %lld: the agent's step \"%s\" failed: %s",
-			    (long long)w->now, name, strerror(-err));
-	track_done(w->track, err, w->first_tick + w->now);
-	world_look(w);
+			    (long long)w->now, step_names[step->kind], strerror(-err));
 	if (world_has_changed(w))
-		world_tell(w, "agent: %s", name);
+		world_tell(w, "agent: %s", step_names[step->kind]);
+	if (is_list(step) && w->step_done < step->count)
+		return;
+	w->step = NULL;
+	track_done(w->track, err, w->first_tick + w->now);
+}
+
+/* The agent dies: within a list, or between a step and what it has learnt of it. */
+static void crash(struct world *w)
+{
+	if (w->step && !is_list(w->step) && world_chance(w, .5))
+		track_execute(w->step, &w->ops, w->rig->dp);
+	w->progress[WORLD_torn] += w->step && w->step_done > 0;
+	w->progress[WORLD_restarts]++;
+	agent_start(w);
+	world_look(w);
+	world_tell(w, "the agent was killed and starts anew");
+}
+
+/* Packets run between the working out of a step and its parts. */
+void agent_step(struct world *w)
+{
+	if (world_chance(w, .002)) {
+		crash(w);
+	} else if (w->step) {
+		work(w);
+	} else {
+		w->step = track_next(w->track, w->first_tick + w->now);
+		w->step_done = 0;
+		w->round = w->step != NULL;
+	}
 }
 
 void agent_finish_round(struct world *w)
 {
 	/* Bounded, so that an agent that never comes to an end is seen. */
-	for (int n = 0; n < 1000; n++) {
+	for (int n = 0; n < 2000; n++) {
 		agent_step(w);
 		if (!w->round)
 			return;

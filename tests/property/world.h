@@ -94,7 +94,9 @@ struct world {
 	struct track *track;
 	struct dataplane_ops ops; /* without grace periods: nothing runs while the agent does */
 	bool round;		  /* begun and not over */
-	uint16_t *seen_hot;	  /* the words as they were, to tell what has changed */
+	const struct track_step *step; /* worked out, and not yet wholly done */
+	size_t step_done;	       /* of its list */
+	uint16_t *seen_hot;	       /* the words as they were, to tell what has changed */
 	uint32_t *seen_cold;
 
 	/* events.c: what operator and probes want */
