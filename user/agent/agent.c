@@ -55,9 +55,15 @@ static int host_store(void *self, const struct config *config, const struct over
 	return 0;
 }
 
+static void host_tell(void *self, const char *sentence)
+{
+	(void)self;
+	log_warning("%s", sentence);
+}
+
 struct engine_host agent_engine_host(struct agent *agent)
 {
-	return (struct engine_host){agent, host_nexthop, host_store};
+	return (struct engine_host){agent, host_nexthop, host_store, host_tell};
 }
 
 /* ---- changes --------------------------------------------------------------------------------- */

@@ -280,24 +280,6 @@ static void warn_about_service(struct reading *r, const struct value *service)
 	text_free(&path);
 }
 
-static void warn_about_tracking(struct reading *r, const struct value *services)
-{
-	for (size_t i = 0; i < services->count; i++) {
-		const struct value *tracking;
-
-		if (!services->items[i].set)
-			continue;
-		tracking = VALUE(&services->items[i], service, tracking);
-		if (!tracking->set || tracking->number != CONFIG_TRACKING_CHANGES)
-			continue;
-		reading_warning(r, tracking->node, NULL,
-				"tracking: changes is not in force yet: a table change moves the "
-				"flows of the slots that "
-				"it moves");
-		return;
-	}
-}
-
 /* With one family's source given, the other's is easily forgotten. */
 static void warn_about_source(struct reading *r, const struct value *root)
 {
@@ -347,7 +329,6 @@ void check_all(struct reading *r, struct value *root)
 		warn_about_service(r, service);
 	}
 	check_limits(r, root);
-	warn_about_tracking(r, services);
 	warn_about_source(r, root);
 	/* Without a bound on listeners a short text could make billions of claims. */
 	if (count_needs(services).listeners <=

@@ -255,6 +255,18 @@ void fake_insert(struct fake *fake, uint64_t hash, uint32_t slot, uint32_t backe
 	ck_abort_msg("no room for a flow");
 }
 
+void fake_refresh(struct fake *fake, uint64_t hash, uint32_t tick)
+{
+	for (uint32_t i = 0; i < fake->view.limits.flows; i++) {
+		struct sl_flow *flow =
+			&fake->flows[i / SL_FLOWS_PER_BUCKET].entry[i % SL_FLOWS_PER_BUCKET];
+
+		if (sl_flow_in_use(flow->data) &&
+		    flow->check == sl_flow_check(hash, sl_flow_backend(flow->data)))
+			flow->data = (flow->data & ~SL_FLOW_TICK) | (tick & SL_FLOW_TICK);
+	}
+}
+
 uint32_t fake_entry(const struct fake *fake, uint64_t hash)
 {
 	uint64_t data;

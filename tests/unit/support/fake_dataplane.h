@@ -54,6 +54,8 @@ void fake_check(const struct fake *fake);
 
 /* Writes a flow's entry as a packet does, by its hash; the test fails where there is no room. */
 void fake_insert(struct fake *fake, uint64_t hash, uint32_t slot, uint32_t backend, uint32_t tick);
+/* Writes a later tick into a flow's entry, if it has one. */
+void fake_refresh(struct fake *fake, uint64_t hash, uint32_t tick);
 /* The backend that a flow's entry names; SL_NOBODY: it has none. */
 uint32_t fake_entry(const struct fake *fake, uint64_t hash);
 /* Entries of a slot. */

@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The engine with services that track their flows: what becomes of slots, drains and indices. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sluice/flow.h>
+
+#include "base/mem.h"
+#include "base/problem.h"
+#include "core/engine.h"
+#include "core/slots.h"
+#include "unit/support/fake_host.h"
+#include "unit/unit.h"
+
+#define SERVICE(more, backends)                                                                 \
+	" - {name: web, address: 203.0.113.10, port: 443, table-size: 251, tracking: changes, " \
+	"idle-timeout: 60s, drain-timeout: 2m" more ", backends: [" backends "]}\n"
+#define WEB(backends) SERVICE("", backends)
+#define A	      "{address: 10.0.1.11}"
+#define B	      "{address: 10.0.1.12}"
+#define C	      "{address: 10.0.1.13}"
+
+static struct fake_host host;
+static uint64_t now_ms;
+static uint64_t going_on; /* the hash of a flow that sends a packet each second; 0: none */
+
+static void start(const char *services)
+{
+	fake_host_init(&host, &fake_limits);
+	host.fake->now = 1000;
+	now_ms = 1000000;
+	going_on = 0;
+	fake_host_start(&host);
+	fake_apply(&host, services, false, 0);
+}
+
+/* Lets seconds go by, with the ticks of the agent. */
+static void pass(unsigned int seconds)
+{
+	while (seconds--) {
+		host.fake->now++;
+		now_ms += 1000;
+		if (going_on)
+			fake_refresh(host.fake, going_on, host.fake->now);
+		engine_tick(host.engine, now_ms);
+		ck_assert_int_eq(engine_track_error(host.engine), 0);
+	}
+}
+
+static void apply(const char *services)
+{
+	struct problems p = {};
+
+	ck_assert_int_eq(engine_apply(host.engine, fake_config(services), false, now_ms, NULL, &p),
+			 0);
+}
+
+static void override_state(const char *backend, enum config_state state)
+{
+	struct override override = {.has_state = true, .state = state};
+	struct addr address = fake_address(backend);
+	struct problems p = {};
+
+	ck_assert_int_eq(engine_override(host.engine, "web", &address, &override, true, now_ms, &p),
+			 0);
+}
+
+static struct engine_slots slots(void)
+{
+	struct engine_slots out;
+
+	ck_assert(engine_service_slots(host.engine, "web", &out));
+	return out;
+}
+
+static struct engine_holding holding(const char *backend)
+{
+	struct engine_holding out;
+	struct addr address = fake_address(backend);
+
+	ck_assert(engine_backend_holding(host.engine, "web", &address, now_ms, &out));
+	return out;
+}
+
+static uint32_t index_of(const char *backend)
+{
+	return fake_place(&host, "web", backend).index;
+}
+
+/* A slot whose new flows go to a backend. */
+static uint32_t slot_at(uint32_t index)
+{
+	uint32_t slot = 0;
+
+	while ((dataplane_hot(&host.fake->view, slot) & SL_HOT_NOW) != index)
+		slot++;
+	return slot;
+}
+
+START_TEST(a_new_service_is_filled_as_stable)
+{
+	start(WEB(A "," B));
+	ck_assert_uint_eq(slots().stable, 251);
+	ck_assert_uint_eq(host.fake->services[1].flags, SL_SERVICE_TRACKS);
+	ck_assert_uint_eq(host.fake->services[1].idle_ticks, 60);
+	ck_assert_uint_eq(host.fake->control.longest_ticks, 62);
+	host.fake->calls = 0;
+	pass(30);
+	ck_assert_uint_eq(host.fake->calls, 0);
+	fake_host_free(&host);
+}
+END_TEST
+
+START_TEST(a_planned_change_is_gathered_for_a_second)
+{
+	struct engine_forecast forecast;
+	struct problems p = {};
+
+	start(WEB(A "," B));
+	ck_assert_int_eq(engine_apply(host.engine, fake_config(WEB(A "," B "," C)), false, now_ms,
+				      &forecast, &p),
+			 0);
+	ck_assert_uint_eq(forecast.slots_moved, 85);
+	ck_assert_str_eq(forecast.operations[forecast.operation_count - 1],
+			 "service web: 85 of 251 slots move, step by step; their live flows stay "
+			 "where they are");
+	engine_forecast_free(&forecast);
+	ck_assert_uint_eq(slots().stable, 251);
+	ck_assert_uint_eq(engine_tick(host.engine, now_ms + 300), 700);
+	ck_assert_uint_eq(slots().stable, 251);
+	pass(1);
+	ck_assert_uint_eq(slots().moving, 85);
+	ck_assert_uint_eq(slots().left_ms, 62000);
+	pass(63);
+	ck_assert_uint_eq(slots().moving, 0);
+	pass(11);
+	ck_assert_uint_eq(slots().stable, 251);
+	ck_assert_uint_eq(fake_place(&host, "web", "10.0.1.13").slots, 83);
+	fake_host_free(&host);
+}
+END_TEST
+
+START_TEST(a_lost_way_acts_at_once_and_a_false_alarm_costs_nothing)
+{
+	struct problems p = {};
+	uint32_t b, slot;
+
+	start(WEB(A "," B));
+	b = index_of("10.0.1.12");
+	slot = slot_at(b);
+	host.way[12] = NET_WAY_FAILED;
+	ck_assert_int_eq(engine_refresh_ways(host.engine, now_ms, &p), 0);
+	ck_assert_uint_eq(slots().moving, 125);
+	ck_assert_uint_eq(host.fake->backends[b].flags, SL_BACKEND_DOWN);
+	ck_assert_uint_eq(dataplane_cold(&host.fake->view, slot), b);
+	host.way[12] = NET_WAY_READY;
+	ck_assert_int_eq(engine_refresh_ways(host.engine, now_ms, &p), 0);
+	ck_assert_uint_eq(host.fake->backends[b].flags, 0);
+	pass(1);
+	ck_assert_uint_eq(dataplane_hot(&host.fake->view, slot) & SL_HOT_NOW, b);
+	pass(20);
+	ck_assert_uint_eq(slots().stable, 251);
+	fake_host_free(&host);
+}
+END_TEST
+
+START_TEST(what_an_administrator_takes_down_is_dead_at_once_and_alive_when_enabled)
+{
+	uint32_t b, slot;
+
+	start(WEB(A "," B));
+	b = index_of("10.0.1.12");
+	slot = slot_at(b);
+	override_state("10.0.1.12", CONFIG_DOWN);
+	ck_assert_uint_eq(host.fake->backends[b].flags, SL_BACKEND_DOWN | SL_BACKEND_DEAD);
+	ck_assert_uint_ne(dataplane_cold(&host.fake->view, slot), b);
+	ck_assert_uint_eq(slots().moving, 0);
+	ck_assert_uint_eq(slots().settling, 125);
+	override_state("10.0.1.12", CONFIG_UP);
+	pass(1);
+	ck_assert_uint_eq(host.fake->backends[b].flags, 0);
+	ck_assert_uint_eq(dataplane_hot(&host.fake->view, slot) & SL_HOT_NOW, b);
+	fake_host_free(&host);
+}
+END_TEST
+
+START_TEST(a_drain_ends_as_drain_end_says)
+{
+	uint32_t b, slot;
+
+	start(SERVICE("", A "," B));
+	b = index_of("10.0.1.12");
+	slot = slot_at(b);
+	override_state("10.0.1.12", CONFIG_DRAIN);
+	pass(1);
+	fake_insert(host.fake, 5, slot, b, host.fake->now);
+	going_on = 5;
+	ck_assert_uint_eq(slots().moving, 125);
+	ck_assert(holding("10.0.1.12").drains);
+	ck_assert_uint_eq(holding("10.0.1.12").left_ms, 119000);
+	pass(119);
+	ck_assert_uint_eq(holding("10.0.1.12").left_ms, 0);
+	pass(20);
+	ck_assert_uint_eq(host.fake->backends[b].flags, 0);
+	ck_assert_uint_eq(holding("10.0.1.12").entries, 1);
+	ck_assert_uint_eq(slots().settling, 1);
+	fake_host_free(&host);
+
+	start(SERVICE(", drain-end: move", A "," B));
+	b = index_of("10.0.1.12");
+	slot = slot_at(b);
+	override_state("10.0.1.12", CONFIG_DRAIN);
+	pass(1);
+	fake_insert(host.fake, 5, slot, b, host.fake->now);
+	going_on = 5;
+	pass(118);
+	ck_assert_uint_eq(host.fake->backends[b].flags, 0);
+	pass(2);
+	ck_assert_uint_eq(host.fake->backends[b].flags, SL_BACKEND_DOWN | SL_BACKEND_DEAD);
+	pass(11);
+	ck_assert_uint_eq(slots().stable, 251);
+	fake_host_free(&host);
+}
+END_TEST
+
+START_TEST(a_removed_backend_keeps_its_flows_its_way_and_its_index_until_they_end)
+{
+	uint32_t b, slot;
+	struct problems p = {};
+	struct addr address = fake_address("10.0.1.12");
+	struct engine_backend_place place;
+
+	start(WEB(A "," B));
+	b = index_of("10.0.1.12");
+	slot = slot_at(b);
+	apply(WEB(A));
+	pass(1);
+	fake_insert(host.fake, 5, slot, b, host.fake->now + 50);
+	ck_assert(holding("10.0.1.12").leaves);
+	/* Its way changes, and its flows follow. */
+	host.mac[12] = 0x77;
+	ck_assert_int_eq(engine_refresh_ways(host.engine, now_ms, &p), 0);
+	ck_assert_uint_eq(host.fake->backends[b].path[host.fake->backends[b].active].header[4],
+			  0x77);
+	/* Added again it gets its index back. */
+	apply(WEB(A "," B));
+	pass(3);
+	ck_assert_uint_eq(index_of("10.0.1.12"), b);
+	ck_assert(!holding("10.0.1.12").leaves);
+	apply(WEB(A));
+	pass(100);
+	ck_assert_uint_eq(host.fake->backends[b].family, 4);
+	ck_assert_uint_eq(fake_entry(host.fake, 5), b);
+	pass(22);
+	ck_assert_uint_eq(fake_entry(host.fake, 5), SL_NOBODY);
+	ck_assert_uint_eq(host.fake->backends[b].family, 0);
+	ck_assert(!engine_backend_place(host.engine, "web", &address, &place));
+	host.fake->calls = 0;
+	pass(30);
+	ck_assert_uint_eq(host.fake->calls, 0);
+	fake_host_free(&host);
+}
+END_TEST
+
+START_TEST(a_removed_backend_whose_flows_go_on_is_dead_at_its_deadline)
+{
+	uint32_t b, slot;
+
+	start(WEB(A "," B));
+	b = index_of("10.0.1.12");
+	slot = slot_at(b);
+	apply(WEB(A));
+	pass(1);
+	fake_insert(host.fake, 5, slot, b, host.fake->now);
+	going_on = 5;
+	pass(118);
+	ck_assert_uint_eq(host.fake->backends[b].flags, 0);
+	pass(2);
+	ck_assert_uint_eq(host.fake->backends[b].flags, SL_BACKEND_DOWN | SL_BACKEND_DEAD);
+	pass(12);
+	ck_assert_uint_eq(host.fake->backends[b].family, 0);
+	fake_host_free(&host);
+}
+END_TEST
+
+START_TEST(a_removed_service_leaves_no_entry)
+{
+	start(WEB(A "," B) FAKE_DNS);
+	override_state("10.0.1.12", CONFIG_DRAIN);
+	pass(1);
+	fake_insert(host.fake, 5, slot_at(index_of("10.0.1.11")), index_of("10.0.1.12"),
+		    host.fake->now);
+	apply(FAKE_DNS);
+	ck_assert_uint_eq(fake_entry(host.fake, 5), SL_NOBODY);
+	ck_assert_uint_eq(host.fake->control.longest_ticks, 0);
+	host.fake->calls = 0;
+	pass(30);
+	ck_assert_uint_eq(host.fake->calls, 0);
+	fake_host_free(&host);
+}
+END_TEST
+
+START_TEST(another_table_size_or_tracking_is_a_new_region_and_the_old_one_is_forgotten)
+{
+	struct problems p = {};
+
+	start(WEB(A "," B));
+	override_state("10.0.1.12", CONFIG_DRAIN);
+	pass(1);
+	fake_insert(host.fake, 5, 3, index_of("10.0.1.12"), host.fake->now);
+	ck_assert_int_eq(
+		engine_apply(host.engine,
+			     fake_config(" - {name: web, address: 203.0.113.10, port: 443, "
+					 "table-size: 251, backends: [" A "," B "]}\n"),
+			     true, now_ms, NULL, &p),
+		0);
+	ck_assert_uint_eq(fake_entry(host.fake, 5), SL_NOBODY);
+	ck_assert_uint_eq(host.fake->services[2].flags, 0);
+	ck_assert_uint_ne(host.fake->services[2].slots_base, 0);
+	ck_assert_int_eq(
+		engine_apply(host.engine, fake_config(WEB(A "," B)), true, now_ms, NULL, &p), 0);
+	ck_assert_uint_eq(slots().stable, 251);
+	fake_host_free(&host);
+}
+END_TEST
+
+START_TEST(a_restart_takes_up_what_is_under_way)
+{
+	start(WEB(A "," B));
+	override_state("10.0.1.12", CONFIG_DRAIN);
+	pass(60);
+	ck_assert_uint_eq(slots().moving, 125);
+	fake_host_start(&host);
+	fake_apply(&host, WEB(A "," B), false, 0);
+	ck_assert_uint_eq(slots().moving, 125);
+	pass(62);
+	ck_assert_uint_eq(slots().moving, 125);
+	pass(12);
+	ck_assert_uint_eq(slots().stable, 251);
+	fake_host_free(&host);
+}
+END_TEST
+
+/* Each change, and every operation of its first seconds is the last one before a crash or fails. */
+static const struct {
+	const char *from, *to;
+	uint8_t lost;
+} changes[] = {
+	{WEB(A "," B), WEB(A "," B "," C), 0},
+	{WEB(A "," B), WEB(B), 0},
+	{WEB(A "," B "," C), WEB(A "," B "," C), 12},
+	{WEB(A "," B) FAKE_DNS, FAKE_DNS, 0},
+	{WEB(A "," B), WEB(A ", {address: 10.0.1.12, state: down}"), 0},
+};
+
+/* Applies, fails at operation `fail`, and lets time go by. Returns whether it did fail. */
+static bool change_failing_at(size_t change, unsigned int fail, bool crashes)
+{
+	struct problems p = {};
+	unsigned int calls;
+	bool did;
+	int err;
+
+	start(changes[change].from);
+	host.way[changes[change].lost] = NET_WAY_FAILED;
+	calls = host.fake->calls;
+	host.fake->fail_at = calls + fail;
+	err = engine_apply(host.engine, fake_config(changes[change].to), true, now_ms, NULL, &p);
+	problems_free(&p);
+	for (int i = 0; i < 3; i++) {
+		host.fake->now++;
+		now_ms += 1000;
+		engine_tick(host.engine, now_ms);
+	}
+	did = host.fake->calls >= calls + fail;
+	host.fake->fail_at = 0;
+	if (crashes)
+		fake_host_start(&host);
+	if (err || crashes)
+		apply(changes[change].to);
+	return did;
+}
+
+START_TEST(a_failure_or_a_crash_at_any_operation_loses_nothing_and_is_made_good)
+{
+	for (int crashes = 0; crashes < 2; crashes++) {
+		for (unsigned int fail = 1;; fail++) {
+			bool did = change_failing_at(_i, fail, crashes);
+
+			pass(200);
+			if (model_find_service(engine_model(host.engine), "web"))
+				ck_assert_uint_eq(slots().stable, 251);
+			fake_check(host.fake);
+			fake_host_free(&host);
+			if (!did || fail > 60)
+				break;
+		}
+	}
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		a_new_service_is_filled_as_stable,
+		a_planned_change_is_gathered_for_a_second,
+		a_lost_way_acts_at_once_and_a_false_alarm_costs_nothing,
+		what_an_administrator_takes_down_is_dead_at_once_and_alive_when_enabled,
+		a_drain_ends_as_drain_end_says,
+		a_removed_backend_keeps_its_flows_its_way_and_its_index_until_they_end,
+		a_removed_backend_whose_flows_go_on_is_dead_at_its_deadline,
+		a_removed_service_leaves_no_entry,
+		another_table_size_or_tracking_is_a_new_region_and_the_old_one_is_forgotten,
+		a_restart_takes_up_what_is_under_way,
+	};
+	Suite *suite = suite_create("core_track_engine");
+	TCase *cases = tcase_create("core_track_engine");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(cases, 120);
+	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
+		tcase_add_test(cases, tests[i]);
+	tcase_add_loop_test(cases,
+			    a_failure_or_a_crash_at_any_operation_loses_nothing_and_is_made_good, 0,
+			    ARRAY_SIZE(changes));
+	suite_add_tcase(suite, cases);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
