@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sluice/flow.h>
+
 #include "base/mem.h"
 #include "core/track_state.h"
 
@@ -18,6 +20,7 @@ struct track *track_new(const struct dataplane_view *view, struct track_times ti
 	t->times = times;
 	t->backends = mem_array(backends, sizeof(*t->backends));
 	t->named = mem_array(backends, sizeof(*t->named));
+	t->is_lost = mem_array((SL_FLOW_BACKEND >> 16) + 1, sizeof(*t->is_lost));
 	return t;
 }
 
@@ -33,6 +36,7 @@ void track_free(struct track *t)
 	free(t->mark);
 	free(t->limits);
 	free(t->named);
+	free(t->is_lost);
 	free(t->stores.items);
 	free(t->swaps.items);
 	free(t->numbers.items);

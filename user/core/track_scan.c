@@ -4,7 +4,7 @@
  * forgotten so that it can come back, and the index of one that left becomes free.
  *
  * A scan of a million entries meets slots in no order, so all that it asks of a slot lies in one
- * 16-bit mark, which is written before.
+ * 32-bit mark, which is written before.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +14,11 @@
 #include "base/mem.h"
 #include "core/track_state.h"
 
-/* A slot's mark: 0 while it is stable, else the number of its service and: */
-#define MARK_SERVICE  0x3fff /* from 1; the highest stands for all that follow */
-#define MARK_SETTLING 0x4000
-#define MARK_OCCUPIED 0x8000 /* the scan has met an entry that stays */
+/* A slot's mark: 0 while it is stable, else: */
+#define MARK_NOW      SL_HOT_NOW /* where it settles; 0 while it moves */
+#define MARK_SETTLING 0x8000u
+#define MARK_OCCUPIED 0x10000u /* the scan has met an entry that stays */
+#define MARK_SHIFT    17       /* above is the number of its service, from 1 */
 
 /* ---- when ------------------------------------------------------------------------------------ */
 
@@ -70,13 +71,17 @@ void track_scan_graced(struct track *t, uint32_t now)
 
 /* ---- the scan -------------------------------------------------------------------------------- */
 
-static void add_limit(struct track *t, uint16_t number, uint16_t idle_ticks)
+static uint32_t mark_of(struct slot_words words, uint32_t number)
 {
-	struct track_limit *limit = &t->limits[number];
-
-	if (idle_ticks < limit->live)
-		return;
-	*limit = (struct track_limit){track_window(idle_ticks), idle_ticks};
+	switch (slot_state(words)) {
+	case SLOT_STABLE:
+		return 0;
+	case SLOT_SETTLING:
+		return number << MARK_SHIFT | MARK_SETTLING | slot_now(words);
+	case SLOT_MOVING:
+		break;
+	}
+	return number << MARK_SHIFT;
 }
 
 static void mark_slots(struct track *t)
@@ -85,85 +90,84 @@ static void mark_slots(struct track *t)
 	t->limits = mem_array(t->service_count + 1, sizeof(*t->limits));
 	for (size_t n = 0; n < t->service_count; n++) {
 		const struct track_service *s = &t->services[n];
-		uint16_t number = n + 1 < MARK_SERVICE ? n + 1 : MARK_SERVICE;
 
-		add_limit(t, number, s->region.idle_ticks);
+		t->limits[n + 1] = (struct track_limit){track_window(s->region.idle_ticks),
+							s->region.idle_ticks};
 		for (uint32_t i = 0; s->is_open && i < s->region.slots; i++) {
 			uint32_t slot = s->region.base + i;
-			enum slot_state state = slot_state(track_words(t, slot));
 
-			t->mark[slot] = state == SLOT_STABLE	 ? 0
-					: state == SLOT_SETTLING ? number | MARK_SETTLING
-								 : number;
+			t->mark[slot] = mark_of(track_words(t, slot), n + 1);
 		}
 	}
 }
 
-/* Backends whose entries are over: the dead, and indices that are none's. */
+/* Backends whose entries are over: the dead, and indices that are none's. What is being written is nobody's yet. */
 static void mark_lost(struct track *t)
 {
-	for (uint32_t i = 0; i <= t->view->limits.backends; i++) {
-		const struct sl_backend *backend = &t->view->backends[i];
+	const uint32_t locked = SL_FLOW_LOCK >> 16;
 
-		t->named[i] = !backend->family || track_flags(t, i) & SL_BACKEND_DEAD;
+	memset(t->is_lost, true, locked);
+	t->is_lost[locked] = false;
+	for (uint32_t i = 1; i <= t->view->limits.backends; i++) {
+		t->is_lost[i] = !t->view->backends[i].family || track_flags(t, i) & SL_BACKEND_DEAD;
 		t->backends[i].entries = t->backends[i].live = 0;
 	}
 }
 
-static bool is_over(struct track *t, uint64_t data, uint32_t backend, uint16_t mark, uint16_t age)
+/* What keeps an entry: its slot is not settled, and its backend has it. */
+static inline void keep(struct track *t, uint32_t *mark, uint32_t backend, bool is_live)
 {
-	if (!mark || backend > t->view->limits.backends) {
-		t->scans.repaired++;
-		return true;
+	if (mark && *mark && !(*mark & MARK_OCCUPIED))
+		*mark |= MARK_OCCUPIED;
+	if (backend <= t->view->limits.backends) {
+		t->backends[backend].entries++;
+		t->backends[backend].live += is_live;
 	}
-	if (age > t->limits[mark & MARK_SERVICE].age || t->named[backend])
-		return true;
-	return mark & MARK_SETTLING &&
-	       (dataplane_hot(t->view, sl_flow_slot(data)) & SL_HOT_NOW) == backend;
 }
 
-static void keep(struct track *t, uint64_t data, uint16_t age)
+/* Userspace waits for memory as packets do; it knows in advance for what. */
+static void fetch_marks(const struct track *t, uint32_t slots, const uint64_t *data, size_t count)
 {
-	uint32_t slot = sl_flow_slot(data), backend = sl_flow_backend(data);
-
-	t->scans.entries++;
-	if (t->mark && slot < t->view->limits.slots && t->mark[slot]) {
-		if (backend <= t->view->limits.backends)
-			t->backends[backend].live +=
-				age <= t->limits[t->mark[slot] & MARK_SERVICE].live;
-		t->mark[slot] |= MARK_OCCUPIED;
-	}
-	if (backend <= t->view->limits.backends)
-		t->backends[backend].entries++;
+	for (size_t i = 0; i < count; i++)
+		if (sl_flow_slot(data[i]) < slots)
+			__builtin_prefetch(&t->mark[sl_flow_slot(data[i])], 1);
 }
 
 static void judge(void *arg, const uint64_t *data, size_t count, bool *over)
 {
 	struct track *t = arg;
 	uint32_t slots = t->mark ? t->view->limits.slots : 0;
+	size_t kept = 0, repaired = 0;
 
-	for (size_t i = 0; i < count && slots; i++)
-		if (sl_flow_slot(data[i]) < slots)
-			__builtin_prefetch(&t->mark[sl_flow_slot(data[i])], 1);
+	fetch_marks(t, slots, data, count);
 	for (size_t i = 0; i < count; i++) {
-		uint32_t slot = sl_flow_slot(data[i]);
+		uint32_t slot = sl_flow_slot(data[i]), backend = sl_flow_backend(data[i]);
+		uint32_t *at = slot < slots ? &t->mark[slot] : NULL, mark = at ? *at : 0;
+		const struct track_limit *limit = &t->limits[mark >> MARK_SHIFT];
 		uint16_t age = sl_flow_age(data[i], t->scan_tick);
 
-		over[i] = sl_flow_in_use(data[i]) && is_over(t, data[i], sl_flow_backend(data[i]),
-							     slot < slots ? t->mark[slot] : 0, age);
-		if (over[i])
-			t->scans.deleted++;
-		else
-			keep(t, data[i], age);
+		over[i] = sl_flow_in_use(data[i]) &&
+			  (!mark || age > limit->age || t->is_lost[backend] ||
+			   (mark & (MARK_SETTLING | MARK_NOW)) == (MARK_SETTLING | backend));
+		repaired += over[i] && (!mark || backend > t->view->limits.backends);
+		kept += !over[i];
+		if (!over[i])
+			keep(t, at, backend, age <= limit->live);
 	}
+	t->scans.entries += kept;
+	t->scans.deleted += count - kept;
+	t->scans.repaired += repaired;
 }
 
 static void stays(void *arg, uint64_t data)
 {
 	struct track *t = arg;
+	uint32_t slot = sl_flow_slot(data);
 
 	t->scans.deleted--;
-	keep(t, data, 0);
+	t->scans.entries++;
+	keep(t, t->mark && slot < t->view->limits.slots ? &t->mark[slot] : NULL,
+	     sl_flow_backend(data), true);
 }
 
 bool track_scan(struct track *t, uint32_t now)
@@ -171,8 +175,7 @@ bool track_scan(struct track *t, uint32_t now)
 	if (!t->is_graced)
 		return false;
 	t->is_graced = false;
-	if (t->mark)
-		mark_slots(t);
+	mark_slots(t);
 	mark_lost(t);
 	t->scans.entries = t->scans.deleted = 0;
 	t->scan_tick = now;

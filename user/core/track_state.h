@@ -51,7 +51,7 @@ struct track {
 	uint32_t leaving, gone;		/* backends that leave, and those of them that are gone */
 	/* Of each slot, while any service is open, else NULL. */
 	uint32_t *start;       /* tick at which its window began; of moving slots only */
-	uint16_t *mark;	       /* for a scan: see track_scan.c */
+	uint32_t *mark;	       /* for a scan: see track_scan.c */
 	bool is_pending;       /* some window is to begin after the next grace period */
 	bool is_health_behind; /* some backend's flags are not yet what its health makes them */
 	bool has_scanned;
@@ -66,6 +66,7 @@ struct track {
 	struct dataplane_visitor visitor;
 	uint16_t scan_tick;
 	struct track_limit *limits; /* for a scan, by a mark's number */
+	bool *is_lost;		    /* likewise, by an entry's 16 bits of backend */
 	bool *named;		    /* [backends + 1], for the phase that needs it */
 };
 
