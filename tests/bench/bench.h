@@ -166,6 +166,14 @@ void change_count(const struct world *world, const struct bench_case *c, struct 
 void change_check(const struct world *world, const struct bench_case *c,
 		  const struct change_counts *before, uint64_t packets);
 
+/* The shares of a table's entries that are in use when new flows begin to find no free one. */
+struct change_loads {
+	double first;  /* of all flows the first one that does not */
+	double rarely; /* one in a thousand does not */
+};
+
+void change_fill(struct bench *bench, struct change_loads *out);
+
 /* ---- running --------------------------------------------------------------------------------------- */
 
 struct bench {

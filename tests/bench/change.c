@@ -146,3 +146,33 @@ void change_check(const struct world *w, const struct bench_case *c,
 	check_count(c, "sent to newcomers", after.newcomers - before->newcomers,
 		    c->to_newcomers ? packets : 0, packets);
 }
+
+#define CHUNK 16384 /* flows; the loads are told with that precision */
+#define RARE  1000
+
+void change_fill(struct bench *bench, struct change_loads *out)
+{
+	static const struct bench_case unknown = {
+		.name = "flows until there is no room",
+		.knobs = KNOBS_FLOWS,
+		.frame = {4, SERVICE_4IN4},
+		.verdict = SL_SEND_tx,
+		.slots = SLOTS_MOVING,
+	};
+	const struct world *w = &bench->worlds[unknown.knobs];
+	uint64_t before = world_count_event(w, SL_EVENT_inserted), inserted = 0, refused = 0;
+
+	*out = (struct change_loads){0};
+	change_prepare(bench, &unknown);
+	while (refused < CHUNK / RARE) {
+		uint64_t so_far = inserted;
+
+		run_from(bench, &unknown, PROGRAM_BALANCER, bench->new_flows, CHUNK);
+		bench->new_flows += CHUNK;
+		inserted = world_count_event(w, SL_EVENT_inserted) - before;
+		refused = CHUNK - (inserted - so_far);
+		out->rarely = (double)inserted / w->view->limits.flows;
+		if (refused && out->first == 0)
+			out->first = out->rarely;
+	}
+}

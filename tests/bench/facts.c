@@ -48,13 +48,13 @@ json_t *facts_machine(const struct bench *bench)
 		line_of("/proc/loadavg", ""));
 }
 
-/* Instructions that call into the kernel, in the program as it runs: inlined helpers are none. */
+/* Instructions that call into the kernel, in the program as it runs: inlined helpers and own functions are none. */
 static unsigned int count_calls(const struct bpf_insn *insns, size_t count)
 {
 	unsigned int calls = 0;
 
 	for (size_t i = 0; i < count; i++)
-		if (insns[i].code == (BPF_JMP | BPF_CALL))
+		if (insns[i].code == (BPF_JMP | BPF_CALL) && insns[i].src_reg != BPF_PSEUDO_CALL)
 			calls++;
 	return calls;
 }
@@ -105,7 +105,7 @@ static uint64_t map_memory(int fd)
 	return bytes;
 }
 
-json_t *facts_memory(const struct bench *bench)
+json_t *facts_memory(struct bench *bench)
 {
 	static const char *const names[] = {
 #define SL_ARRAY(name, value, entries) #name,
@@ -115,14 +115,17 @@ json_t *facts_memory(const struct bench *bench)
 	};
 	json_t *maps = json_object();
 	uint64_t total = 0, bytes;
+	struct change_loads loads;
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		bytes = map_memory(dataplane_map_fd(bench->worlds[KNOBS_DEFAULT].dp, names[i]));
 		json_object_set_new(maps, names[i], json_integer(bytes));
 		total += bytes;
 	}
-	return json_pack("{s:o, s:I, s:i}", "maps", maps, "total", (json_int_t)total, "flow_entry",
-			 (int)sizeof(struct sl_flow));
+	change_fill(bench, &loads);
+	return json_pack("{s:o, s:I, s:i, s:f, s:f}", "maps", maps, "total", (json_int_t)total,
+			 "flow_entry", (int)sizeof(struct sl_flow), "load_first_refused",
+			 loads.first, "load_rarely_refused", loads.rarely);
 }
 
 #define MAGLEV_SIZE   65537

@@ -46,6 +46,7 @@ json_t *report_make(struct bench *bench, const struct results *results)
 		json_object_set_new(data, "program_redirect", facts_program(bench, KNOBS_REDIRECT));
 		json_object_set_new(data, "memory", facts_memory(bench));
 		json_object_set_new(data, "maglev", facts_maglev());
+		json_object_set_new(data, "agent", agent_run(bench));
 		json_object_set_new(data, "live", live_run(bench));
 	}
 	return json_pack("{s:i, s:s, s:o}", "version", 1, "kind", "bench", "data", data);
@@ -123,8 +124,13 @@ static void print_memory(const json_t *memory, FILE *to)
 		if (json_integer_value(bytes) >= 1 << 20)
 			fprintf(to, "%s %.1f, ", name, json_number_value(bytes) / (1 << 20));
 	}
-	fprintf(to, "the others under 1 each); %.0f bytes a flow entry\n",
-		number(memory, "flow_entry"));
+	fprintf(to,
+		"the others under 1 each)\n%.0f bytes a flow entry; new flows: the first one "
+		"without room at "
+		"%.0f %% load, one in 1,000 at %.0f %%: %.0f bytes a flow then\n",
+		number(memory, "flow_entry"), 100 * number(memory, "load_first_refused"),
+		100 * number(memory, "load_rarely_refused"),
+		number(memory, "flow_entry") / number(memory, "load_rarely_refused"));
 }
 
 static void print_maglev(const json_t *rows, FILE *to)
@@ -133,16 +139,41 @@ static void print_maglev(const json_t *rows, FILE *to)
 	size_t i;
 
 	fprintf(to,
-		"\n%9s %9s %9s %9s   Maglev table; moved when one backend leaves (at least its "
-		"own)\n",
+		"\n%9s %9s %9s %9s   Maglev table; slots that a change of one backend touches: its "
+		"own "
+		"+ others\n",
 		"backends", "slots", "build ms", "max/avg");
 	json_array_foreach(rows, i, row)
 	{
-		fprintf(to, "%9.0f %9.0f %9.2f %9.3f   %.0f (%.0f), %.2f %% of the table\n",
+		double share = number(row, "moved") / number(row, "slots");
+
+		fprintf(to,
+			"%9.0f %9.0f %9.2f %9.3f   %.0f + %.0f, %.2f %%: of 1 M flows %.0f are "
+			"looked up\n",
 			number(row, "backends"), number(row, "slots"), number(row, "build_ms"),
-			number(row, "max_over_average"), number(row, "moved"),
-			number(row, "moved_at_least"),
-			100 * number(row, "moved") / number(row, "slots"));
+			number(row, "max_over_average"), number(row, "moved_at_least"),
+			number(row, "moved") - number(row, "moved_at_least"), 100 * share,
+			1e6 * share);
+	}
+}
+
+static void print_agent(const json_t *rows, FILE *to)
+{
+	const json_t *row;
+	size_t i;
+
+	fprintf(to,
+		"\n%9s %9s %9s %9s   the agent: every slot changes, planned and stored; one scan\n",
+		"slots", "entries", "change ms", "scan ms");
+	json_array_foreach(rows, i, row)
+	{
+		bool over = number(row, "scan_ms") > number(row, "scan_limit_ms") ||
+			    (json_object_get(row, "change_limit_ms") &&
+			     number(row, "change_ms") > number(row, "change_limit_ms"));
+
+		fprintf(to, "%9.0f %9.0f %9.2f %9.2f   %s\n", number(row, "slots"),
+			number(row, "entries"), number(row, "change_ms"), number(row, "scan_ms"),
+			over ? "over its limit" : "");
 	}
 }
 
@@ -181,5 +212,6 @@ void report_print(const json_t *report, FILE *to)
 	print_program(json_object_get(data, "program_redirect"), "balancer, redirect on", to);
 	print_memory(json_object_get(data, "memory"), to);
 	print_maglev(json_object_get(data, "maglev"), to);
+	print_agent(json_object_get(data, "agent"), to);
 	print_live(json_object_get(data, "live"), to);
 }

@@ -10,8 +10,10 @@
 
 json_t *facts_machine(const struct bench *bench);
 json_t *facts_program(const struct bench *bench, enum bench_knobs knobs);
-json_t *facts_memory(const struct bench *bench); /* at the default limits */
+json_t *facts_memory(struct bench *bench); /* at the default limits */
 json_t *facts_maglev(void);
+/* What changes cost the agent. They undo the slots of the world of KNOBS_REDIRECT. */
+json_t *agent_run(struct bench *bench);
 /* Moves this process into a network namespace of its own. */
 json_t *live_run(struct bench *bench);
 
