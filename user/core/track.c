@@ -34,6 +34,7 @@ void track_free(struct track *t)
 	free(t->backends);
 	free(t->start);
 	free(t->mark);
+	free(t->lines);
 	free(t->limits);
 	free(t->named);
 	free(t->is_lost);
@@ -86,6 +87,7 @@ void track_open(struct track *t, struct track_service *service)
 		return;
 	t->start = mem_array(t->view->limits.slots, sizeof(*t->start));
 	t->mark = mem_array(t->view->limits.slots, sizeof(*t->mark));
+	t->lines = mem_array(t->view->limits.slots / SL_HOT_PER_LINE, sizeof(*t->lines));
 }
 
 static struct track_service *insert(struct track *t, const struct track_region *region)

@@ -3,8 +3,9 @@
  * What is done by looking through the flow table: settling slots become stable, a dead backend is
  * forgotten so that it can come back, and the index of one that left becomes free.
  *
- * A scan of a million entries meets slots in no order, so all that it asks of a slot lies in one
- * 32-bit mark, which is written before.
+ * A scan of a million entries meets slots in no order, and waits for memory at each. So what it
+ * asks of a slot lies in a 16-bit mark, written before, and what belongs to the cache line of hot
+ * words that the slot is in (it has one service) lies with that.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +15,8 @@
 #include "base/mem.h"
 #include "core/track_state.h"
 
-/* A slot's mark: 0 while it is stable, else: */
-#define MARK_NOW      SL_HOT_NOW /* where it settles; 0 while it moves */
-#define MARK_SETTLING 0x8000u
-#define MARK_OCCUPIED 0x10000u /* the scan has met an entry that stays */
-#define MARK_SHIFT    17       /* above is the number of its service, from 1 */
+/* A slot's mark: 0 while it is stable, else this and the backend that it settles at (0: it moves). */
+#define MARK_LOOK 0x8000u
 
 /* ---- when ------------------------------------------------------------------------------------ */
 
@@ -71,17 +69,13 @@ void track_scan_graced(struct track *t, uint32_t now)
 
 /* ---- the scan -------------------------------------------------------------------------------- */
 
-static uint32_t mark_of(struct slot_words words, uint32_t number)
+static uint16_t mark_of(struct slot_words words)
 {
-	switch (slot_state(words)) {
-	case SLOT_STABLE:
+	enum slot_state state = slot_state(words);
+
+	if (state == SLOT_STABLE)
 		return 0;
-	case SLOT_SETTLING:
-		return number << MARK_SHIFT | MARK_SETTLING | slot_now(words);
-	case SLOT_MOVING:
-		break;
-	}
-	return number << MARK_SHIFT;
+	return MARK_LOOK | (state == SLOT_SETTLING ? slot_now(words) : 0);
 }
 
 static void mark_slots(struct track *t)
@@ -91,12 +85,13 @@ static void mark_slots(struct track *t)
 	for (size_t n = 0; n < t->service_count; n++) {
 		const struct track_service *s = &t->services[n];
 
-		t->limits[n + 1] = (struct track_limit){track_window(s->region.idle_ticks),
-							s->region.idle_ticks};
+		t->limits[n] = (struct track_limit){track_window(s->region.idle_ticks),
+						    s->region.idle_ticks};
 		for (uint32_t i = 0; s->is_open && i < s->region.slots; i++) {
 			uint32_t slot = s->region.base + i;
 
-			t->mark[slot] = mark_of(track_words(t, slot), n + 1);
+			t->mark[slot] = mark_of(track_words(t, slot));
+			t->lines[slot / SL_HOT_PER_LINE] = (struct track_line){.service = n};
 		}
 	}
 }
@@ -114,27 +109,27 @@ static void mark_lost(struct track *t)
 	}
 }
 
-/* What keeps an entry: its slot is not settled, and its backend has it. */
-static inline void keep(struct track *t, uint32_t *mark, uint32_t backend, bool is_live)
+static inline void keep(struct track *t, uint32_t slot, uint32_t backend, bool is_live)
 {
-	if (mark && *mark && !(*mark & MARK_OCCUPIED))
-		*mark |= MARK_OCCUPIED;
+	if (t->lines && slot < t->view->limits.slots)
+		t->lines[slot / SL_HOT_PER_LINE].occupied |= 1u << slot % SL_HOT_PER_LINE;
 	if (backend <= t->view->limits.backends) {
 		t->backends[backend].entries++;
 		t->backends[backend].live += is_live;
 	}
 }
 
-/* Userspace waits for memory as packets do; it knows in advance for what. */
+/* Userspace waits for memory as packets do; but it knows in advance for what. */
 static void fetch_marks(const struct track *t, uint32_t slots, const uint64_t *data, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		if (sl_flow_slot(data[i]) < slots)
-			__builtin_prefetch(&t->mark[sl_flow_slot(data[i])], 1);
+			__builtin_prefetch(&t->mark[sl_flow_slot(data[i])]);
 }
 
 static void judge(void *arg, const uint64_t *data, size_t count, bool *over)
 {
+	static const struct track_limit none;
 	struct track *t = arg;
 	uint32_t slots = t->mark ? t->view->limits.slots : 0;
 	size_t kept = 0, repaired = 0;
@@ -142,17 +137,18 @@ static void judge(void *arg, const uint64_t *data, size_t count, bool *over)
 	fetch_marks(t, slots, data, count);
 	for (size_t i = 0; i < count; i++) {
 		uint32_t slot = sl_flow_slot(data[i]), backend = sl_flow_backend(data[i]);
-		uint32_t *at = slot < slots ? &t->mark[slot] : NULL, mark = at ? *at : 0;
-		const struct track_limit *limit = &t->limits[mark >> MARK_SHIFT];
+		uint32_t mark = slot < slots ? t->mark[slot] : 0;
+		const struct track_limit *limit =
+			mark ? &t->limits[t->lines[slot / SL_HOT_PER_LINE].service] : &none;
 		uint16_t age = sl_flow_age(data[i], t->scan_tick);
 
 		over[i] = sl_flow_in_use(data[i]) &&
 			  (!mark || age > limit->age || t->is_lost[backend] ||
-			   (mark & (MARK_SETTLING | MARK_NOW)) == (MARK_SETTLING | backend));
+			   mark == (MARK_LOOK | backend));
 		repaired += over[i] && (!mark || backend > t->view->limits.backends);
 		kept += !over[i];
 		if (!over[i])
-			keep(t, at, backend, age <= limit->live);
+			keep(t, slot, backend, age <= limit->live);
 	}
 	t->scans.entries += kept;
 	t->scans.deleted += count - kept;
@@ -162,12 +158,10 @@ static void judge(void *arg, const uint64_t *data, size_t count, bool *over)
 static void stays(void *arg, uint64_t data)
 {
 	struct track *t = arg;
-	uint32_t slot = sl_flow_slot(data);
 
 	t->scans.deleted--;
 	t->scans.entries++;
-	keep(t, t->mark && slot < t->view->limits.slots ? &t->mark[slot] : NULL,
-	     sl_flow_backend(data), true);
+	keep(t, sl_flow_slot(data), sl_flow_backend(data), true);
 }
 
 bool track_scan(struct track *t, uint32_t now)
@@ -208,14 +202,16 @@ static inline void settle_slot(struct track *t, const struct track_service *s, u
 {
 	(void)s;
 	(void)now;
-	if ((t->mark[slot] & (MARK_SETTLING | MARK_OCCUPIED)) == MARK_SETTLING)
+	uint32_t occupied = t->lines[slot / SL_HOT_PER_LINE].occupied;
+
+	if (slot_state(words) == SLOT_SETTLING && !(occupied >> slot % SL_HOT_PER_LINE & 1))
 		track_store(t, slot, slot_now(words));
 }
 
 bool track_settle(struct track *t, uint32_t now)
 {
 	/* Marks are those of this round's scan. */
-	if (!t->is_scanned || !t->mark)
+	if (!t->is_scanned || !t->lines)
 		return false;
 	track_each_open(t, now, settle_slot);
 	t->step = (struct track_step){TRACK_STORE_HOT, t->stores.count, .stores = t->stores.items};
@@ -244,8 +240,10 @@ void track_settled(struct track *t, uint32_t now)
 		return;
 	free(t->start);
 	free(t->mark);
+	free(t->lines);
 	t->start = NULL;
 	t->mark = NULL;
+	t->lines = NULL;
 }
 
 /* ---- indices become free --------------------------------------------------------------------- */

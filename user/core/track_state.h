@@ -42,6 +42,12 @@ struct track_limit {
 	uint16_t live; /* older ones are of flows that are over */
 };
 
+/* The slots of a cache line of hot words, for a scan. */
+struct track_line {
+	uint32_t occupied; /* bits: the scan has met an entry that stays */
+	uint32_t service;  /* its number, from 0 */
+};
+
 struct track {
 	const struct dataplane_view *view;
 	struct track_times times;
@@ -50,10 +56,11 @@ struct track {
 	struct track_backend *backends; /* [backends + 1] */
 	uint32_t leaving, gone;		/* backends that leave, and those of them that are gone */
 	/* Of each slot, while any service is open, else NULL. */
-	uint32_t *start;       /* tick at which its window began; of moving slots only */
-	uint32_t *mark;	       /* for a scan: see track_scan.c */
-	bool is_pending;       /* some window is to begin after the next grace period */
-	bool is_health_behind; /* some backend's flags are not yet what its health makes them */
+	uint32_t *start;	  /* tick at which its window began; of moving slots only */
+	uint16_t *mark;		  /* for a scan: see track_scan.c */
+	struct track_line *lines; /* [slots / SL_HOT_PER_LINE]; likewise */
+	bool is_pending;	  /* some window is to begin after the next grace period */
+	bool is_health_behind;	  /* some backend's flags are not yet what its health makes them */
 	bool has_scanned;
 	uint32_t last_scan; /* tick */
 	struct track_scans scans;
