@@ -65,6 +65,23 @@ const char *__asan_default_options(void)
 	return "allocator_may_return_null=1";
 }
 
+START_TEST(a_large_array_is_zeroed_and_begins_at_a_huge_page)
+{
+	const size_t count = (5 << 20) / 4 + 1;
+	uint32_t *array = mem_map(count, 4);
+
+	ck_assert_uint_eq((uintptr_t)array % (2 << 20), 0);
+	ck_assert_uint_eq(array[0] | array[count / 2] | array[count - 1], 0);
+	array[count - 1] = 7;
+	mem_unmap(array, count, 4);
+	mem_unmap(NULL, count, 4);
+	array = mem_map(3, 4);
+	ck_assert_uint_eq(array[2], 0);
+	mem_unmap(array, 3, 4);
+	mem_unmap(NULL, 3, 4);
+}
+END_TEST
+
 START_TEST(an_array_that_overflows_ends_the_program)
 {
 	volatile size_t huge = SIZE_MAX / 2;
@@ -76,7 +93,8 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {arena_memory_is_zeroed_aligned_and_apart,
-				      a_list_grows_one_by_one, strings_are_copied_and_formatted};
+				      a_list_grows_one_by_one, strings_are_copied_and_formatted,
+				      a_large_array_is_zeroed_and_begins_at_a_huge_page};
 	Suite *suite = suite_create("base_mem aborts");
 	TCase *aborts = tcase_create("aborts");
 	SRunner *runner = srunner_create(suite);

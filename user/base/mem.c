@@ -9,11 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/mem.h"
 
 #define CHUNK_FIRST (4 << 10)
 #define CHUNK_LAST  (256 << 10)
+#define HUGE_PAGE   ((size_t)2 << 20)
 
 struct chunk {
 	struct chunk *next;
@@ -43,6 +45,46 @@ void *mem_alloc(size_t size)
 void *mem_array(size_t count, size_t size)
 {
 	return must(calloc(count ? count : 1, size ? size : 1));
+}
+
+/* In whole huge pages; 0: too small for one. */
+static size_t huge_size(size_t count, size_t size)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX - 2 * HUGE_PAGE)
+		must(NULL);
+	return bytes < HUGE_PAGE ? 0 : (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+}
+
+void *mem_map(size_t count, size_t size)
+{
+	size_t bytes = huge_size(count, size), before;
+	char *memory;
+
+	if (!bytes)
+		return mem_array(count, size);
+	memory = mmap(NULL, bytes + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		      -1, 0);
+	must(memory == MAP_FAILED ? NULL : memory);
+	/* A huge page begins at a multiple of its size: what lies outside is given back. */
+	before = -(uintptr_t)memory % HUGE_PAGE;
+	if (before)
+		munmap(memory, before);
+	memory += before;
+	munmap(memory + bytes, HUGE_PAGE - before);
+	madvise(memory, bytes, MADV_HUGEPAGE); /* where there are none, small ones do */
+	return memory;
+}
+
+void mem_unmap(void *array, size_t count, size_t size)
+{
+	size_t bytes = huge_size(count, size);
+
+	if (!bytes)
+		free(array);
+	else if (array)
+		munmap(array, bytes);
 }
 
 void *mem_resize(void *old, size_t count, size_t size)

@@ -19,6 +19,13 @@ char *mem_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 char *mem_vformat(const char *format, va_list args);
 
 /*
+ * A large array that is looked at in no order: zeroed, on huge pages where there are any, and what
+ * is never touched takes no memory. Freed by mem_unmap() with the same size.
+ */
+void *mem_map(size_t count, size_t size);
+void mem_unmap(void *array, size_t count, size_t size); /* NULL is fine */
+
+/*
  * Makes room for one more element in a list {pointer, count} that grows by doubling; returns the list. The
  * capacity is implied: a power of two at or above count.
  */

@@ -32,9 +32,7 @@ void track_free(struct track *t)
 		free(t->services[i].wanted);
 	free(t->services);
 	free(t->backends);
-	free(t->start);
-	free(t->mark);
-	free(t->lines);
+	track_close(t);
 	free(t->limits);
 	free(t->named);
 	free(t->is_lost);
@@ -85,9 +83,19 @@ void track_open(struct track *t, struct track_service *service)
 	service->is_open = true;
 	if (t->start)
 		return;
-	t->start = mem_array(t->view->limits.slots, sizeof(*t->start));
-	t->mark = mem_array(t->view->limits.slots, sizeof(*t->mark));
+	t->start = mem_map(t->view->limits.slots, sizeof(*t->start));
+	t->mark = mem_map(t->view->limits.slots, sizeof(*t->mark));
 	t->lines = mem_array(t->view->limits.slots / SL_HOT_PER_LINE, sizeof(*t->lines));
+}
+
+void track_close(struct track *t)
+{
+	mem_unmap(t->start, t->view->limits.slots, sizeof(*t->start));
+	mem_unmap(t->mark, t->view->limits.slots, sizeof(*t->mark));
+	free(t->lines);
+	t->start = NULL;
+	t->mark = NULL;
+	t->lines = NULL;
 }
 
 static struct track_service *insert(struct track *t, const struct track_region *region)

@@ -120,11 +120,12 @@ static inline void keep(struct track *t, uint32_t slot, uint32_t backend, bool i
 }
 
 /* Userspace waits for memory as packets do; but it knows in advance for what. */
-static void fetch_marks(const struct track *t, uint32_t slots, const uint64_t *data, size_t count)
+#define FETCH_AHEAD 16
+
+static inline void fetch_mark(const struct track *t, uint32_t slots, uint64_t data)
 {
-	for (size_t i = 0; i < count; i++)
-		if (sl_flow_slot(data[i]) < slots)
-			__builtin_prefetch(&t->mark[sl_flow_slot(data[i])]);
+	if (sl_flow_slot(data) < slots)
+		__builtin_prefetch(&t->mark[sl_flow_slot(data)]);
 }
 
 static void judge(void *arg, const uint64_t *data, size_t count, bool *over)
@@ -134,7 +135,6 @@ static void judge(void *arg, const uint64_t *data, size_t count, bool *over)
 	uint32_t slots = t->mark ? t->view->limits.slots : 0;
 	size_t kept = 0, repaired = 0;
 
-	fetch_marks(t, slots, data, count);
 	for (size_t i = 0; i < count; i++) {
 		uint32_t slot = sl_flow_slot(data[i]), backend = sl_flow_backend(data[i]);
 		uint32_t mark = slot < slots ? t->mark[slot] : 0;
@@ -142,6 +142,8 @@ static void judge(void *arg, const uint64_t *data, size_t count, bool *over)
 			mark ? &t->limits[t->lines[slot / SL_HOT_PER_LINE].service] : &none;
 		uint16_t age = sl_flow_age(data[i], t->scan_tick);
 
+		if (i + FETCH_AHEAD < count)
+			fetch_mark(t, slots, data[i + FETCH_AHEAD]);
 		over[i] = sl_flow_in_use(data[i]) &&
 			  (!mark || age > limit->age || t->is_lost[backend] ||
 			   mark == (MARK_LOOK | backend));
@@ -236,14 +238,8 @@ void track_settled(struct track *t, uint32_t now)
 		s->is_open = looks;
 		is_open |= looks;
 	}
-	if (is_open)
-		return;
-	free(t->start);
-	free(t->mark);
-	free(t->lines);
-	t->start = NULL;
-	t->mark = NULL;
-	t->lines = NULL;
+	if (!is_open)
+		track_close(t);
 }
 
 /* ---- indices become free --------------------------------------------------------------------- */

@@ -89,6 +89,7 @@ struct track_phase {
 struct track_service *track_find(const struct track *track, uint32_t base);
 void *track_add(struct track_list *list, size_t size); /* room for one more, not zeroed */
 void track_open(struct track *t, struct track_service *service);
+void track_close(struct track *t); /* no service is open any more */
 
 static inline struct slot_words track_words(const struct track *t, uint32_t slot)
 {
