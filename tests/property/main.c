@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "property/threads.h"
 #include "property/world.h"
 
 static const uint32_t capacities[] = {8, 64, 256, 1024, 4096};
@@ -46,7 +47,8 @@ static struct {
 	uint32_t capacity;    /* 0: all */
 	uint32_t trace;
 	const char *object;
-	bool quick; /* break or not, without the proof of progress and the repetition */
+	bool threads; /* the test of races instead */
+	bool quick;   /* break or not, without the proof of progress and the repetition */
 } options = {.seconds = 60, .seed = 1};
 
 static struct {
@@ -135,6 +137,7 @@ static int parse(int argc, char **argv)
 		{"capacity", required_argument, NULL, 'c'},
 		{"trace", required_argument, NULL, 't'},
 		{"object", required_argument, NULL, 'o'},
+		{"threads", no_argument, NULL, 'T'},
 		{"quick", no_argument, NULL, 'q'},
 		{0},
 	};
@@ -160,16 +163,34 @@ static int parse(int argc, char **argv)
 		case 'o':
 			options.object = optarg;
 			break;
+		case 'T':
+			options.threads = true;
+			break;
 		case 'q':
 			options.quick = true;
 			break;
 		default:
 			fprintf(stderr, "usage: property [--seconds N] [--seed N] [--runs N] "
 					"[--capacity N] "
-					"[--trace FLOW] [--object FILE] [--quick]\n");
+					"[--trace FLOW] [--object FILE] [--quick] [--threads]\n");
 			return -1;
 		}
 	return 0;
+}
+
+static int run_threads(char *object, size_t size)
+{
+	int bad;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2) {
+		printf("skip threads: one CPU only, and races need two\n0 passed, 0 failed, 1 "
+		       "skipped\n");
+		return 0;
+	}
+	bad = threads_run(options.seconds, object, size);
+	free(object);
+	printf("%d passed, %d failed\n", !bad, bad);
+	return bad != 0;
 }
 
 int main(int argc, char **argv)
@@ -188,6 +209,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s cannot be read\n", options.object);
 		return 2;
 	}
+	if (options.threads)
+		return run_threads(object, size);
 	for (size_t i = 0; i < ARRAY_SIZE(capacities); i++)
 		if ((!options.capacity || options.capacity == capacities[i]) &&
 		    world_open_rig(&rigs[i], capacities[i], object, size))
