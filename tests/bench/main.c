@@ -19,7 +19,7 @@ static const char help[] =
 	"\n"
 	"Measures what the data path costs, beside floors in the same rounds. Needs root.\n"
 	"\n"
-	"  -q, --quick        the most important cases, fewer and shorter rounds: under 40 s\n"
+	"  -q, --quick        the most important cases, fewer and shorter rounds: about 50 s\n"
 	"  -j                 JSON on standard output instead of tables\n"
 	"      --json FILE    JSON into FILE, tables on standard output\n"
 	"      --cpu N        run on this CPU (default: the last one)\n"
