@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The engine with services that track their flows: what becomes of slots, drains and indices. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -325,6 +326,45 @@ START_TEST(another_table_size_or_tracking_is_a_new_region_and_the_old_one_is_for
 }
 END_TEST
 
+START_TEST(a_flow_is_looked_up_by_entry_base_or_table)
+{
+	struct engine_flow flow = {
+		.source = fake_address("198.51.100.7"),
+		.destination = fake_address("203.0.113.10"),
+		.destination_port = 443,
+		.protocol = IPPROTO_TCP,
+	};
+	struct engine_flow_answer answer;
+	uint32_t b;
+
+	start(WEB(A "," B));
+	b = index_of("10.0.1.12");
+	do {
+		flow.source_port++;
+		ck_assert_int_eq(engine_flow_lookup(host.engine, &flow, &answer), 0);
+	} while (answer.backend.bytes[3] != 12);
+	ck_assert_int_eq(answer.from, ENGINE_FLOW_TABLE);
+	override_state("10.0.1.12", CONFIG_DRAIN);
+	pass(1);
+	ck_assert_int_eq(engine_flow_lookup(host.engine, &flow, &answer), 0);
+	ck_assert_int_eq(answer.from, ENGINE_FLOW_BASE);
+	ck_assert_uint_eq(answer.backend.bytes[3], 12);
+	fake_insert(host.fake, answer.hash, answer.slot, b, host.fake->now);
+	going_on = answer.hash;
+	pass(64);
+	ck_assert_int_eq(engine_flow_lookup(host.engine, &flow, &answer), 0);
+	ck_assert_int_eq(answer.from, ENGINE_FLOW_ENTRY);
+	ck_assert_uint_eq(answer.backend.bytes[3], 12);
+	ck_assert_ptr_nonnull(strstr(answer.why, "has an entry"));
+	going_on = 0;
+	pass(61); /* the flow is over */
+	ck_assert_int_eq(engine_flow_lookup(host.engine, &flow, &answer), 0);
+	ck_assert_int_eq(answer.from, ENGINE_FLOW_TABLE);
+	ck_assert_uint_eq(answer.backend.bytes[3], 11);
+	fake_host_free(&host);
+}
+END_TEST
+
 START_TEST(a_restart_takes_up_what_is_under_way)
 {
 	start(WEB(A "," B));
@@ -412,6 +452,7 @@ int main(void)
 		a_removed_backend_whose_flows_go_on_is_dead_at_its_deadline,
 		a_removed_service_leaves_no_entry,
 		another_table_size_or_tracking_is_a_new_region_and_the_old_one_is_forgotten,
+		a_flow_is_looked_up_by_entry_base_or_table,
 		a_restart_takes_up_what_is_under_way,
 	};
 	Suite *suite = suite_create("core_track_engine");

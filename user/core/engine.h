@@ -172,10 +172,16 @@ struct engine_flow {
 	uint16_t source_port, destination_port;
 	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP */
 };
+enum engine_flow_from {
+	ENGINE_FLOW_TABLE, /* the slot is stable: all of its flows go there */
+	ENGINE_FLOW_ENTRY, /* the flow has an entry of its own */
+	ENGINE_FLOW_BASE, /* the slot's table has changed; flows without an entry are still there */
+};
 struct engine_flow_answer {
 	const char *service; /* NULL: no listener; the packet passes to the kernel */
 	uint64_t hash;
 	uint32_t slot; /* of the service's table */
+	enum engine_flow_from from;
 	bool has_backend;
 	struct addr backend;
 	struct net_nexthop way;

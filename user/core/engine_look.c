@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "core/engine_state.h"
+#include "dataplane/flows.h"
 
 const struct config *engine_config(const struct engine *engine)
 {
@@ -89,6 +90,40 @@ static uint64_t hash_flow(const struct sl_hash_key *key, const struct engine_flo
 	return sl_hash6(key, source, destination, ports, flow->protocol);
 }
 
+/* An entry counts unless it is void for packets (docs/tracking.md), SYNs aside. */
+static bool find_entry(const struct engine *engine, const struct ids_service *service,
+		       uint64_t hash, uint32_t slot, uint32_t *backend)
+{
+	const struct dataplane_view *view = engine->options.view;
+	uint64_t data;
+	uint32_t now;
+
+	if (!flows_find(view->flows, &view->places, hash, &data) || sl_flow_slot(data) != slot ||
+	    engine->options.ops->tick(engine->options.dataplane, &now))
+		return false;
+	*backend = sl_flow_backend(data);
+	return *backend <= view->limits.backends && sl_flow_age(data, now) <= service->idle_ticks &&
+	       !(view->backends[*backend].flags & SL_BACKEND_DEAD);
+}
+
+/* Where a slot's flow goes that goes on, and by what. */
+static uint32_t follow_slot(const struct engine *engine, const struct ids_service *service,
+			    struct engine_flow_answer *out)
+{
+	uint32_t slot = service->base + out->slot, backend;
+	uint32_t hot = dataplane_hot(engine->options.view, slot);
+
+	out->from = ENGINE_FLOW_TABLE;
+	if (!(hot & SL_HOT_LOOK))
+		return hot & SL_HOT_NOW;
+	out->from = ENGINE_FLOW_ENTRY;
+	if (find_entry(engine, service, out->hash, slot, &backend))
+		return backend;
+	backend = dataplane_cold(engine->options.view, slot) & SL_COLD_BASE;
+	out->from = backend == (hot & SL_HOT_NOW) ? ENGINE_FLOW_TABLE : ENGINE_FLOW_BASE;
+	return backend;
+}
+
 /* Fills in the backend that a slot names, and why packets do or do not get there. */
 static char *look_backend(const struct engine *engine, const struct ids_service *service,
 			  uint32_t index, struct engine_flow_answer *out)
@@ -97,18 +132,30 @@ static char *look_backend(const struct engine *engine, const struct ids_service 
 	const struct model_service *wanted = model_find_service(engine->model, service->name);
 	const struct model_backend *found;
 
+	static const char *const names[] = {
+		[ENGINE_FLOW_TABLE] = "names it",
+		[ENGINE_FLOW_ENTRY] = "moves, and the flow has an entry that names it",
+		[ENGINE_FLOW_BASE] = "moves away from it, and the flow has no entry: "
+				     "it stays; a new "
+				     "one may go elsewhere",
+	};
+	char *says;
+
 	out->has_backend = true;
 	out->backend = (struct addr){.family = backend->family};
 	memcpy(out->backend.bytes, backend->address, sizeof(out->backend.bytes));
 	found = wanted ? model_find_backend(wanted, &out->backend) : NULL;
 	if (found)
 		out->way = found->way;
-	if (!backend->path[backend->active & 1].ifindex)
-		return mem_format(
-			"slot %u of %u names it, but it has no way: its packets are dropped "
-			"(no_nexthop)",
-			out->slot, service->slots);
-	return mem_format("slot %u of %u names it", out->slot, service->slots);
+	says = mem_format("slot %u of %u %s", out->slot, service->slots, names[out->from]);
+	if (!backend->path[backend->active & 1].ifindex) {
+		char *all = mem_format(
+			"%s, but it has no way: its packets are dropped (no_nexthop)", says);
+
+		free(says);
+		return all;
+	}
+	return says;
 }
 
 static char *look_up(const struct engine *engine, const struct engine_flow *flow,
@@ -130,7 +177,7 @@ static char *look_up(const struct engine *engine, const struct engine_flow *flow
 		return mem_string("the maps contradict each other; see the agent's log");
 	out->service = service->name;
 	out->slot = sl_hash_slot(out->hash, service->slots);
-	index = dataplane_hot(view, service->base + out->slot) & SL_HOT_NOW;
+	index = follow_slot(engine, service, out);
 	if (index == SL_NOBODY || index > view->limits.backends)
 		return mem_string("no backend takes flows: its packets are dropped (no_backend)");
 	return look_backend(engine, service, index, out);
