@@ -3,8 +3,8 @@
  * One packet at a time against docs/tracking.md: the words before, the packet, and each word after it, exactly.
  *
  * The table has two buckets, so every flow may be in either: entry n is way n % 4 of bucket n / 4. Two slots: the
- * packet's own, and another one whose flows fill the table. Each case runs by IPv4 and IPv6, and with loads
- * ordered as arm64 needs it and not.
+ * packet's own, and another one whose flows fill the table. Each case runs by IPv4 and IPv6, with loads
+ * ordered as arm64 needs it and not, and as either clang has built the program.
  */
 #include <check.h>
 #include <stdio.h>
@@ -14,6 +14,7 @@
 #include <sluice/flow.h>
 
 #include "base/mem.h"
+#include "packet/pinned.h"
 #include "packet/rig.h"
 
 #define ENTRIES	  8
@@ -349,8 +350,9 @@ static void run_case(const struct test_case *c)
 			      "%s: event %d is miscounted", name, e);
 }
 
-static void open_rig(bool order_loads)
+static void open_rig(bool order_loads, bool newer_clang)
 {
+	char *object = NULL;
 	struct rig_options options = {.flows = ENTRIES,
 				      .slots = 31,
 				      .backends = BACKENDS,
@@ -358,7 +360,11 @@ static void open_rig(bool order_loads)
 				      .closing_ticks = CLOSING,
 				      .order_loads = order_loads};
 
+	if (newer_clang)
+		options.object = object =
+			pinned_object("bpf-new/sluice.bpf.o", &options.object_size);
 	ck_assert_int_eq(rig_open(&rig, &options), 0);
+	free(object);
 	rig_set_idle(&rig, RIG_BOTH, IDLE);
 	rig_set_longest(&rig, LONGEST);
 	flow = (struct rig_flow){.service = RIG_BOTH, .client = 0x01020304, .port = 4000};
@@ -366,7 +372,7 @@ static void open_rig(bool order_loads)
 
 START_TEST(each_packet_does_what_the_page_says_and_nothing_else)
 {
-	open_rig(_i & 1);
+	open_rig(_i & 1, _i & 4);
 	flow.v6 = _i & 2;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		run_case(&cases[i]);
@@ -384,7 +390,7 @@ START_TEST(the_emptier_bucket_is_taken)
 			      .after = {ANY_FREE, BASE, 0, true},
 			      .event = SL_EVENT_inserted};
 
-	open_rig(false);
+	open_rig(false, false);
 	for (int emptier = 0; emptier < 2; emptier++)
 		for (int free = 1; free < 4; free++) {
 			int in_emptier = 0;
@@ -410,7 +416,7 @@ START_TEST(a_locked_entry_is_left_alone)
 	struct sl_flow locked, before;
 	struct rig_frame frame;
 
-	open_rig(false);
+	open_rig(false, false);
 	my_slot = rig_slot(&rig, &flow);
 	rig_set_tick(&rig, TICK);
 	rig_set_hot(&rig, my_slot, NOW | SL_HOT_LOOK);
@@ -449,7 +455,7 @@ START_TEST(a_flow_is_as_old_as_its_service_says)
 			      .to = ELSEWHERE,
 			      .after = {2, ELSEWHERE, 0, false}};
 
-	open_rig(false);
+	open_rig(false, false);
 	run_case(&c);
 	rig_set_idle(&rig, RIG_BOTH, IDLE - 10);
 	c.to = BASE;
@@ -471,7 +477,7 @@ START_TEST(random_bytes_in_hot_cold_and_entries_do_no_harm)
 	struct rig_frame frame;
 	unsigned int seed = 1;
 
-	open_rig(false);
+	open_rig(false, false);
 	for (int n = 0; n < 200000; n++) {
 		uint32_t slots = rig.view->limits.slots;
 
@@ -502,7 +508,7 @@ Suite *track_suite(void)
 	TCase *tcase = tcase_create("words");
 
 	tcase_set_timeout(tcase, 60);
-	tcase_add_loop_test(tcase, each_packet_does_what_the_page_says_and_nothing_else, 0, 4);
+	tcase_add_loop_test(tcase, each_packet_does_what_the_page_says_and_nothing_else, 0, 8);
 	tcase_add_test(tcase, the_emptier_bucket_is_taken);
 	tcase_add_test(tcase, a_locked_entry_is_left_alone);
 	tcase_add_test(tcase, a_flow_is_as_old_as_its_service_says);
