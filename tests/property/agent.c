@@ -3,6 +3,7 @@
  * The agent: its real slot logic, which is killed now and then, between any two of its operations or within a list
  * of stores. The next one is told what the configuration and the probes say, as any agent that starts.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "property/world.h"
@@ -133,6 +134,16 @@ static void work(struct world *w)
 	track_done(w->track, err, w->first_tick + w->now);
 }
 
+/* The kernel refuses a step, or the rest of a list: the round is over, and the next one makes good. */
+static void refuse(struct world *w)
+{
+	w->progress[WORLD_refused]++;
+	world_tell(w, "agent: %s fails", step_names[w->step->kind]);
+	w->step = NULL;
+	w->round = false;
+	track_done(w->track, -EIO, w->first_tick + w->now);
+}
+
 /* The agent dies: within a list, or between a step and what it has learnt of it. */
 static void crash(struct world *w)
 {
@@ -150,6 +161,8 @@ void agent_step(struct world *w)
 {
 	if (world_chance(w, .002)) {
 		crash(w);
+	} else if (w->step && world_chance(w, .002)) {
+		refuse(w);
 	} else if (w->step) {
 		work(w);
 	} else {

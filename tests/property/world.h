@@ -42,6 +42,7 @@
 	P(crowded_settling, 20, "settling slots that were crowded") \
 	P(restarts, 100, "agents killed between two operations")    \
 	P(torn, 20, "agents killed in the middle of a list")        \
+	P(refused, 100, "steps of the agent that failed")           \
 	P(deaths, 20, "backends dead")                              \
 	P(revivals, 20, "backends alive again")                     \
 	P(false_alarms, 20, "false alarms")                         \
