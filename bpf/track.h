@@ -183,38 +183,74 @@ static __always_inline bool track_may_claim(enum sl_event how, const struct sl_f
 	       (__sync_fetch_and_or(word, SL_COLD_CROWDED) & SL_COLD_BASE) == sl_flow_backend(data);
 }
 
-/* Without a branch, of which the verifier would follow both sides for each of the ways. */
-static __always_inline unsigned int track_free_ways(const struct sl_flow_bucket *bucket)
+/* 1 if a > b, both below 2^63: without a branch, of which the verifier would follow both sides for each way. */
+static __always_inline __u64 track_more(__u64 a, __u64 b)
 {
-	unsigned int n = 0;
-
-#pragma unroll
-	for (int way = 0; way < SL_FLOWS_PER_BUCKET; way++)
-		n += ((LOAD(bucket->entry[way].data) & SL_FLOW_BACKEND) - 1) >> 63;
-	return n;
+	return (b - a) >> 63;
 }
 
+/* The eight ways of a flow, the emptier bucket first. */
+struct track_ways {
+	struct sl_flow_bucket *bucket[2];
+	__u64 worth; /* bits of enum sl_event: a closer look for this kind is worth it */
+};
+
+static __always_inline struct sl_flow *track_way(const struct track_ways *ways, int n)
+{
+	struct sl_flow_bucket *bucket = n < SL_FLOWS_PER_BUCKET ? ways->bucket[0] : ways->bucket[1];
+
+	return &bucket->entry[n % SL_FLOWS_PER_BUCKET];
+}
+
+static __always_inline bool track_find_ways(const struct track_new *new, struct track_ways *ways)
+{
+	__u64 longest = LOAD(control.longest_ticks), free[2] = {}, expired = 0, flags = 0;
+
+	ways->bucket[0] = bpf_map_lookup_elem(&flows, &new->place.bucket[0]);
+	ways->bucket[1] = bpf_map_lookup_elem(&flows, &new->place.bucket[1]);
+	if (!ways->bucket[0] || !ways->bucket[1])
+		return false;
+#pragma unroll
+	for (int n = 0; n < 2 * SL_FLOWS_PER_BUCKET; n++) {
+		__u64 data = LOAD(track_way(ways, n)->data);
+
+		free[n / SL_FLOWS_PER_BUCKET] += track_more(1, data & SL_FLOW_BACKEND);
+		expired |= track_more((__u16)(new->tick - data), longest);
+		flags |= data;
+	}
+	ways->worth = track_more(new->void_data &SL_FLOW_BACKEND, 0) << SL_EVENT_rewritten |
+		      track_more(free[0] + free[1], 0) << SL_EVENT_inserted |
+		      expired << SL_EVENT_evicted_expired |
+		      (flags & SL_FLOW_SYN_ONLY) / SL_FLOW_SYN_ONLY << SL_EVENT_evicted_syn_only |
+		      (flags & SL_FLOW_CLOSING) / SL_FLOW_CLOSING << SL_EVENT_evicted_closing |
+		      1ULL << SL_EVENT_evicted_base;
+	if (free[1] > free[0]) {
+		struct sl_flow_bucket *swap = ways->bucket[0];
+
+		ways->bucket[0] = ways->bucket[1];
+		ways->bucket[1] = swap;
+	}
+	return true;
+}
+
+/* Claims the first way of the first kind, in the order of enum sl_event; a lost race: the next way. */
 static __always_inline enum sl_event track_claim_one(const struct track_new *new)
 {
-	struct sl_flow_bucket *buckets[2];
-	enum sl_event how;
+	struct track_ways ways;
 
-	buckets[0] = bpf_map_lookup_elem(&flows, &new->place.bucket[0]);
-	buckets[1] = bpf_map_lookup_elem(&flows, &new->place.bucket[1]);
-	if (!buckets[0] || !buckets[1])
+	if (!track_find_ways(new, &ways))
 		return SL_EVENT_no_room;
-	if (track_free_ways(buckets[1]) > track_free_ways(buckets[0])) {
-		struct sl_flow_bucket *swap = buckets[0];
+#pragma nounroll
+	for (enum sl_event how = SL_EVENT_rewritten; how <= SL_EVENT_evicted_base; how++) {
+		__u64 worth = ways.worth >> how & 1;
 
-		buckets[0] = buckets[1];
-		buckets[1] = swap;
-	}
-	how = new->void_data ? SL_EVENT_rewritten : SL_EVENT_inserted;
-	for (; how <= SL_EVENT_evicted_base; how++) {
+		PKT_OPAQUE(
+			worth); /* so that the verifier does not learn, and remember, bits of the mask */
+		if (!worth)
+			continue;
+#pragma nounroll
 		for (int n = 0; n < 2 * SL_FLOWS_PER_BUCKET; n++) {
-			struct sl_flow_bucket *bucket =
-				n < SL_FLOWS_PER_BUCKET ? buckets[0] : buckets[1];
-			struct sl_flow *flow = &bucket->entry[n % SL_FLOWS_PER_BUCKET];
+			struct sl_flow *flow = track_way(&ways, n);
 			__u64 seen = LOAD(flow->data);
 
 			if (track_may_claim(how, flow, seen, new) && track_claim(flow, seen, new))
