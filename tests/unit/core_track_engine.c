@@ -365,6 +365,83 @@ START_TEST(a_flow_is_looked_up_by_entry_base_or_table)
 }
 END_TEST
 
+/* Slot 3 names an index beyond the map, slot 4 one that is free, slot 5 moves from nowhere. */
+static void damage_slots(void)
+{
+	host.fake->is_checked = false;
+	host.fake->hot[0].word[3] = 0x7fff;
+	host.fake->hot[0].word[4] = 39;
+	host.fake->hot[0].word[5] = SL_HOT_LOOK | 1;
+	host.fake->cold[0].word[5] = 0xffff7ff0;
+}
+
+static void check_mended(void)
+{
+	ck_assert_str_eq(host.told, "service web: 3 of 251 slots were damaged and are mended; "
+				    "their flows move");
+	ck_assert_uint_eq(slots().stable, 251);
+	host.fake->is_checked = true;
+	fake_check(host.fake);
+	ck_assert_uint_eq(fake_place(&host, "web", "10.0.1.11").slots, 126);
+}
+
+START_TEST(damaged_slots_are_mended_and_named)
+{
+	start(WEB(A "," B));
+	pass(1);
+	damage_slots();
+	pass(100);
+	check_mended();
+	/* Without an agent. */
+	free(host.told);
+	host.told = NULL;
+	damage_slots();
+	host.now_ms = now_ms;
+	fake_host_start(&host);
+	fake_apply(&host, WEB(A "," B), false, 0);
+	pass(100);
+	check_mended();
+	fake_host_free(&host);
+}
+END_TEST
+
+START_TEST(damaged_entries_are_deleted_and_named)
+{
+	start(WEB(A "," B));
+	override_state("10.0.1.12", CONFIG_DRAIN);
+	pass(1);
+	fake_insert(host.fake, 7, 4000, 1, host.fake->now);
+	fake_insert(host.fake, 8, slot_at(1), 0x7ffe, host.fake->now);
+	pass(25);
+	ck_assert_uint_eq(fake_entry(host.fake, 7) | fake_entry(host.fake, 8), SL_NOBODY);
+	ck_assert_str_eq(host.told, "flow table: 2 damaged entries were deleted; their flows may "
+				    "have moved");
+	fake_host_free(&host);
+}
+END_TEST
+
+START_TEST(a_drain_that_is_held_open_is_told_once)
+{
+	uint32_t slot;
+
+	start(WEB(A "," B));
+	slot = slot_at(index_of("10.0.1.12"));
+	override_state("10.0.1.12", CONFIG_DRAIN);
+	for (int i = 0; i < 125; i++) {
+		pass(1);
+		host.fake->cold[slot / SL_COLD_PER_LINE].word[slot % SL_COLD_PER_LINE] |=
+			SL_COLD_CROWDED;
+	}
+	ck_assert_ptr_nonnull(host.told);
+	ck_assert_ptr_nonnull(strstr(host.told, "backend 10.0.1.12 is past its drain-timeout"));
+	free(host.told);
+	host.told = NULL;
+	pass(5);
+	ck_assert_ptr_null(host.told);
+	fake_host_free(&host);
+}
+END_TEST
+
 START_TEST(a_restart_takes_up_what_is_under_way)
 {
 	start(WEB(A "," B));
@@ -453,6 +530,9 @@ int main(void)
 		a_removed_service_leaves_no_entry,
 		another_table_size_or_tracking_is_a_new_region_and_the_old_one_is_forgotten,
 		a_flow_is_looked_up_by_entry_base_or_table,
+		damaged_slots_are_mended_and_named,
+		damaged_entries_are_deleted_and_named,
+		a_drain_that_is_held_open_is_told_once,
 		a_restart_takes_up_what_is_under_way,
 	};
 	Suite *suite = suite_create("core_track_engine");

@@ -29,9 +29,11 @@ struct engine {
 	struct engine_drain *drains; /* [backends + 1] */
 	bool is_gathering;	     /* planned changes, since: */
 	uint64_t gathering_since_ms;
-	int track_error; /* of the last round; 0: it went well */
-	bool is_behind;	 /* a change failed: the maps may differ from the model */
-	char *why;	 /* the last answer of engine_flow_lookup() */
+	uint64_t mended_ms; /* when slots were last looked at for damage */
+	uint64_t repaired;  /* entries, as of then */
+	int track_error;    /* of the last round; 0: it went well */
+	bool is_behind;	    /* a change failed: the maps may differ from the model */
+	char *why;	    /* the last answer of engine_flow_lookup() */
 };
 
 /* A change that is being weighed: what would be wanted, and the plan that leads there. */

@@ -16,6 +16,13 @@
 #define HOLD_MS	  4000
 #define SCAN_MS	  10000
 
+static void tell(const struct engine *engine, char *sentence)
+{
+	if (engine->options.host.tell)
+		engine->options.host.tell(engine->options.host.self, sentence);
+	free(sentence);
+}
+
 /* ---- regions --------------------------------------------------------------------------------- */
 
 static bool is_in_force(const void *arg, uint32_t base)
@@ -56,6 +63,31 @@ static void adopt_regions(struct engine *engine)
 	}
 }
 
+/*
+ * Tells of slots that name no backend of their service, and gives the track of their services up,
+ * so that they are taken over as after a restart. Returns whether there are any.
+ */
+static bool give_up_astray(struct engine *engine)
+{
+	bool is_any = false;
+
+	for (size_t i = 0; i < engine->ids.service_count; i++) {
+		const struct ids_service *service = &engine->ids.services[i];
+		uint32_t astray = service->tracks ? ids_slots_astray(&engine->ids,
+								     engine->options.view, service)
+						  : 0;
+
+		if (!astray)
+			continue;
+		tell(engine, mem_format("service %s: %u of %u slots were damaged and are mended; "
+					"their flows move",
+					service->name, astray, service->slots));
+		track_drop(engine->track, service->base);
+		is_any = true;
+	}
+	return is_any;
+}
+
 void engine_track_start(struct engine *engine)
 {
 	const struct dataplane_view *view = engine->options.view;
@@ -65,6 +97,8 @@ void engine_track_start(struct engine *engine)
 	};
 
 	engine->track = track_new(view, times);
+	engine->mended_ms = engine->options.now_ms;
+	give_up_astray(engine);
 	adopt_regions(engine);
 }
 
@@ -188,38 +222,67 @@ void engine_track_follow(struct engine *engine, const struct plan *plan, uint64_
 
 /* ---- what waits for time --------------------------------------------------------------------- */
 
-/* People decide what becomes of a drain that cannot end, if the configuration does not. */
-static void tell_held_open(struct engine *engine, uint64_t now_ms)
+/* People decide what becomes of drains that cannot end, if the configuration does not. */
+static void tell_held_open(struct engine *engine, const struct ids_service *service,
+			   const struct config_service *config, uint64_t now_ms)
 {
-	for (size_t i = 0; i < engine->ids.known_count; i++) {
-		const struct ids_backend *known = &engine->ids.known[i];
-		struct engine_drain *drain = &engine->drains[known->index];
-		char address[ADDR_TEXT_SIZE], *sentence;
+	const struct ids_backend *known;
+	char address[ADDR_TEXT_SIZE];
+	struct track_state state;
+	size_t count;
 
-		for (size_t s = 0; drain->is_on && !drain->is_told && s < engine->ids.service_count;
-		     s++) {
-			const struct ids_service *service = &engine->ids.services[s];
-			const struct model_service *wanted =
-				model_find_service(engine->model, service->name);
-			struct track_state state;
+	if (!track_state(engine->track, service->base, &state) || !state.crowded)
+		return;
+	known = ids_backends_of(&engine->ids, service->line, &count);
+	for (size_t i = 0; i < count; i++) {
+		struct engine_drain *drain = &engine->drains[known[i].index];
 
-			if (service->line != known->line || !wanted ||
-			    !is_drain_over(drain, wanted->config, now_ms) ||
-			    !track_state(engine->track, service->base, &state) || !state.crowded)
-				continue;
-			drain->is_told = true;
-			if (!engine->options.host.tell)
-				continue;
-			sentence = mem_format("service %s: backend %s is past its drain-timeout, "
-					      "and the full flow "
-					      "table holds %u slots open; raise limits.flows, or "
-					      "set drain-end: move",
-					      service->name, addr_format(&known->address, address),
-					      state.crowded);
-			engine->options.host.tell(engine->options.host.self, sentence);
-			free(sentence);
-		}
+		if (drain->is_told || !is_drain_over(drain, config, now_ms))
+			continue;
+		drain->is_told = true;
+		tell(engine, mem_format("service %s: backend %s is past its drain-timeout, and %u "
+					"slots are held open, since the flow table was full; raise "
+					"limits.flows, or set drain-end: move",
+					service->name, addr_format(&known[i].address, address),
+					state.crowded));
 	}
+}
+
+static void tell_all_held_open(struct engine *engine, uint64_t now_ms)
+{
+	for (size_t i = 0; i < engine->ids.service_count; i++) {
+		const struct ids_service *service = &engine->ids.services[i];
+		const struct model_service *wanted =
+			model_find_service(engine->model, service->name);
+
+		if (wanted)
+			tell_held_open(engine, service, wanted->config, now_ms);
+	}
+}
+
+/*
+ * Looks for slots and entries that nobody of us can have written. The next tick plans anew, and the
+ * tables that are wanted mend the slots; the scan has deleted the entries.
+ */
+static void mend(struct engine *engine, uint64_t now_ms)
+{
+	uint64_t repaired = track_scans(engine->track).repaired;
+	bool is_any;
+
+	if (now_ms - engine->mended_ms < SCAN_MS)
+		return;
+	engine->mended_ms = now_ms;
+	if (repaired != engine->repaired)
+		tell(engine,
+		     mem_format("flow table: %llu damaged entries were deleted; their flows "
+				"may have moved",
+				(unsigned long long)(repaired - engine->repaired)));
+	engine->repaired = repaired;
+	is_any = give_up_astray(engine);
+	if (!is_any)
+		return;
+	adopt_regions(engine);
+	engine->is_behind = true;
 }
 
 /* Frees the indices that nothing names any more. */
@@ -258,7 +321,8 @@ unsigned int engine_track_tick(struct engine *engine, uint64_t now_ms)
 	}
 	run_round(engine);
 	free_gone(engine);
-	tell_held_open(engine, now_ms);
+	tell_all_held_open(engine, now_ms);
+	mend(engine, now_ms);
 	return engine->is_gathering && gathered_ms < GATHER_MS ? GATHER_MS - gathered_ms : TICK_MS;
 }
 

@@ -314,6 +314,8 @@ int ids_check_slots(const struct ids *ids, const struct dataplane_view *view, st
 	for (size_t i = 0; i < ids->service_count; i++) {
 		const struct ids_service *service = &ids->services[i];
 
+		if (service->tracks)
+			continue;
 		for (uint32_t slot = service->base; slot < service->base + service->slots; slot++) {
 			uint32_t now = dataplane_hot(view, slot) & SL_HOT_NOW;
 			uint32_t base = dataplane_cold(view, slot) & SL_COLD_BASE;
@@ -328,4 +330,20 @@ int ids_check_slots(const struct ids *ids, const struct dataplane_view *view, st
 		}
 	}
 	return 0;
+}
+
+/* The cold word of a slot that is not looked up counts for nothing. */
+uint32_t ids_slots_astray(const struct ids *ids, const struct dataplane_view *view,
+			  const struct ids_service *service)
+{
+	uint32_t astray = 0;
+
+	for (uint32_t slot = service->base; slot < service->base + service->slots; slot++) {
+		uint16_t hot = dataplane_hot(view, slot);
+		uint32_t base = dataplane_cold(view, slot) & SL_COLD_BASE;
+
+		astray += !names_its_own(ids, view, service->line, hot & SL_HOT_NOW) ||
+			  (hot & SL_HOT_LOOK && !names_its_own(ids, view, service->line, base));
+	}
+	return astray;
 }

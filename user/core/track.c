@@ -18,6 +18,7 @@ struct track *track_new(const struct dataplane_view *view, struct track_times ti
 
 	t->view = view;
 	t->times = times;
+	t->slots = view->limits.slots;
 	t->backends = mem_array(backends, sizeof(*t->backends));
 	t->named = mem_array(backends, sizeof(*t->named));
 	t->is_lost = mem_array((SL_FLOW_BACKEND >> 16) + 1, sizeof(*t->is_lost));
@@ -83,15 +84,15 @@ void track_open(struct track *t, struct track_service *service)
 	service->is_open = true;
 	if (t->start)
 		return;
-	t->start = mem_map(t->view->limits.slots, sizeof(*t->start));
-	t->mark = mem_map(t->view->limits.slots, sizeof(*t->mark));
-	t->lines = mem_array(t->view->limits.slots / SL_HOT_PER_LINE, sizeof(*t->lines));
+	t->start = mem_map(t->slots, sizeof(*t->start));
+	t->mark = mem_map(t->slots, sizeof(*t->mark));
+	t->lines = mem_array(t->slots / SL_HOT_PER_LINE, sizeof(*t->lines));
 }
 
 void track_close(struct track *t)
 {
-	mem_unmap(t->start, t->view->limits.slots, sizeof(*t->start));
-	mem_unmap(t->mark, t->view->limits.slots, sizeof(*t->mark));
+	mem_unmap(t->start, t->slots, sizeof(*t->start));
+	mem_unmap(t->mark, t->slots, sizeof(*t->mark));
 	free(t->lines);
 	t->start = NULL;
 	t->mark = NULL;
@@ -388,7 +389,8 @@ bool track_state(const struct track *t, uint32_t base, struct track_state *out)
 		if (state != SLOT_MOVING)
 			continue;
 		out->moving++;
-		out->crowded += (words.cold & SL_COLD_CROWDED) != 0;
+		out->crowded += words.cold & SL_COLD_CROWDED ||
+				t->lines[slot / SL_HOT_PER_LINE].renewed & track_bit(slot);
 		look_window(t, s, slot, out);
 	}
 	return true;

@@ -144,9 +144,9 @@ static inline uint32_t track_window(uint16_t idle_ticks)
 
 struct track_state {
 	uint32_t stable, moving, settling; /* slots */
-	uint32_t crowded;		   /* moving slots that the full table holds open */
-	bool has_window;		   /* some moving slot's window has begun: */
-	uint32_t since, until;		   /* ticks: the first window's begin, the last one's end */
+	uint32_t crowded;      /* moving slots that the full table holds open, or has held open */
+	bool has_window;       /* some moving slot's window has begun: */
+	uint32_t since, until; /* ticks: the first window's begin, the last one's end */
 };
 /* False: no such region. */
 bool track_state(const struct track *track, uint32_t base, struct track_state *out);

@@ -161,6 +161,9 @@ static inline void advance_slot(struct track *t, const struct track_service *s, 
 	if (slot_state(words) != SLOT_MOVING)
 		return;
 	is_base_down = track_flags(t, slot_base(words)) & SL_BACKEND_DOWN;
+	/* Only damaged memory, or an agent that was killed, leaves a dead base. */
+	if (is_dead(t, slot_base(words)) && !is_dead(t, slot_now(words)))
+		clock = (struct slot_clock){.has_begun = true, .age = UINT32_MAX};
 	switch (slot_advance(words, is_base_down, clock, &cold)) {
 	case SLOT_STAYS:
 		return;
@@ -168,6 +171,7 @@ static inline void advance_slot(struct track *t, const struct track_service *s, 
 		/* Before the swap: should it be done and we not learn of it, the window is new anyway. */
 		t->start[slot] = TRACK_PENDING;
 		t->is_pending = true;
+		t->lines[slot / SL_HOT_PER_LINE].renewed |= track_bit(slot);
 		break;
 	case SLOT_LETS_GO:
 	case SLOT_RELEASES:
@@ -213,9 +217,20 @@ static bool may_move(const struct track *t, const struct slot_words words, uint1
 	return slot_now(words) != wanted && !is_dead(t, wanted);
 }
 
+/* Of the dead, and of indices that are none's (memory that was damaged), no flow is to be kept. */
+static struct slot_words believed(const struct track *t, struct slot_words words)
+{
+	if (is_dead(t, slot_now(words)))
+		words.hot &= SL_HOT_LOOK;
+	if (is_dead(t, slot_base(words)))
+		words.cold = slot_now(words);
+	return words;
+}
+
 static struct slot_move move_of(const struct track *t, struct slot_words words, uint16_t wanted)
 {
-	return slot_keep(words, wanted, !(track_flags(t, slot_now(words)) & SL_BACKEND_DOWN));
+	return slot_keep(believed(t, words), wanted,
+			 !(track_flags(t, slot_now(words)) & SL_BACKEND_DOWN));
 }
 
 bool track_table_cold(struct track *t, uint32_t now)
@@ -232,7 +247,7 @@ bool track_table_cold(struct track *t, uint32_t now)
 			if (!may_move(t, words, s->wanted[i]))
 				continue;
 			move = move_of(t, words, s->wanted[i]);
-			if (move.store_cold)
+			if (move.words.cold != words.cold)
 				track_store(t, slot, move.words.cold);
 		}
 	}
@@ -260,6 +275,7 @@ bool track_table_hot(struct track *t, uint32_t now)
 			if (move.begins) {
 				t->start[slot] = TRACK_PENDING;
 				t->is_pending = true;
+				t->lines[slot / SL_HOT_PER_LINE].renewed &= ~track_bit(slot);
 			}
 			track_store(t, slot, move.words.hot);
 		}

@@ -91,7 +91,8 @@ static void mark_slots(struct track *t)
 			uint32_t slot = s->region.base + i;
 
 			t->mark[slot] = mark_of(track_words(t, slot));
-			t->lines[slot / SL_HOT_PER_LINE] = (struct track_line){.service = n};
+			t->lines[slot / SL_HOT_PER_LINE].occupied = 0;
+			t->lines[slot / SL_HOT_PER_LINE].service = n;
 		}
 	}
 }
@@ -111,8 +112,8 @@ static void mark_lost(struct track *t)
 
 static inline void keep(struct track *t, uint32_t slot, uint32_t backend, bool is_live)
 {
-	if (t->lines && slot < t->view->limits.slots)
-		t->lines[slot / SL_HOT_PER_LINE].occupied |= 1u << slot % SL_HOT_PER_LINE;
+	if (t->lines && slot < t->slots)
+		t->lines[slot / SL_HOT_PER_LINE].occupied |= track_bit(slot);
 	if (backend <= t->view->limits.backends) {
 		t->backends[backend].entries++;
 		t->backends[backend].live += is_live;
@@ -132,7 +133,7 @@ static void judge(void *arg, const uint64_t *data, size_t count, bool *over)
 {
 	static const struct track_limit none;
 	struct track *t = arg;
-	uint32_t slots = t->mark ? t->view->limits.slots : 0;
+	uint32_t slots = t->mark ? t->slots : 0;
 	size_t kept = 0, repaired = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -206,7 +207,7 @@ static inline void settle_slot(struct track *t, const struct track_service *s, u
 	(void)now;
 	uint32_t occupied = t->lines[slot / SL_HOT_PER_LINE].occupied;
 
-	if (slot_state(words) == SLOT_SETTLING && !(occupied >> slot % SL_HOT_PER_LINE & 1))
+	if (slot_state(words) == SLOT_SETTLING && !(occupied & track_bit(slot)))
 		track_store(t, slot, slot_now(words));
 }
 

@@ -42,9 +42,10 @@ struct track_limit {
 	uint16_t live; /* older ones are of flows that are over */
 };
 
-/* The slots of a cache line of hot words, for a scan. */
+/* The slots of a cache line of hot words; its masks have a bit for each. */
 struct track_line {
-	uint32_t occupied; /* bits: the scan has met an entry that stays */
+	uint32_t renewed;  /* the window began once more, since it was crowded */
+	uint32_t occupied; /* the scan has met an entry that stays */
 	uint32_t service;  /* its number, from 0 */
 };
 
@@ -55,6 +56,7 @@ struct track {
 	size_t service_count;
 	struct track_backend *backends; /* [backends + 1] */
 	uint32_t leaving, gone;		/* backends that leave, and those of them that are gone */
+	uint32_t slots;			/* of the maps */
 	/* Of each slot, while any service is open, else NULL. */
 	uint32_t *start;	  /* tick at which its window began; of moving slots only */
 	uint16_t *mark;		  /* for a scan: see track_scan.c */
@@ -96,10 +98,16 @@ static inline struct slot_words track_words(const struct track *t, uint32_t slot
 	return (struct slot_words){dataplane_hot(t->view, slot), dataplane_cold(t->view, slot)};
 }
 
-/* A backend's flags as packets see them; all set for an index that is none. */
+static inline uint32_t track_bit(uint32_t slot)
+{
+	return 1u << slot % SL_HOT_PER_LINE;
+}
+
+/* A backend's flags as packets see them; all set for an index that is free or none. */
 static inline uint32_t track_flags(const struct track *t, uint32_t index)
 {
-	if (index > t->view->limits.backends)
+	if (index > t->view->limits.backends ||
+	    (index != SL_NOBODY && !t->view->backends[index].family))
 		return SL_BACKEND_DOWN | SL_BACKEND_DEAD;
 	return __atomic_load_n(&t->view->backends[index].flags, __ATOMIC_ACQUIRE);
 }

@@ -55,6 +55,14 @@ static int host_store(void *self, const struct config *config, const struct over
 	return 0;
 }
 
+static void host_tell(void *self, const char *sentence)
+{
+	struct fake_host *host = self;
+
+	free(host->told);
+	host->told = mem_string(sentence);
+}
+
 void fake_host_init(struct fake_host *host, const struct sl_limits *limits)
 {
 	uint8_t master[SL_KEY_SIZE] = {7};
@@ -68,6 +76,7 @@ void fake_host_free(struct fake_host *host)
 	engine_free(host->engine);
 	fake_free(host->fake);
 	free(host->stored_text);
+	free(host->told);
 	overrides_free(&host->stored_overrides);
 }
 
@@ -78,10 +87,11 @@ struct engine_options fake_host_options(struct fake_host *host)
 		.dataplane = host->fake,
 		.view = &host->fake->view,
 		.key = &host->key,
-		.host = {host, fake_nexthop, host_store},
+		.host = {host, fake_nexthop, host_store, host_tell},
 		.revision = host->stored_revision,
 		.config = host->stored_text ? fake_config_text(host->stored_text) : NULL,
 		.overrides = &host->stored_overrides,
+		.now_ms = host->now_ms,
 	};
 }
 

@@ -35,6 +35,8 @@ struct fake_host {
 	enum net_way way[256];
 	uint8_t interface[256], mac[256];
 	bool no_source;
+	uint64_t now_ms;		 /* at the engine's start */
+	char *told;			 /* the last sentence for people */
 	unsigned int stores, fail_store; /* calls, and the one that fails with -ENOSPC, from 1 */
 	/* What was stored last. */
 	char *stored_text;
