@@ -531,6 +531,7 @@ lab_up()
 {
 	local option host
 
+	umask 022 # nginx's workers and, where there is one, user sluice read what is made here
 	lab_require
 	lab_mount_bpffs
 	lab_down
