@@ -234,8 +234,8 @@ void world_close(struct world *w)
 
 uint64_t world_count(const struct world *w, enum sl_verdict verdict)
 {
-	uint64_t line[SL_COUNTERS_PER_LINE];
+	uint64_t counts[SL_VERDICTS];
 
-	dataplane_count(w->view, verdict / SL_COUNTERS_PER_LINE, line);
-	return line[verdict % SL_COUNTERS_PER_LINE];
+	dataplane_count_verdicts(w->view, counts);
+	return counts[verdict];
 }

@@ -164,6 +164,9 @@ int dataplane_down(const char *pin_dir, struct problems *p);
 void dataplane_count(const struct dataplane_view *v, uint32_t line,
 		     uint64_t out[SL_COUNTERS_PER_LINE]);
 
+/* All packets by verdict (enum sl_verdict), over all CPUs. */
+void dataplane_count_verdicts(const struct dataplane_view *v, uint64_t out[SL_VERDICTS]);
+
 /* The counters of a service: its own line's and those of its backends (counters.def). */
 void dataplane_count_service(const struct dataplane_view *v, uint32_t line,
 			     uint64_t out[SL_COUNTERS_PER_LINE]);
