@@ -166,7 +166,7 @@ START_TEST(the_longest_sentence_fits)
 				  .gateway = {.family = 6}};
 
 	memset(way.gateway.bytes, 0xff, sizeof(way.gateway.bytes));
-	for (way.way = NET_WAY_READY; way.way <= NET_WAY_FAILED; way.way++)
+	for (way.way = NET_WAY_READY; way.way < NET_WAYS; way.way++)
 		ck_assert_uint_lt(strlen(text_of(&way)), 120);
 }
 END_TEST

@@ -14,17 +14,13 @@
 #include "config/config.h"
 #include "net/net.h"
 
-#define SETTLE_MS 1000 /* three times what a neighbour in the same rack needs, and one ARP retry */
-
 /* ---- what the engine asks of us -------------------------------------------------------------- */
 
 static void host_nexthop(void *self, const struct addr *address, struct net_nexthop *out)
 {
 	struct agent *agent = self;
 
-	/* A look-up that fails is no way, and is tried again with the next change or tick. */
-	if (net_nexthop(agent->net, address, out))
-		*out = (struct net_nexthop){.way = NET_WAY_NO_ROUTE, .gateway = *address};
+	net_nexthop(agent->net, address, out);
 }
 
 static int host_store(void *self, const struct config *config, const struct overrides *overrides,
@@ -146,11 +142,7 @@ int agent_apply(struct agent *agent, struct config *config, bool force, struct e
 	log_set_level(engine_config(agent->engine)->log_level);
 	if (engine_revision(agent->engine) != before)
 		log_problems(LOG_LEVEL_WARNING, engine_config(agent->engine)->warnings);
-	/* Nothing differed but the file's bytes, so the engine had nothing to store. */
-	if (agent->loading && memcmp(agent->loading, agent->state.loaded, STATE_HASH_SIZE))
-		err = host_store(agent, engine_config(agent->engine),
-				 engine_overrides(agent->engine), engine_revision(agent->engine),
-				 p);
+	err = agent_store_loaded(agent, p);
 	ways_say(&agent->ways, engine_model(agent->engine));
 	return err;
 }

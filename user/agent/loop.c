@@ -151,7 +151,8 @@ static void on_probe(uv_timer_t *timer)
 {
 	struct loop *loop = timer->data;
 
-	ways_probe(loop->agent->net, engine_model(loop->agent->engine), ways_now_ms());
+	if (ways_probe(loop->agent->net, engine_model(loop->agent->engine), ways_now_ms()))
+		gather(loop);
 }
 
 static void on_replied(uv_timer_t *timer)

@@ -144,6 +144,13 @@ const char *net_way_text(const struct net_nexthop *way, char out[128])
 	case NET_WAY_FAILED:
 		snprintf(out, 128, "neighbour %s on %s does not answer", who, device);
 		break;
+	case NET_WAY_UNKNOWN:
+		snprintf(out, 128, "the kernel does not tell the route to %s: %s", who,
+			 strerror(-way->error));
+		break;
+	case NET_WAYS:
+		snprintf(out, 128, "no way");
+		break;
 	}
 	return out;
 }
