@@ -238,8 +238,7 @@ void agent_abandon(struct agent *agent, struct problems *p)
 {
 	if (agent->dp && !dataplane_adopted(agent->dp))
 		agent_down(agent, p);
-	else
-		agent_close(agent);
+	agent_close(agent);
 }
 
 int agent_detach(struct agent *agent, struct problems *p)
@@ -264,6 +263,5 @@ int agent_down(struct agent *agent, struct problems *p)
 	agent->engine = NULL;
 	err = dataplane_destroy(agent->dp, p);
 	agent->dp = NULL;
-	agent_close(agent);
 	return err;
 }

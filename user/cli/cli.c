@@ -215,6 +215,12 @@ static enum wire_code ask(const struct cli *cli, struct client *client, struct p
 	const char *line;
 	enum wire_code code = client_ask(client, cli->command, &cli->arguments, &line, &reply, p);
 
+	/* The agent unpins when it ends, after its reply. */
+	if (!code && reply.kind == WIRE_KIND_down) {
+		code = client_await_end(client, cli->command, p);
+		if (code)
+			wire_reply_free(&reply);
+	}
 	return code ? code : tell_and_judge(cli, line, &reply);
 }
 
