@@ -174,16 +174,17 @@ static uint64_t host_now_ms(void *self)
 static size_t host_interfaces(void *self, struct api_interface *out, size_t max)
 {
 	const struct loop *loop = self;
-	const struct interfaces *is = &loop->agent->interfaces;
+	struct interfaces *is = &loop->agent->interfaces;
 	size_t i;
 
+	interfaces_look(is, loop->agent->dp, loop->agent->net);
 	for (i = 0; i < is->count && i < max; i++)
 		out[i] = (struct api_interface){
 			.device = is->list[i].link.device,
 			.wanted = is->list[i].wanted,
-			.attached = is->list[i].attached,
-			.mode = is->list[i].link.mode,
-			.problem = is->list[i].problem,
+			.attached = is->list[i].seen.attached,
+			.mode = is->list[i].seen.mode,
+			.problem = is->list[i].seen.problem,
 		};
 	return i;
 }

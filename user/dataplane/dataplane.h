@@ -131,6 +131,17 @@ int dataplane_map_fd(const struct dataplane *dp, const char *name);
 
 enum dataplane_mode { DATAPLANE_AUTO, DATAPLANE_NATIVE, DATAPLANE_GENERIC };
 
+static inline const char *dataplane_mode_name(enum dataplane_mode mode)
+{
+	static const char *const names[] = {
+		[DATAPLANE_AUTO] = "auto",
+		[DATAPLANE_NATIVE] = "native",
+		[DATAPLANE_GENERIC] = "generic",
+	};
+
+	return names[mode];
+}
+
 struct dataplane_link {
 	char device[16];
 	uint32_t ifindex;	  /* 0: the device is gone, and the link with it */

@@ -19,17 +19,6 @@
 #include "dataplane/capture.h"
 #include "dataplane/xdp.h"
 
-const char *xdp_mode_name(enum dataplane_mode mode)
-{
-	static const char *const names[] = {
-		[DATAPLANE_AUTO] = "auto",
-		[DATAPLANE_NATIVE] = "native",
-		[DATAPLANE_GENERIC] = "generic",
-	};
-
-	return names[mode];
-}
-
 /* ---- who holds a device ----------------------------------------------------------------------------- */
 
 static void add_program(struct text *text, uint32_t id, const char *mode)
@@ -221,6 +210,12 @@ int xdp_load_refused(int err, const char *program, struct problems *p)
 	if (verifier)
 		return problems_add(p, err, "BPF", program,
 				    "the kernel's verifier refused the program: %s", verifier);
+	/* Before the questions, which would fail for the same reason. */
+	if (err == -EMFILE || err == -ENFILE)
+		return problems_add(p, err, "BPF", program,
+				    "the kernel does not load it: %s; raise the limit of open "
+				    "files (ulimit -n, LimitNOFILE= of a service)",
+				    strerror(-err));
 	feature = missing_feature();
 	if (feature)
 		return problems_add(p, -EOPNOTSUPP, "kernel", NULL,

@@ -80,7 +80,7 @@ static int attach(const struct command *c, struct problems *warnings, struct pro
 		err = decap_attach(&options, &link, warnings, p);
 	if (!err) {
 		printf("%s: attached in %s mode; takes IP in IP to %zu addresses of this host from",
-		       link.device, xdp_mode_name(link.mode), options.own_count);
+		       link.device, dataplane_mode_name(link.mode), options.own_count);
 		for (size_t i = 0; i < c->from_count; i++)
 			printf("%s %s", i ? "," : "", prefix_format(&c->from[i], text));
 		printf("\n");

@@ -22,7 +22,7 @@ void stats_show(const struct decap_state *states, size_t count, struct text *out
 		const struct dataplane_link *link = &states[i].link;
 
 		if (link->ifindex)
-			text_add(out, "%s (%s)\n", link->device, xdp_mode_name(link->mode));
+			text_add(out, "%s (%s)\n", link->device, dataplane_mode_name(link->mode));
 		else
 			text_add(out, "%s (the device is gone; `detach` removes what is left)\n",
 				 link->device);
@@ -64,7 +64,8 @@ void stats_json(const struct decap_state *states, size_t count, struct text *out
 		const struct dataplane_link *link = &states[i].link;
 
 		add_member(out, i ? ", {" : "{", "device", link->device);
-		add_member(out, ", ", "mode", link->ifindex ? xdp_mode_name(link->mode) : NULL);
+		add_member(out, ", ", "mode",
+			   link->ifindex ? dataplane_mode_name(link->mode) : NULL);
 		text_add(out, ", \"verdicts\": {");
 		for (int v = SL_DECAP_GO_ON + 1; v < SL_DECAP_VERDICTS; v++)
 			text_add(out, "%s\"%s\": %" PRIu64, v > SL_DECAP_GO_ON + 1 ? ", " : "",
