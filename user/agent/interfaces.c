@@ -30,16 +30,20 @@ void interfaces_free(struct interfaces *is)
 int interfaces_find(struct net *net, const struct config *config, struct problems *p)
 {
 	struct net_device device;
+	char why[160];
 	int err = 0;
 
 	for (size_t i = 0; i < config->interface_count; i++) {
 		const struct config_interface *wanted = &config->interfaces[i];
+		const char *fault =
+			net_device(net, wanted->device, &device)
+				? "there is no such interface; `ip link` lists those there are"
+				: net_device_fault(&device, why);
 
-		if (net_device(net, wanted->device, &device) == 0)
+		if (!fault)
 			continue;
 		problems_add_at(p, config->file, wanted->place.line, wanted->place.column,
-				"interfaces.device", wanted->device,
-				"there is no such interface; `ip link` lists those there are");
+				"interfaces.device", wanted->device, "%s", fault);
 		err = -ENODEV;
 	}
 	return err;
@@ -264,7 +268,11 @@ static struct interface_state look_at(const struct interface *i, const struct da
 					   "packets pass unbalanced; a reload of sluiced (SIGHUP) "
 					   "attaches it again")};
 	return (struct interface_state){
-		.attached = true, .mode = link->mode, .problem = hidden_by(&device)};
+		.attached = true,
+		.mode = link->mode,
+		.problem = device.is_up ? hidden_by(&device)
+					: mem_string("is down or has no carrier: nothing arrives"),
+	};
 }
 
 void interfaces_look(struct interfaces *is, struct dataplane *dp, struct net *net)

@@ -57,7 +57,8 @@ void interfaces_commit(struct dataplane *dp, struct interfaces *now, struct inte
 void interfaces_free(struct interfaces *is); /* attachments stay */
 
 /*
- * Every device of `config` exists? Adds a problem for each that does not, at its place in the file.
+ * Every device of `config` exists, and frames can be taken there? Adds a problem for each where not,
+ * at its place in the file.
  */
 int interfaces_find(struct net *net, const struct config *config, struct problems *p);
 

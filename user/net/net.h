@@ -91,6 +91,9 @@ struct net_device {
 };
 int net_device(struct net *net, const char *name, struct net_device *out);
 
+/* Why a device cannot have a balancer, as a sentence in `out`; NULL: nothing is against it. */
+const char *net_device_fault(const struct net_device *device, char out[160]);
+
 /* Whether any device has this address, and which (for a VIP on the host itself). */
 bool net_has_address(struct net *net, const struct addr *address, char device[NET_NAME_SIZE]);
 
