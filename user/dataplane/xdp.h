@@ -33,7 +33,6 @@ size_t xdp_links(const struct pins *pins, struct dataplane_link *out, size_t max
 
 /* ---- xdp_report.c ------------------------------------------------------------------------------- */
 
-
 /*
  * Names the XDP program that holds a device, with the members of a libxdp dispatcher: "name (id 7, native)".
  * NULL: none does. The caller frees it.
