@@ -383,10 +383,11 @@ lab_backend_answers()
 
 # ---- up and down ---------------------------------------------------------------------------------------
 
-# Whether a lab can be made here. Asked before anything is touched: whoever is refused has nothing to clean up.
+# lab_require [OPTION...]: whether a lab with lab_up's options can be made here. Asked before anything is touched:
+# whoever is refused has nothing to clean up.
 lab_require()
 {
-	local tool
+	local tool program
 	local -a absent=()
 
 	if [ "$(id -u)" -ne 0 ]; then
@@ -400,6 +401,12 @@ lab_require()
 		lab_say "not found: ${absent[*]}; run scripts/install-deps demo"
 		return 1
 	fi
+	for program in sluiced sluicectl sluice-decap; do
+		[[ " $* " == *' no-sluice '* ]] || [ -x "$LAB_BUILD/$program" ] || {
+			lab_say "$LAB_BUILD/$program is missing: run make first"
+			return 1
+		}
+	done
 	lab_is_free
 }
 
@@ -547,7 +554,7 @@ lab_up()
 	local option host
 
 	umask 022 # nginx's workers and, where there is one, user sluice read what is made here
-	lab_require
+	lab_require "$@"
 	lab_mount_bpffs
 	lab_down
 	mkdir -p "$LAB_RUN" "$LAB_PINS"
