@@ -210,12 +210,6 @@ int xdp_load_refused(int err, const char *program, struct problems *p)
 	if (verifier)
 		return problems_add(p, err, "BPF", program,
 				    "the kernel's verifier refused the program: %s", verifier);
-	/* Before the questions, which would fail for the same reason. */
-	if (err == -EMFILE || err == -ENFILE)
-		return problems_add(p, err, "BPF", program,
-				    "the kernel does not load it: %s; raise the limit of open "
-				    "files (ulimit -n, LimitNOFILE= of a service)",
-				    strerror(-err));
 	feature = missing_feature();
 	if (feature)
 		return problems_add(p, -EOPNOTSUPP, "kernel", NULL,
