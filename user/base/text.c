@@ -170,3 +170,56 @@ const char *text_format_hex(const void *bytes, size_t size, char *out)
 	out[2 * size] = '\0';
 	return out;
 }
+
+/* ---- slips ----------------------------------------------------------------------------------- */
+
+#define SLIP_WORD_MAX 32 /* longer words are near to nothing */
+
+static size_t least(size_t a, size_t b, size_t c)
+{
+	size_t ab = a < b ? a : b;
+
+	return ab < c ? ab : c;
+}
+
+/*
+ * Edits that make one word of the other: letters put in, left out, replaced (Wagner & Fischer 1974),
+ * swapped. Both have at most SLIP_WORD_MAX.
+ */
+static size_t slips(const char *a, const char *b)
+{
+	size_t edits[SLIP_WORD_MAX + 1][SLIP_WORD_MAX + 1];
+	size_t a_length = strlen(a), b_length = strlen(b);
+
+	for (size_t i = 0; i <= a_length; i++) {
+		for (size_t j = 0; j <= b_length; j++) {
+			if (!i || !j) {
+				edits[i][j] = i + j;
+				continue;
+			}
+			edits[i][j] = least(edits[i - 1][j] + 1, edits[i][j - 1] + 1,
+					    edits[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				edits[i][j] = least(edits[i][j], edits[i - 2][j - 2] + 1, SIZE_MAX);
+		}
+	}
+	return edits[a_length][b_length];
+}
+
+const char *text_nearest(const char *word, const char *const *names)
+{
+	size_t best = strlen(word) / 3 + 2; /* as many slips are one too many */
+	const char *nearest = NULL;
+
+	if (strlen(word) > SLIP_WORD_MAX)
+		return NULL;
+	for (; *names; names++) {
+		size_t count = strlen(*names) > SLIP_WORD_MAX ? best : slips(word, *names);
+
+		if (count >= best)
+			continue;
+		best = count;
+		nearest = *names;
+	}
+	return nearest;
+}

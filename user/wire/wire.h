@@ -157,10 +157,4 @@ int wire_decode_request(const char *line, size_t length, struct wire_request *ou
 			struct problems *p);
 void wire_request_free(struct wire_request *request);
 
-/*
- * The name among `names` (NULL at the end) that is the fewest slips away from `word`; NULL: none is
- * near.
- */
-const char *wire_nearest(const char *word, const char *const *names);
-
 #endif
