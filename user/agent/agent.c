@@ -58,12 +58,6 @@ struct engine_host agent_engine_host(struct agent *agent)
 
 /* ---- changes --------------------------------------------------------------------------------- */
 
-static void log_and_free(enum log_level level, struct problems *p)
-{
-	log_problems(level, p);
-	problems_free(p);
-}
-
 /* The key cannot change under flows that are hashed by it. */
 static int check_same_key(struct agent *agent, const struct config *config, struct problems *p)
 {
@@ -112,8 +106,8 @@ int agent_apply_between(struct agent *agent, struct config *config, bool force,
 		interfaces_commit(agent->dp, &agent->interfaces, &next, &undone);
 	/* One interface needs no redirection, and is faster without. */
 	dataplane_set_redirect(agent->dp, agent->interfaces.count > 1, &undone);
-	log_and_free(LOG_LEVEL_WARNING, &warnings);
-	log_and_free(LOG_LEVEL_ERROR, &undone);
+	log_and_free_problems(LOG_LEVEL_WARNING, &warnings);
+	log_and_free_problems(LOG_LEVEL_ERROR, &undone);
 	return err;
 }
 
@@ -188,8 +182,8 @@ int agent_net_input(struct agent *agent, struct problems *p)
 
 	if (changed > 0)
 		interfaces_follow(&agent->interfaces, agent->dp, agent->net, &warnings, &lost);
-	log_and_free(LOG_LEVEL_WARNING, &warnings);
-	log_and_free(LOG_LEVEL_ERROR, &lost);
+	log_and_free_problems(LOG_LEVEL_WARNING, &warnings);
+	log_and_free_problems(LOG_LEVEL_ERROR, &lost);
 	return changed;
 }
 

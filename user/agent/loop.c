@@ -34,12 +34,6 @@ struct loop {
 	bool is_down; /* a client has ended forwarding */
 };
 
-static void log_and_free(enum log_level level, struct problems *p)
-{
-	log_problems(level, p);
-	problems_free(p);
-}
-
 static void tell_manager(const char *what)
 {
 	static bool failed;
@@ -94,7 +88,7 @@ static bool take_news(struct loop *loop)
 	int changed = agent_net_input(loop->agent, &p);
 
 	loop->is_net_behind = changed < 0;
-	log_and_free(LOG_LEVEL_ERROR, &p);
+	log_and_free_problems(LOG_LEVEL_ERROR, &p);
 	return changed;
 }
 
@@ -120,7 +114,7 @@ static void on_gathered(uv_timer_t *timer)
 	if (!loop->is_net_behind)
 		uv_poll_start(&loop->net, UV_READABLE, on_net);
 	agent_refresh_ways(loop->agent, &p);
-	log_and_free(LOG_LEVEL_ERROR, &p);
+	log_and_free_problems(LOG_LEVEL_ERROR, &p);
 	next_ms = GATHER_MS + (SHARE - 1) * (ways_now_ms() - start);
 	loop->gather_ms = next_ms < GATHER_MAX_MS ? next_ms : GATHER_MAX_MS;
 }

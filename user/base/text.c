@@ -55,6 +55,20 @@ void text_add_bytes(struct text *text, const void *bytes, size_t length)
 	text->length = total;
 }
 
+void text_add_json(struct text *text, const char *string)
+{
+	text_add_bytes(text, "\"", 1);
+	for (const unsigned char *c = (const void *)string; *c; c++) {
+		if (*c == '"' || *c == '\\')
+			text_add(text, "\\%c", *c);
+		else if (*c < 0x20)
+			text_add(text, "\\u%04x", *c);
+		else
+			text_add_bytes(text, c, 1);
+	}
+	text_add_bytes(text, "\"", 1);
+}
+
 void text_free(struct text *text)
 {
 	free(text->data);

@@ -14,7 +14,8 @@ struct text {
 
 void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_add_bytes(struct text *text, const void *bytes, size_t length);
-void text_free(struct text *text); /* and leaves it empty */
+void text_add_json(struct text *text, const char *string); /* in quotes, RFC 8259 section 7 */
+void text_free(struct text *text);			   /* and leaves it empty */
 
 /* "250ms", "2s", "6m", "1h", "0s" into milliseconds. Returns 0, -EINVAL (form) or -ERANGE (over 2^53). */
 int text_parse_duration(const char *text, uint64_t *ms);

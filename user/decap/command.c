@@ -65,15 +65,9 @@ static int add_prefix(struct command *c, const char *text, struct problems *p)
 
 static int set_mode(struct command *c, const char *text, struct problems *p)
 {
-	static const char *const names[] = {
-		[DATAPLANE_AUTO] = "auto",
-		[DATAPLANE_NATIVE] = "native",
-		[DATAPLANE_GENERIC] = "generic",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (strcmp(names[i], text) == 0) {
-			c->mode = i;
+	for (enum dataplane_mode mode = DATAPLANE_AUTO; mode <= DATAPLANE_GENERIC; mode++) {
+		if (strcmp(dataplane_mode_name(mode), text) == 0) {
+			c->mode = mode;
 			return 0;
 		}
 	}

@@ -32,28 +32,13 @@ void stats_show(const struct decap_state *states, size_t count, struct text *out
 	}
 }
 
-/* RFC 8259 section 7. */
-static void add_string(struct text *out, const char *string)
-{
-	text_add(out, "\"");
-	for (const unsigned char *c = (const void *)string; *c; c++) {
-		if (*c == '"' || *c == '\\')
-			text_add(out, "\\%c", *c);
-		else if (*c < 0x20)
-			text_add(out, "\\u%04x", *c);
-		else
-			text_add(out, "%c", *c);
-	}
-	text_add(out, "\"");
-}
-
 /* A member of an object, after `separator`; none where there is no value. */
 static void add_member(struct text *out, const char *separator, const char *name, const char *value)
 {
 	if (!value)
 		return;
 	text_add(out, "%s\"%s\": ", separator, name);
-	add_string(out, value);
+	text_add_json(out, value);
 }
 
 void stats_json(const struct decap_state *states, size_t count, struct text *out)
