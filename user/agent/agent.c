@@ -58,26 +58,33 @@ struct engine_host agent_engine_host(struct agent *agent)
 
 /* ---- changes --------------------------------------------------------------------------------- */
 
-/* The key cannot change under flows that are hashed by it. */
+/*
+ * The key cannot change under flows that are hashed by it. Where it was it may not be readable any more,
+ * to user sluice say, and is then not asked for.
+ */
 static int check_same_key(struct agent *agent, const struct config *config, struct problems *p)
 {
 	const struct config *old = engine_config(agent->engine);
+	struct problems unread = {};
+	struct key key = agent->key;
 	char *before, *after;
-	struct key key;
+	bool is_moved;
 	int err = 0;
 
 	if (!old)
 		return 0;
 	before = keys_path(old, agent->options.state_dir);
 	after = keys_path(config, agent->options.state_dir);
-	if (strcmp(before, after)) {
+	is_moved = strcmp(before, after) != 0;
+	if (is_moved)
 		err = keys_load(config, agent->options.state_dir, &key, NULL, p);
-		if (!err && memcmp(key.id, agent->key.id, sizeof(key.id)))
-			err = problems_add(
-				p, -EBUSY, "cluster.key-file", after,
-				"holds another hash key than the one in force, and every flow "
-				"would move; to change it: sluiced --down, then start again");
-	}
+	else if (config->cluster_key_file)
+		keys_load(config, agent->options.state_dir, &key, NULL, &unread);
+	if (!err && memcmp(key.id, agent->key.id, sizeof(key.id)))
+		err = problems_add(p, -EBUSY, "cluster.key-file", after,
+				   "holds another hash key than the one in force, and every flow "
+				   "would move; to change it: sluiced --down, then start again");
+	problems_free(&unread);
 	free(before);
 	free(after);
 	return err;
