@@ -54,11 +54,11 @@ static __always_inline void count_verdict(__u32 row, enum sl_verdict verdict)
 
 static __always_inline int sent(const struct pkt *p, __u32 row)
 {
-	bool away = knobs.redirect && p->path->ifindex != p->ctx->ingress_ifindex;
-
-	count_verdict(row, away ? SL_SEND_redirect : SL_SEND_tx);
 	count_sent(p, row);
-	return away ? bpf_redirect_map(&egress, p->path->ifindex, XDP_DROP) : XDP_TX;
+	if (!knobs.redirect || p->path->ifindex == p->ctx->ingress_ifindex)
+		return XDP_TX; /* not counted by verdict: what was sent and not redirected */
+	count_verdict(row, SL_SEND_redirect);
+	return bpf_redirect_map(&egress, p->path->ifindex, XDP_DROP);
 }
 
 static __always_inline int ended(const struct pkt *p, enum sl_verdict verdict, __u32 row)

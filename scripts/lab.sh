@@ -163,13 +163,14 @@ lab_start()
 	echo "$pid $(lab_start_time "$pid")" >"$LAB_RUN/$name.pid"
 }
 
-# Prints the pid of a server that runs, else nothing and returns 1.
+# lab_pid NAME: prints the pid of a server that runs, else nothing and returns 1. The server `owner` is the script itself.
 lab_pid()
 {
-	local pid='' start=''
+	local pid='' start='' file=$LAB_RUN/$1.pid
 
-	[ -r "$LAB_RUN/$1.pid" ] || return 1
-	read -r pid start <"$LAB_RUN/$1.pid" || return 1
+	[ "$1" != owner ] || file=$LAB_RUN/owner
+	[ -r "$file" ] || return 1
+	read -r pid start <"$file" || return 1
 	[ -n "$start" ] && [ "$(lab_start_time "$pid")" = "$start" ] || return 1
 	echo "$pid"
 }
@@ -382,13 +383,15 @@ lab_backend_answers()
 
 # ---- up and down ---------------------------------------------------------------------------------------
 
+# lab_require [OPTION...]: whether a lab with lab_up's options can be made here. Asked before anything is touched:
+# whoever is refused has nothing to clean up.
 lab_require()
 {
-	local tool
+	local tool program
 	local -a absent=()
 
 	if [ "$(id -u)" -ne 0 ]; then
-		lab_say 'network namespaces need root'
+		lab_say 'network namespaces and BPF programs need root; run this by sudo'
 		return 1
 	fi
 	for tool in ip nsenter setsid mount ethtool nginx curl python3 clang; do
@@ -398,6 +401,25 @@ lab_require()
 		lab_say "not found: ${absent[*]}; run scripts/install-deps demo"
 		return 1
 	fi
+	for program in sluiced sluicectl sluice-decap; do
+		[[ " $* " == *' no-sluice '* ]] || [ -x "$LAB_BUILD/$program" ] || {
+			lab_say "$LAB_BUILD/$program is missing: run make first"
+			return 1
+		}
+	done
+	lab_is_free
+}
+
+# Whether no other script is making this lab or showing something in it.
+lab_is_free()
+{
+	local pid
+
+	pid=$(lab_pid owner) || return 0
+	[ "$pid" != $$ ] || return 0
+	lab_say "the lab '$LAB_INSTANCE' is in use by process $pid; wait for its end, or take a lab of your own by" \
+		"another name (LAB_INSTANCE=NAME, or scripts/lab --instance NAME)"
+	return 1
 }
 
 lab_mount_bpffs()
@@ -531,10 +553,12 @@ lab_up()
 {
 	local option host
 
-	lab_require
+	umask 022 # nginx's workers and, where there is one, user sluice read what is made here
+	lab_require "$@"
 	lab_mount_bpffs
 	lab_down
 	mkdir -p "$LAB_RUN" "$LAB_PINS"
+	echo "$$ $(lab_start_time $$)" >"$LAB_RUN/owner"
 	for option in "$@"; do
 		touch "$LAB_RUN/$option"
 	done

@@ -267,7 +267,10 @@ static uint64_t count(const struct world *w, uint32_t line, unsigned int i)
 
 uint64_t world_count(const struct world *w, enum sl_verdict verdict)
 {
-	return count(w, verdict / SL_COUNTERS_PER_LINE, verdict % SL_COUNTERS_PER_LINE);
+	uint64_t counts[SL_VERDICTS];
+
+	dataplane_count_verdicts(w->view, counts);
+	return counts[verdict];
 }
 
 uint64_t world_count_event(const struct world *w, enum sl_event event)

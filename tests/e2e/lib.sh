@@ -120,7 +120,7 @@ finish()
 {
 	local status=$1
 
-	trap '' INT TERM HUP
+	trap '' INT TERM HUP PIPE
 	set +e
 	if [ -z "$E2E_DONE" ]; then
 		if [ -z "$E2E_INTERRUPTED" ]; then
@@ -162,6 +162,7 @@ trap 'E2E_LINE=${BASH_SOURCE[0]}:$LINENO E2E_COMMAND=$BASH_COMMAND' ERR
 trap 'finish $?' EXIT
 trap 'E2E_INTERRUPTED=1; exit 130' INT
 trap 'E2E_INTERRUPTED=1; exit 143' TERM HUP
+trap 'E2E_INTERRUPTED=1; exit 141' PIPE
 
 # ---- requests -------------------------------------------------------------------------------------------
 

@@ -162,6 +162,40 @@ START_TEST(random_bytes_in_the_maps_do_no_harm)
 }
 END_TEST
 
+START_TEST(what_was_sent_stays_counted_when_backend_and_service_are_gone)
+{
+	static const struct sl_backend nobody;
+	struct packet packet = {.source = "198.51.100.7",
+				.destination = "203.0.113.10",
+				.source_port = 9,
+				.destination_port = 443,
+				.protocol = IPPROTO_TCP};
+	struct world_counts before, counts;
+	uint32_t line;
+	struct frame in, out;
+	struct world w;
+
+	world_open(&w, false);
+	line = sl_counter_services(&w.view->limits) + 1;
+	frame_build(&in, &packet);
+	for (int n = 0; n < 5; n++)
+		ck_assert_int_eq(world_run(&w, &in, &out, 1), XDP_TX);
+	world_count(&w, &before);
+	ck_assert_uint_eq(before.verdict[SL_SEND_tx], 5);
+	ck_assert_uint_eq(before.service[1][SL_SERVICE_packets], 5);
+	ck_assert_int_eq(w.ops->write_backend(w.dp, WORLD_V4, &nobody), 0);
+	world_count(&w, &counts);
+	ck_assert_uint_eq(counts.verdict[SL_SEND_tx], 5);
+	ck_assert_mem_eq(counts.service[1], before.service[1], sizeof(counts.service[1]));
+	ck_assert_uint_eq(counts.backend[WORLD_V4][SL_BACKEND_packets], 0);
+	ck_assert_int_eq(w.ops->clear_counters(w.dp, line), 0);
+	world_count(&w, &counts);
+	ck_assert_uint_eq(counts.verdict[SL_SEND_tx], 5);
+	ck_assert_uint_eq(counts.service[1][SL_SERVICE_packets], 0);
+	world_close(&w);
+}
+END_TEST
+
 Suite *balancer_flows_suite(void)
 {
 	Suite *suite = suite_create("balancer flows");
@@ -171,6 +205,7 @@ Suite *balancer_flows_suite(void)
 	tcase_add_test(tcase, a_flow_goes_to_the_backend_of_the_slot_that_its_hash_names);
 	tcase_add_test(tcase, one_store_moves_a_slot_and_nothing_else);
 	tcase_add_test(tcase, the_way_out_decides_between_tx_and_redirect);
+	tcase_add_test(tcase, what_was_sent_stays_counted_when_backend_and_service_are_gone);
 	tcase_add_test(tcase, random_bytes_in_the_maps_do_no_harm);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -242,10 +243,39 @@ START_TEST(the_program_loads_with_every_constant_both_ways)
 }
 END_TEST
 
+START_TEST(a_lack_of_open_files_is_said_as_that_and_leaves_nothing)
+{
+	struct dataplane_options options = pinned_options();
+	struct rlimit before, few;
+	unsigned int refused = 0;
+	int err = -EMFILE;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	for (few.rlim_cur = 8; err; few.rlim_cur++) {
+		struct problems p = {0};
+		struct dataplane *opened = NULL;
+
+		ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+		err = dataplane_open(&options, &opened, &p);
+		ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+		if (err) {
+			pinned_expect(&p, "oo many open files");
+			ck_assert(!pinned_exists(""));
+			refused++;
+		}
+		if (opened)
+			dataplane_close(opened);
+	}
+	ck_assert_uint_ge(refused, 10);
+}
+END_TEST
+
 Suite *dataplane_change_suite(void)
 {
 	Suite *suite = suite_create("dataplane_change");
-	TCase *tc = tcase_create("change"), *constants = tcase_create("constants");
+	TCase *tc = tcase_create("change"), *constants = tcase_create("constants"),
+	      *files = tcase_create("files");
 
 	pinned_add_fixtures(tc);
 	tcase_add_checked_fixture(tc, open_it, close_it);
@@ -260,5 +290,8 @@ Suite *dataplane_change_suite(void)
 	tcase_add_loop_test(constants, the_program_loads_with_every_constant_both_ways, 0,
 			    ARRAY_SIZE(knobs) * ARRAY_SIZE(objects));
 	suite_add_tcase(suite, constants);
+	pinned_add_fixtures(files);
+	tcase_add_test(files, a_lack_of_open_files_is_said_as_that_and_leaves_nothing);
+	suite_add_tcase(suite, files);
 	return suite;
 }

@@ -270,12 +270,8 @@ int world_run(struct world *w, const struct frame *in, struct frame *out, uint32
 void world_count(const struct world *w, struct world_counts *out)
 {
 	const struct sl_limits *l = &w->view->limits;
-	uint64_t line[SL_COUNTERS_PER_LINE];
 
-	for (int v = 0; v < SL_VERDICTS; v++) {
-		dataplane_count(w->view, v / SL_COUNTERS_PER_LINE, line);
-		out->verdict[v] = line[v % SL_COUNTERS_PER_LINE];
-	}
+	dataplane_count_verdicts(w->view, out->verdict);
 	for (int s = 0; s < 16; s++)
 		dataplane_count_service(w->view, sl_counter_services(l) + s, out->service[s]);
 	for (int b = 0; b < WORLD_BACKENDS; b++)

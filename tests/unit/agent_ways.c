@@ -3,6 +3,7 @@
  * What is said of the backends: a sentence for each change, once, and what to do where a person
  * must.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -154,6 +155,25 @@ START_TEST(a_vlan_is_named_with_its_parent)
 }
 END_TEST
 
+START_TEST(a_kernel_that_cannot_be_asked_is_said_and_asked_again)
+{
+	struct ways ways = {};
+	struct world w;
+
+	make_world(&w, 2);
+	set_way(&w.backends[0], NET_WAY_LINK_DOWN);
+	set_way(&w.backends[1], NET_WAY_NO_ROUTE);
+	expect_said(&ways, &w.model, 0, NULL);
+	ck_assert(!ways_probe(NULL, &w.model, 0));
+	set_way(&w.backends[1], NET_WAY_UNKNOWN);
+	w.backends[1].way.error = -ENOBUFS;
+	expect_said(&ways, &w.model, 1,
+		    "the kernel does not tell the route to 10.0.1.2: No buffer");
+	ck_assert(ways_probe(NULL, &w.model, 0));
+	ways_free(&ways);
+}
+END_TEST
+
 START_TEST(the_summary_counts_and_names_those_that_take_no_flows)
 {
 	struct text text = {};
@@ -183,4 +203,5 @@ END_TEST
 
 RUN_TESTS("agent_ways", each_change_is_said_once, many_changes_are_counted,
 	  an_unlisted_interface_is_said_once_with_what_to_do, a_vlan_is_named_with_its_parent,
+	  a_kernel_that_cannot_be_asked_is_said_and_asked_again,
 	  the_summary_counts_and_names_those_that_take_no_flows)

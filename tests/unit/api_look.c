@@ -12,15 +12,6 @@ static void count(uint32_t line, unsigned int counter, uint64_t packets)
 	asked.host.fake->counters[sl_counter_lines(&fake_limits) + line].count[counter] = packets;
 }
 
-static struct engine_backend_place place_of(const char *service, const char *address)
-{
-	struct engine_backend_place place;
-	struct addr parsed = fake_address(address);
-
-	ck_assert(engine_backend_place(asked.host.engine, service, &parsed, &place));
-	return place;
-}
-
 START_TEST(an_agent_without_a_configuration_says_so_first)
 {
 	struct wire_reply reply;
@@ -107,8 +98,8 @@ START_TEST(services_and_backends_are_shown_with_counters_and_reasons)
 	ask_apply(API_TEXT);
 	ck_assert(engine_service_place(asked.host.engine, "web", &place));
 	count(place.counters_line, SL_SERVICE_dropped, 5);
-	count(place_of("web", "10.0.1.11").counters_line, SL_BACKEND_packets, 7);
-	count(place_of("web", "10.0.1.11").counters_line, SL_BACKEND_opened, 2);
+	count(fake_place(&asked.host, "web", "10.0.1.11").counters_line, SL_BACKEND_packets, 7);
+	count(fake_place(&asked.host, "web", "10.0.1.11").counters_line, SL_BACKEND_opened, 2);
 	reply = ask_as(&asked_reader, WIRE_COMMAND_service_list, NOTHING);
 	expect_kind(&reply, WIRE_KIND_services);
 	ck_assert_uint_eq(reply.services->services.count, 2);
@@ -156,7 +147,7 @@ START_TEST(every_verdict_service_and_backend_is_counted)
 	asked_start();
 	ask_apply(API_TEXT);
 	count(verdict / SL_COUNTERS_PER_LINE, verdict % SL_COUNTERS_PER_LINE, 9);
-	count(place_of("dns", "10.0.1.21").counters_line, SL_BACKEND_bytes, 100);
+	count(fake_place(&asked.host, "dns", "10.0.1.21").counters_line, SL_BACKEND_bytes, 100);
 	reply = ask_as(&asked_reader, WIRE_COMMAND_counters, NOTHING);
 	expect_kind(&reply, WIRE_KIND_counters);
 	ck_assert_uint_eq(reply.counters->at_ms, 65000);

@@ -190,8 +190,43 @@ START_TEST(a_text_grows_to_any_length_and_always_ends_in_nul)
 }
 END_TEST
 
+START_TEST(a_json_string_is_quoted_and_its_controls_are_escaped)
+{
+	struct text text = {};
+
+	text_add_json(&text, "a \"b\" \\ \n\x1f \xc3\xa4");
+	ck_assert_str_eq(text.data, "\"a \\\"b\\\" \\\\ \\u000a\\u001f \xc3\xa4\"");
+	text_free(&text);
+}
+END_TEST
+
+START_TEST(a_slip_is_one_letter_more_or_less_another_one_or_two_swapped)
+{
+	static const char *const names[] = {"port", "protocol", "weight", NULL};
+	static const struct {
+		const char *word, *nearest;
+	} cases[] = {
+		{"port", "port"},
+		{"prot", "port"},
+		{"poort", "port"},
+		{"pot", "port"},
+		{"part", "port"},
+		{"wieght", "weight"},
+		{"protcol", "protocol"},
+		{"xyzzy", NULL},
+		{"", NULL},
+		{"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		ck_assert_pstr_eq(text_nearest(cases[i].word, names), cases[i].nearest);
+}
+END_TEST
+
 RUN_TESTS("base_text", durations_are_read_exactly_or_refused,
 	  durations_are_written_in_their_shortest_exact_form_and_read_back,
 	  counts_are_read_exactly_or_refused, integers_are_read_up_to_their_maximum_and_no_further,
 	  hex_is_read_at_its_exact_length_and_written_in_lower_case,
-	  a_text_grows_to_any_length_and_always_ends_in_nul)
+	  a_text_grows_to_any_length_and_always_ends_in_nul,
+	  a_json_string_is_quoted_and_its_controls_are_escaped,
+	  a_slip_is_one_letter_more_or_less_another_one_or_two_swapped)

@@ -103,7 +103,6 @@ END_TEST
 START_TEST(what_leaves_is_freed_and_what_stays_keeps_its_place)
 {
 	struct engine_service_place before, after;
-	struct addr gone = fake_address("10.0.1.11");
 	struct engine_backend_place place;
 	uint32_t index, freed;
 
@@ -120,7 +119,7 @@ START_TEST(what_leaves_is_freed_and_what_stays_keeps_its_place)
 	ck_assert(engine_service_place(host.engine, "web", &after));
 	ck_assert_mem_eq(&before, &after, sizeof(before));
 	ck_assert_uint_eq(fake_place(&host, "web", "10.0.1.12").index, index);
-	ck_assert(!engine_backend_place(host.engine, "web", &gone, &place));
+	ck_assert(!fake_find_place(&host, "web", "10.0.1.11", &place));
 	ck_assert(!engine_service_place(host.engine, "dns", &after));
 	ck_assert_uint_eq(host.fake->backends[freed].family, 0);
 	for (uint32_t r = 0, named = 0; r < sl_service_records(&fake_limits); r++) {
@@ -319,13 +318,12 @@ START_TEST(a_flow_to_a_backend_without_a_way_is_said_to_be_dropped)
 	struct engine_flow flow = flow_to("198.51.100.7", "203.0.113.10", 443, IPPROTO_TCP);
 	struct engine_flow_answer answer;
 	struct engine_backend_place place;
-	struct addr gone = fake_address("10.0.1.99");
 
 	fake_host_init(&host, &fake_limits);
 	fake_host_start(&host);
 	fake_apply(&host, FAKE_WEB, false, 0);
-	ck_assert(!engine_backend_place(host.engine, "web", &gone, &place));
-	ck_assert(!engine_backend_place(host.engine, "mail", &gone, &place));
+	ck_assert(!fake_find_place(&host, "web", "10.0.1.99", &place));
+	ck_assert(!fake_find_place(&host, "mail", "10.0.1.99", &place));
 	ck_assert_ptr_eq(engine_view(host.engine), &host.fake->view);
 	for (uint32_t i = 1; i <= 3;
 	     i++) /* as a change that could not be taken back may leave it */

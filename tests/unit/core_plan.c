@@ -132,7 +132,7 @@ START_TEST(slots_move_before_a_backend_is_freed_after_a_grace_period)
 	check_words(WEB(A "," C), "interface eth0 (index 3): packets may leave by it\n"
 				  "service web: backend 10.0.1.13: counters begin at 0\n"
 				  "service web: backend 10.0.1.13 gets index 3\n"
-				  "service web: 167 of 251 slots are told where they move\n"
+				  "service web: 167 of 251 slots are prepared to move\n"
 				  "service web: 167 of 251 slots move\n"
 				  "wait until no packet sees what is no longer in force\n"
 				  "service web: backend 10.0.1.12: index 2 is freed\n");
@@ -171,7 +171,7 @@ START_TEST(a_way_that_is_lost_is_written_after_the_slots_and_its_return_before_t
 {
 	start(WEB(A "," B));
 	host.way[12] = NET_WAY_FAILED;
-	check_words(WEB(A "," B), "service web: 125 of 251 slots are told where they move\n"
+	check_words(WEB(A "," B), "service web: 125 of 251 slots are prepared to move\n"
 				  "service web: 125 of 251 slots move\n"
 				  "service web: backend 10.0.1.12 has no way\n"
 				  "service web: backend 10.0.1.12 is down\n");
@@ -180,7 +180,7 @@ START_TEST(a_way_that_is_lost_is_written_after_the_slots_and_its_return_before_t
 	check_words(WEB(A "," B), "interface eth0 (index 3): packets may leave by it\n"
 				  "service web: backend 10.0.1.12 is reached over eth0\n"
 				  "service web: backend 10.0.1.12 is no longer down\n"
-				  "service web: 125 of 251 slots are told where they move\n"
+				  "service web: 125 of 251 slots are prepared to move\n"
 				  "service web: 125 of 251 slots move\n");
 	stop();
 }

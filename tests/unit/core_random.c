@@ -345,7 +345,7 @@ static void step_ways(void)
 	int err;
 
 	for (unsigned int i = 1; i <= BACKENDS; i++) {
-		host.way[i] = pick(4) ? NET_WAY_READY : 1 + pick(NET_WAY_FAILED);
+		host.way[i] = pick(4) ? NET_WAY_READY : 1 + pick(NET_WAYS - 1);
 		host.interface[i] = pick(8) ? pick(2) : 2;
 		host.mac[i] += pick(4) == 0;
 	}

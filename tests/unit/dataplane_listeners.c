@@ -369,6 +369,38 @@ START_TEST(a_listener_claimed_twice_or_of_no_service_is_refused)
 }
 END_TEST
 
+/* The arrays end where the maps do, for the sanitizer to see. */
+START_TEST(a_damaged_word_leads_nowhere_outside_the_maps)
+{
+	struct dataplane_listener *list = make_listeners(16, false);
+	struct fixture f;
+
+	make_fixture(&f, 16);
+	f.buckets4 = mem_resize(f.buckets4, 2 * sl_listener_buckets4(&f.view.limits),
+				sizeof(*f.buckets4));
+	f.buckets6 = mem_resize(f.buckets6, 2 * sl_listener_buckets6(&f.view.limits),
+				sizeof(*f.buckets6));
+	memset(f.buckets4, 0x5a, 2 * sl_listener_buckets4(&f.view.limits) * sizeof(*f.buckets4));
+	memset(f.buckets6, 0x5a, 2 * sl_listener_buckets6(&f.view.limits) * sizeof(*f.buckets6));
+	f.view.listeners4 = f.buckets4;
+	f.view.listeners6 = f.buckets6;
+	for (unsigned int i = 0; i < 2000; i++) {
+		/* Every pair of shifts, in either half, and noise. */
+		f.control.listeners = i < 1000 ? next_random()
+					       : next_random() << 14 | i % 64 << 8 |
+							 (i / 64 + i) % 64 << 2 | i % 4;
+		for (size_t k = 0; k < 16; k++)
+			dataplane_find_listener(&f.view, &list[k].address, list[k].port,
+						list[k].protocol);
+		ck_assert_uint_le(dataplane_listeners(&f.view, NULL, 0),
+				  SL_WAYS4 * sl_listener_buckets4(&f.view.limits) +
+					  SL_WAYS6 * sl_listener_buckets6(&f.view.limits));
+	}
+	free_fixture(&f);
+	free(list);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("dataplane_listeners");
@@ -392,6 +424,7 @@ int main(void)
 	tcase_add_test(tc, nothing_listens_in_an_empty_table);
 	tcase_add_test(tc, too_many_keys_for_the_largest_table_are_refused_and_out_is_untouched);
 	tcase_add_test(tc, a_listener_claimed_twice_or_of_no_service_is_refused);
+	tcase_add_test(tc, a_damaged_word_leads_nowhere_outside_the_maps);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

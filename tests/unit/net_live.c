@@ -152,7 +152,7 @@ static struct net_nexthop way_to(const char *text)
 	struct addr addr;
 
 	ck_assert_int_eq(addr_parse(text, &addr), 0);
-	ck_assert_int_eq(net_nexthop(net, &addr, &way), 0);
+	net_nexthop(net, &addr, &way);
 	return way;
 }
 
@@ -418,6 +418,45 @@ START_TEST(routes_that_refuse_are_no_route_and_own_addresses_are_local)
 }
 END_TEST
 
+/* The socket that asks: the one opened last. */
+static int asking_socket(void)
+{
+	int found = -1;
+
+	for (int fd = 0; fd < 64; fd++) {
+		int domain;
+		socklen_t size = sizeof(domain);
+
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+		    domain == AF_NETLINK)
+			found = fd;
+	}
+	return found;
+}
+
+START_TEST(a_kernel_that_cannot_be_asked_is_told_apart_from_no_route)
+{
+	int asks, saved, other = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct net_nexthop way;
+
+	start();
+	asks = asking_socket();
+	saved = dup(asks);
+	ck_assert_int_eq(dup2(other, asks), asks);
+	way = way_to("10.9.0.2");
+	ck_assert_int_eq(way.way, NET_WAY_UNKNOWN);
+	ck_assert_int_eq(way.error, -ENOTSOCK);
+	ck_assert_str_eq(text_of(&way), "the kernel does not tell the route to 10.9.0.2: "
+					"Socket operation on non-socket");
+	ck_assert_int_eq(net_probe(net, &way, now_ms()), 0);
+	ck_assert_int_eq(dup2(saved, asks), asks);
+	close(saved);
+	close(other);
+	wait_for("10.9.0.2", NET_WAY_READY);
+	stop();
+}
+END_TEST
+
 START_TEST(a_way_over_a_device_without_ethernet_is_said)
 {
 	struct net_nexthop way;
@@ -532,6 +571,7 @@ int main(void)
 		a_link_without_carrier_and_one_switched_off_are_told_apart_from_no_route,
 		a_route_that_goes_is_a_change,
 		routes_that_refuse_are_no_route_and_own_addresses_are_local,
+		a_kernel_that_cannot_be_asked_is_told_apart_from_no_route,
 		a_way_over_a_device_without_ethernet_is_said,
 		a_device_is_described_with_its_vlan_receive_offload,
 		lost_messages_are_made_up_for_by_a_new_dump,

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/problem.h"
+#include "base/text.h"
 #include "unit/unit.h"
 #include "wire/record.h"
 
@@ -176,7 +177,7 @@ START_TEST(the_nearest_command_is_found_and_none_that_is_far)
 
 		for (int i = 0; i < WIRE_COMMANDS; i++)
 			names[i] = wire_command_table[i].name;
-		nearest = wire_nearest(slips[item].word, names);
+		nearest = text_nearest(slips[item].word, names);
 		if (slips[item].nearest)
 			ck_assert_pstr_eq(nearest, slips[item].nearest);
 		else

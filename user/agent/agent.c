@@ -14,17 +14,13 @@
 #include "config/config.h"
 #include "net/net.h"
 
-#define SETTLE_MS 1000 /* three times what a neighbour in the same rack needs, and one ARP retry */
-
 /* ---- what the engine asks of us -------------------------------------------------------------- */
 
 static void host_nexthop(void *self, const struct addr *address, struct net_nexthop *out)
 {
 	struct agent *agent = self;
 
-	/* A look-up that fails is no way, and is tried again with the next change or tick. */
-	if (net_nexthop(agent->net, address, out))
-		*out = (struct net_nexthop){.way = NET_WAY_NO_ROUTE, .gateway = *address};
+	net_nexthop(agent->net, address, out);
 }
 
 static int host_store(void *self, const struct config *config, const struct overrides *overrides,
@@ -68,32 +64,33 @@ struct engine_host agent_engine_host(struct agent *agent)
 
 /* ---- changes --------------------------------------------------------------------------------- */
 
-static void log_and_free(enum log_level level, struct problems *p)
-{
-	log_problems(level, p);
-	problems_free(p);
-}
-
-/* The key cannot change under flows that are hashed by it. */
+/*
+ * The key cannot change under flows that are hashed by it. Where it was it may not be readable any more,
+ * to user sluice say, and is then not asked for.
+ */
 static int check_same_key(struct agent *agent, const struct config *config, struct problems *p)
 {
 	const struct config *old = engine_config(agent->engine);
+	struct problems unread = {};
+	struct key key = agent->key;
 	char *before, *after;
-	struct key key;
+	bool is_moved;
 	int err = 0;
 
 	if (!old)
 		return 0;
 	before = keys_path(old, agent->options.state_dir);
 	after = keys_path(config, agent->options.state_dir);
-	if (strcmp(before, after)) {
+	is_moved = strcmp(before, after) != 0;
+	if (is_moved)
 		err = keys_load(config, agent->options.state_dir, &key, NULL, p);
-		if (!err && memcmp(key.id, agent->key.id, sizeof(key.id)))
-			err = problems_add(
-				p, -EBUSY, "cluster.key-file", after,
-				"holds another hash key than the one in force, and every flow "
-				"would move; to change it: sluiced --down, then start again");
-	}
+	else if (config->cluster_key_file)
+		keys_load(config, agent->options.state_dir, &key, NULL, &unread);
+	if (!err && memcmp(key.id, agent->key.id, sizeof(key.id)))
+		err = problems_add(p, -EBUSY, "cluster.key-file", after,
+				   "holds another hash key than the one in force, and every flow "
+				   "would move; to change it: sluiced --down, then start again");
+	problems_free(&unread);
 	free(before);
 	free(after);
 	return err;
@@ -122,8 +119,8 @@ int agent_apply_between(struct agent *agent, struct config *config, bool force,
 		interfaces_commit(agent->dp, &agent->interfaces, &next, &undone);
 	/* One interface needs no redirection, and is faster without. */
 	dataplane_set_redirect(agent->dp, agent->interfaces.count > 1, &undone);
-	log_and_free(LOG_LEVEL_WARNING, &warnings);
-	log_and_free(LOG_LEVEL_ERROR, &undone);
+	log_and_free_problems(LOG_LEVEL_WARNING, &warnings);
+	log_and_free_problems(LOG_LEVEL_ERROR, &undone);
 	return err;
 }
 
@@ -152,11 +149,7 @@ int agent_apply(struct agent *agent, struct config *config, bool force, struct e
 	log_set_level(engine_config(agent->engine)->log_level);
 	if (engine_revision(agent->engine) != before)
 		log_problems(LOG_LEVEL_WARNING, engine_config(agent->engine)->warnings);
-	/* Nothing differed but the file's bytes, so the engine had nothing to store. */
-	if (agent->loading && memcmp(agent->loading, agent->state.loaded, STATE_HASH_SIZE))
-		err = host_store(agent, engine_config(agent->engine),
-				 engine_overrides(agent->engine), engine_revision(agent->engine),
-				 p);
+	err = agent_store_loaded(agent, p);
 	ways_say(&agent->ways, engine_model(agent->engine));
 	return err;
 }
@@ -202,8 +195,8 @@ int agent_net_input(struct agent *agent, struct problems *p)
 
 	if (changed > 0)
 		interfaces_follow(&agent->interfaces, agent->dp, agent->net, &warnings, &lost);
-	log_and_free(LOG_LEVEL_WARNING, &warnings);
-	log_and_free(LOG_LEVEL_ERROR, &lost);
+	log_and_free_problems(LOG_LEVEL_WARNING, &warnings);
+	log_and_free_problems(LOG_LEVEL_ERROR, &lost);
 	return changed;
 }
 
@@ -252,8 +245,7 @@ void agent_abandon(struct agent *agent, struct problems *p)
 {
 	if (agent->dp && !dataplane_adopted(agent->dp))
 		agent_down(agent, p);
-	else
-		agent_close(agent);
+	agent_close(agent);
 }
 
 int agent_detach(struct agent *agent, struct problems *p)
@@ -278,6 +270,5 @@ int agent_down(struct agent *agent, struct problems *p)
 	agent->engine = NULL;
 	err = dataplane_destroy(agent->dp, p);
 	agent->dp = NULL;
-	agent_close(agent);
 	return err;
 }

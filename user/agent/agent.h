@@ -77,7 +77,7 @@ int agent_refresh_ways(struct agent *agent, struct problems *p);
 
 /* Detaches all interfaces: forwarding ends. */
 int agent_detach(struct agent *agent, struct problems *p);
-/* Detaches and unpins everything, and closes all. */
+/* Detaches and unpins everything; agent_close() is left to do. */
 int agent_down(struct agent *agent, struct problems *p);
 
 /* ---- shared by agent.c and open.c ------------------------------------------------------------ */

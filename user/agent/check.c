@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/problem.h"
+#include "base/text.h"
 #include "config/config.h"
 
 static void print_refusal(const struct options *options, enum wire_code code,
@@ -25,15 +26,11 @@ static void print_refusal(const struct options *options, enum wire_code code,
 	free(line);
 }
 
-static const char *plural(uint64_t count)
-{
-	return count == 1 ? "" : "s";
-}
-
 static void print_answer(const struct options *options, const struct config *config)
 {
 	struct arena *arena = arena_new();
 	struct wire_check check = {};
+	struct text text = {};
 	char *line;
 
 	api_check_document(config, NULL, arena, &check);
@@ -47,18 +44,9 @@ static void print_answer(const struct options *options, const struct config *con
 			fprintf(stderr, "warning: %s\n", line);
 			free(line);
 		}
-		/* As sluicectl prints this document. */
-		printf("%s: ok: %llu service%s, %llu backend%s, %llu interface%s\n", check.file,
-		       (unsigned long long)check.services, plural(check.services),
-		       (unsigned long long)check.backends, plural(check.backends),
-		       (unsigned long long)check.interfaces, plural(check.interfaces));
-		printf("Maglev slots: %llu needed, %llu available",
-		       (unsigned long long)check.slots_needed,
-		       (unsigned long long)check.slots_available);
-		if (check.largest_table_size)
-			printf("; the largest table-size that fits is %llu",
-			       (unsigned long long)check.largest_table_size);
-		printf("\n");
+		wire_check_text(&check, &text);
+		fputs(text.data, stdout);
+		text_free(&text);
 	}
 	arena_free(arena);
 }

@@ -17,21 +17,12 @@ static const enum dataplane_mode modes[] = {
 	[CONFIG_MODE_GENERIC] = DATAPLANE_GENERIC,
 };
 
-const char *interfaces_mode_name(enum dataplane_mode mode)
-{
-	static const char *const names[] = {
-		[DATAPLANE_AUTO] = "auto",
-		[DATAPLANE_NATIVE] = "native",
-		[DATAPLANE_GENERIC] = "generic",
-	};
-
-	return names[mode];
-}
-
 void interfaces_free(struct interfaces *is)
 {
-	for (size_t i = 0; i < is->count; i++)
+	for (size_t i = 0; i < is->count; i++) {
 		free(is->list[i].problem);
+		free(is->list[i].seen.problem);
+	}
 	free(is->list);
 	*is = (struct interfaces){};
 }
@@ -39,29 +30,42 @@ void interfaces_free(struct interfaces *is)
 int interfaces_find(struct net *net, const struct config *config, struct problems *p)
 {
 	struct net_device device;
+	char why[160];
 	int err = 0;
 
 	for (size_t i = 0; i < config->interface_count; i++) {
 		const struct config_interface *wanted = &config->interfaces[i];
+		const char *fault =
+			net_device(net, wanted->device, &device)
+				? "there is no such interface; `ip link` lists those there are"
+				: net_device_fault(&device, why);
 
-		if (net_device(net, wanted->device, &device) == 0)
+		if (!fault)
 			continue;
 		problems_add_at(p, config->file, wanted->place.line, wanted->place.column,
-				"interfaces.device", wanted->device,
-				"there is no such interface; `ip link` lists those there are");
+				"interfaces.device", wanted->device, "%s", fault);
 		err = -ENODEV;
 	}
 	return err;
 }
 
+/* What its offloads hide from XDP; NULL: nothing. The caller frees it. */
+static char *hidden_by(const struct net_device *device)
+{
+	if (!device->vlan_rx_offload)
+		return NULL;
+	return mem_format("takes VLAN tags off received frames before sluice sees them, so tagged "
+			  "frames look untagged; `ethtool -K %s rxvlan off` ends that",
+			  device->name);
+}
+
 static void warn_of_offload(const struct net_device *device, struct problems *warnings)
 {
-	if (device->vlan_rx_offload)
-		problems_add(warnings, 0, "interface", device->name,
-			     "takes VLAN tags off received frames before sluice sees them, so "
-			     "tagged frames "
-			     "look untagged; `ethtool -K %s rxvlan off` ends that",
-			     device->name);
+	char *hidden = hidden_by(device);
+
+	if (hidden)
+		problems_add(warnings, 0, "interface", device->name, "%s", hidden);
+	free(hidden);
 }
 
 /* Finds a pinned link by name; `links` is what was attached before this change. */
@@ -112,10 +116,19 @@ static int attach(struct dataplane *dp, const struct net_device *device, struct 
 	return 0;
 }
 
-/* One that is attached as wanted is left alone; its link is `now`'s. */
+/* Whether the kernel has the link: somebody may have detached it by hand. */
+static bool is_linked(const struct dataplane_link *link, uint32_t ifindex)
+{
+	return link && link->ifindex == ifindex && link->mode != DATAPLANE_AUTO;
+}
+
+/*
+ * One that is attached as wanted, and that the kernel still has, is left alone; its link is
+ * `now`'s.
+ */
 static const struct interface *find_unchanged(const struct interfaces *now,
 					      const struct config_interface *wanted,
-					      uint32_t ifindex)
+					      const struct dataplane_link *linked, uint32_t ifindex)
 {
 	for (size_t i = 0; i < now->count; i++) {
 		const struct interface *old = &now->list[i];
@@ -123,6 +136,7 @@ static const struct interface *find_unchanged(const struct interfaces *now,
 
 		if (strcmp(old->link.device, wanted->device) == 0)
 			return old->attached && old->link.ifindex == ifindex &&
+					       is_linked(linked, ifindex) &&
 					       (mode == DATAPLANE_AUTO || mode == old->link.mode)
 				       ? old
 				       : NULL;
@@ -143,6 +157,7 @@ int interfaces_open(struct dataplane *dp, struct net *net, const struct config *
 	for (size_t i = 0; !err && i < config->interface_count; i++) {
 		const struct config_interface *wanted = &config->interfaces[i];
 		struct interface *to = &next.list[next.count];
+		const struct dataplane_link *linked = find_link(links, link_count, wanted->device);
 		const struct interface *same;
 		struct net_device device;
 
@@ -150,13 +165,12 @@ int interfaces_open(struct dataplane *dp, struct net *net, const struct config *
 		if (err)
 			break;
 		to->wanted = wanted->mode;
-		same = find_unchanged(now, wanted, device.ifindex);
+		same = find_unchanged(now, wanted, linked, device.ifindex);
 		if (same) {
 			to->link = same->link;
 			to->attached = true;
 		} else {
-			err = attach(dp, &device, to, find_link(links, link_count, wanted->device),
-				     warnings, p);
+			err = attach(dp, &device, to, linked, warnings, p);
 			if (err)
 				break;
 			warn_of_offload(&device, warnings);
@@ -233,16 +247,52 @@ bool interfaces_follow(struct interfaces *is, struct dataplane *dp, struct net *
 			warn_of_offload(&device, warnings);
 			problems_add(warnings, 0, "interface", i->link.device,
 				     "is back: attached in %s mode",
-				     interfaces_mode_name(i->link.mode));
+				     dataplane_mode_name(i->link.mode));
 		}
 	}
 	return changed;
+}
+
+static struct interface_state look_at(const struct interface *i, const struct dataplane_link *link,
+				      struct net *net)
+{
+	struct net_device device;
+
+	if (i->problem || !i->attached || net_device(net, i->link.device, &device))
+		return (struct interface_state){
+			.problem = mem_string(i->problem ? i->problem : "the interface has gone")};
+	if (!is_linked(link, device.ifindex))
+		return (struct interface_state){
+			.problem =
+				mem_string("somebody has detached sluice from it by hand, so its "
+					   "packets pass unbalanced; a reload of sluiced (SIGHUP) "
+					   "attaches it again")};
+	return (struct interface_state){
+		.attached = true,
+		.mode = link->mode,
+		.problem = device.is_up ? hidden_by(&device)
+					: mem_string("is down or has no carrier: nothing arrives"),
+	};
+}
+
+void interfaces_look(struct interfaces *is, struct dataplane *dp, struct net *net)
+{
+	struct dataplane_link *links = mem_array(LINKS_MAX, sizeof(*links));
+	size_t count = dataplane_links(dp, links, LINKS_MAX);
+
+	for (size_t k = 0; k < is->count; k++) {
+		struct interface *i = &is->list[k];
+
+		free(i->seen.problem);
+		i->seen = look_at(i, find_link(links, count, i->link.device), net);
+	}
+	free(links);
 }
 
 void interfaces_summary(const struct interfaces *is, struct text *out)
 {
 	for (size_t i = 0; i < is->count; i++)
 		text_add(out, "%s%s %s", i ? ", " : "", is->list[i].link.device,
-			 is->list[i].attached ? interfaces_mode_name(is->list[i].link.mode)
+			 is->list[i].attached ? dataplane_mode_name(is->list[i].link.mode)
 					      : "gone");
 }

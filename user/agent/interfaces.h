@@ -17,12 +17,20 @@ struct net;
 struct problems;
 struct text;
 
+/* An interface as the kernel has it. */
+struct interface_state {
+	bool attached;
+	enum dataplane_mode mode; /* while attached */
+	char *problem;		  /* a sentence; NULL: nothing is wrong */
+};
+
 struct interface {
 	struct dataplane_link link;
 	enum config_mode wanted;
 	bool attached; /* false: the device went away; `problem` says so */
 	char *problem;
 	uint32_t failed_ifindex; /* a device that came back and could not be attached; 0: none */
+	struct interface_state seen; /* by interfaces_look() */
 	/* While a change is open: what to go back to. */
 	bool switched;		      /* this change attached it, or in another mode */
 	struct dataplane_link before; /* device "": it was not attached */
@@ -49,7 +57,8 @@ void interfaces_commit(struct dataplane *dp, struct interfaces *now, struct inte
 void interfaces_free(struct interfaces *is); /* attachments stay */
 
 /*
- * Every device of `config` exists? Adds a problem for each that does not, at its place in the file.
+ * Every device of `config` exists, and frames can be taken there? Adds a problem for each where not,
+ * at its place in the file.
  */
 int interfaces_find(struct net *net, const struct config *config, struct problems *p);
 
@@ -60,8 +69,13 @@ int interfaces_find(struct net *net, const struct config *config, struct problem
 bool interfaces_follow(struct interfaces *is, struct dataplane *dp, struct net *net,
 		       struct problems *warnings, struct problems *p);
 
+/*
+ * Looks in the kernel how each interface is: others may have detached a link, or changed an
+ * offload. Fills in `seen`, and changes nothing.
+ */
+void interfaces_look(struct interfaces *is, struct dataplane *dp, struct net *net);
+
 /* "eth0 native, eth1 generic" */
 void interfaces_summary(const struct interfaces *is, struct text *out);
-const char *interfaces_mode_name(enum dataplane_mode mode);
 
 #endif

@@ -34,12 +34,6 @@ struct loop {
 	bool is_down; /* a client has ended forwarding */
 };
 
-static void log_and_free(enum log_level level, struct problems *p)
-{
-	log_problems(level, p);
-	problems_free(p);
-}
-
 static void tell_manager(const char *what)
 {
 	static bool failed;
@@ -94,7 +88,7 @@ static bool take_news(struct loop *loop)
 	int changed = agent_net_input(loop->agent, &p);
 
 	loop->is_net_behind = changed < 0;
-	log_and_free(LOG_LEVEL_ERROR, &p);
+	log_and_free_problems(LOG_LEVEL_ERROR, &p);
 	return changed;
 }
 
@@ -120,7 +114,7 @@ static void on_gathered(uv_timer_t *timer)
 	if (!loop->is_net_behind)
 		uv_poll_start(&loop->net, UV_READABLE, on_net);
 	agent_refresh_ways(loop->agent, &p);
-	log_and_free(LOG_LEVEL_ERROR, &p);
+	log_and_free_problems(LOG_LEVEL_ERROR, &p);
 	next_ms = GATHER_MS + (SHARE - 1) * (ways_now_ms() - start);
 	loop->gather_ms = next_ms < GATHER_MAX_MS ? next_ms : GATHER_MAX_MS;
 }
@@ -151,7 +145,8 @@ static void on_probe(uv_timer_t *timer)
 {
 	struct loop *loop = timer->data;
 
-	ways_probe(loop->agent->net, engine_model(loop->agent->engine), ways_now_ms());
+	if (ways_probe(loop->agent->net, engine_model(loop->agent->engine), ways_now_ms()))
+		gather(loop);
 }
 
 static void on_replied(uv_timer_t *timer)
@@ -173,16 +168,17 @@ static uint64_t host_now_ms(void *self)
 static size_t host_interfaces(void *self, struct api_interface *out, size_t max)
 {
 	const struct loop *loop = self;
-	const struct interfaces *is = &loop->agent->interfaces;
+	struct interfaces *is = &loop->agent->interfaces;
 	size_t i;
 
+	interfaces_look(is, loop->agent->dp, loop->agent->net);
 	for (i = 0; i < is->count && i < max; i++)
 		out[i] = (struct api_interface){
 			.device = is->list[i].link.device,
 			.wanted = is->list[i].wanted,
-			.attached = is->list[i].attached,
-			.mode = is->list[i].link.mode,
-			.problem = is->list[i].problem,
+			.attached = is->list[i].seen.attached,
+			.mode = is->list[i].seen.mode,
+			.problem = is->list[i].seen.problem,
 		};
 	return i;
 }

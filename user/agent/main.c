@@ -118,11 +118,10 @@ static enum wire_code run(const struct options *options)
 	}
 	log_ready(&agent);
 	takes_down = loop_run(loop);
-	loop_close(loop);
 	if (takes_down)
 		err = agent_down(&agent, &p);
-	else
-		agent_close(&agent);
+	loop_close(loop); /* whoever has asked for `down` waits for this */
+	agent_close(&agent);
 	if (err)
 		return fail(&agent, &p);
 	log_info("ended: %s", takes_down ? "nothing is forwarded any more" : "forwarding goes on");

@@ -20,12 +20,6 @@
 
 #define SETTLE_MS 1000 /* far more than a neighbour in the same rack needs */
 
-static void log_and_free(enum log_level level, struct problems *p)
-{
-	log_problems(level, p);
-	problems_free(p);
-}
-
 /* Reads the configuration to start with. */
 static int choose_config(struct agent *agent, struct problems *p)
 {
@@ -91,7 +85,7 @@ static struct config *read_last(const struct agent *agent)
 		log_warning("the configuration applied last cannot be read by this version, so the "
 			    "present "
 			    "one counts as changed");
-	log_and_free(LOG_LEVEL_DEBUG, &p);
+	log_and_free_problems(LOG_LEVEL_DEBUG, &p);
 	return config;
 }
 
@@ -122,7 +116,7 @@ static int open_all(struct agent *agent, struct problems *p)
 	log_set_level(config->log_level);
 	log_problems(LOG_LEVEL_WARNING, config->warnings);
 	err = keys_load(config, agent->options.state_dir, &agent->key, &warnings, p);
-	log_and_free(LOG_LEVEL_WARNING, &warnings);
+	log_and_free_problems(LOG_LEVEL_WARNING, &warnings);
 	if (!err)
 		err = net_open(&agent->net, p);
 	if (!err)
@@ -173,8 +167,8 @@ static int fill_and_attach(struct agent *agent, struct config *config, struct pr
 			      &agent->interfaces, &next, &warnings, p);
 	if (!err)
 		interfaces_commit(agent->dp, &agent->interfaces, &next, &undone);
-	log_and_free(LOG_LEVEL_WARNING, &warnings);
-	log_and_free(LOG_LEVEL_ERROR, &undone);
+	log_and_free_problems(LOG_LEVEL_WARNING, &warnings);
+	log_and_free_problems(LOG_LEVEL_ERROR, &undone);
 	return err;
 }
 

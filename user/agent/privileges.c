@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <cap-ng.h>
+#include <dirent.h>
 #include <errno.h>
-#include <fts.h>
+#include <fcntl.h>
 #include <pwd.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -47,31 +49,90 @@ void privileges_find(struct privileges *out)
 		*out = (struct privileges){geteuid(), getegid(), false};
 }
 
-int privileges_give(const struct privileges *to, const char *path, struct problems *p)
+/* ---- giving ---------------------------------------------------------------------------------- */
+
+/*
+ * What lies in a directory of the user may be replaced by the user while root looks at it. So a
+ * file is opened once, without following links, and judged and given by that descriptor alone.
+ */
+struct giving {
+	const struct privileges *to;
+	dev_t device; /* mounts are not entered */
+	struct problems *p;
+};
+
+static int refuse_gift(const struct giving *g, int error, const char *path, const char *what)
 {
-	char *roots[] = {(char *)path, NULL};
-	FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, NULL);
-	FTSENT *entry;
+	return problems_add(g->p, -error, path, NULL, "%s: %s", what, strerror(error));
+}
+
+static int give_one(const struct giving *g, int parent, const char *name, const char *path);
+
+static int give_all_in(const struct giving *g, int fd, const char *path)
+{
+	int list = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = list < 0 ? NULL : fdopendir(list);
+	struct dirent *entry;
 	int err = 0;
 
-	if (!walk)
-		return problems_add(p, -errno, path, NULL, "cannot be read: %s", strerror(errno));
-	while (!err && (errno = 0, entry = fts_read(walk))) {
-		if (entry->fts_info == FTS_DP)
-			continue;
-		if (entry->fts_info == FTS_ERR || entry->fts_info == FTS_DNR ||
-		    entry->fts_info == FTS_NS)
-			err = problems_add(p, -entry->fts_errno, entry->fts_path, NULL,
-					   "cannot be read: %s", strerror(entry->fts_errno));
-		else if ((entry->fts_statp->st_uid != to->uid ||
-			  entry->fts_statp->st_gid != to->gid) &&
-			 lchown(entry->fts_accpath, to->uid, to->gid))
-			err = problems_add(p, -errno, entry->fts_path, NULL,
-					   "cannot be given to user %s: %s", USER_NAME,
-					   strerror(errno));
+	if (!dir) {
+		err = refuse_gift(g, errno, path, "cannot be read");
+		if (list >= 0)
+			close(list);
+		return err;
 	}
-	fts_close(walk);
+	while (!err && (entry = readdir(dir))) {
+		char *below = mem_format("%s/%s", path, entry->d_name);
+
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+			err = give_one(g, list, entry->d_name, below);
+		free(below);
+	}
+	closedir(dir);
 	return err;
+}
+
+/* Gives what is open as `fd`. Another name of a file may be anywhere, and somebody else's. */
+static int give_opened(const struct giving *g, int fd, const struct stat *is, const char *path)
+{
+	bool is_directory = S_ISDIR(is->st_mode);
+	bool is_given = is->st_uid == g->to->uid && is->st_gid == g->to->gid;
+
+	if (!is_given && !is_directory && is->st_nlink > 1)
+		return problems_add(
+			g->p, -EMLINK, path, NULL,
+			"has another name (a hard link), so it is not given to user %s; "
+			"find out whose it is, and remove this name",
+			USER_NAME);
+	if (!is_given && fchownat(fd, "", g->to->uid, g->to->gid, AT_EMPTY_PATH))
+		return refuse_gift(g, errno, path, "cannot be given to user " USER_NAME);
+	return is_directory ? give_all_in(g, fd, path) : 0;
+}
+
+static int give_one(const struct giving *g, int parent, const char *name, const char *path)
+{
+	int fd = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), err = 0;
+	struct stat is;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : refuse_gift(g, errno, path, "cannot be opened");
+	if (fstat(fd, &is))
+		err = refuse_gift(g, errno, path, "cannot be read");
+	else if (!S_ISLNK(is.st_mode) && is.st_dev == g->device)
+		err = give_opened(g, fd, &is, path);
+	close(fd);
+	return err;
+}
+
+int privileges_give(const struct privileges *to, const char *path, struct problems *p)
+{
+	struct giving g = {.to = to, .p = p};
+	struct stat is;
+
+	if (lstat(path, &is))
+		return refuse_gift(&g, errno, path, "cannot be read");
+	g.device = is.st_dev;
+	return give_one(&g, AT_FDCWD, path, path);
 }
 
 int privileges_drop(const struct privileges *to, struct problems *p)

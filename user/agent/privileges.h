@@ -23,8 +23,8 @@ int privileges_check(struct problems *p);
 
 void privileges_find(struct privileges *out);
 /*
- * Gives a directory and all below it to the user (symbolic links are not followed, nor mounts
- * entered).
+ * Gives a directory and all below it to the user. Symbolic links are not followed, nor mounts
+ * entered; a file of somebody else with a second name is refused.
  */
 int privileges_give(const struct privileges *to, const char *path, struct problems *p);
 /* Drops everything else, for good. */

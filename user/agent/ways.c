@@ -29,8 +29,7 @@ uint64_t ways_now_ms(void)
 /*
  * What was said of a backend: tables hold pointers, so an address stands for each reason and way.
  */
-#define WAYS_END (NET_WAY_FAILED + 1)
-static const char sayings[MODEL_UNLISTED_WAY + 1][WAYS_END];
+static const char sayings[MODEL_UNLISTED_WAY + 1][NET_WAYS];
 
 static void *saying_of(const struct model_backend *backend)
 {
@@ -175,12 +174,19 @@ void ways_summary(const struct model *model, struct text *out)
 
 /* ---- neighbours ------------------------------------------------------------------------------ */
 
-void ways_probe(struct net *net, const struct model *model, uint64_t now_ms)
+bool ways_probe(struct net *net, const struct model *model, uint64_t now_ms)
 {
+	bool is_unknown = false;
+
 	for (size_t i = 0; i < model->service_count; i++)
-		for (size_t k = 0; k < model->services[i].backend_count; k++)
+		for (size_t k = 0; k < model->services[i].backend_count; k++) {
+			const struct net_nexthop *way = &model->services[i].backends[k].way;
+
 			/* One that fails is asked again a second later. */
-			net_probe(net, &model->services[i].backends[k].way, now_ms);
+			net_probe(net, way, now_ms);
+			is_unknown |= way->way == NET_WAY_UNKNOWN;
+		}
+	return is_unknown;
 }
 
 /* Asks for all that is not known; returns how many are awaited. */
@@ -194,8 +200,7 @@ static size_t ask_all(struct net *net, const struct config *config)
 		for (size_t k = 0; k < service->backend_count; k++) {
 			struct net_nexthop way;
 
-			if (net_nexthop(net, &service->backends[k].address, &way))
-				continue;
+			net_nexthop(net, &service->backends[k].address, &way);
 			if (way.way != NET_WAY_RESOLVING && way.way != NET_WAY_FAILED)
 				continue;
 			net_probe(net, &way, ways_now_ms());

@@ -29,8 +29,11 @@ void ways_free(struct ways *ways);
 /* "5 of 6 backends take new flows: web 10.0.1.13: neighbour does not answer" */
 void ways_summary(const struct model *model, struct text *out);
 
-/* Asks for each neighbour that is not known, or not known for sure. */
-void ways_probe(struct net *net, const struct model *model, uint64_t now_ms);
+/*
+ * Asks for each neighbour that is not known, or not known for sure. Returns whether the kernel could
+ * not be asked for a way: then all ways are to be asked for again.
+ */
+bool ways_probe(struct net *net, const struct model *model, uint64_t now_ms);
 
 /*
  * Waits until the neighbours of all backends of a configuration are known, at most `limit_ms`: an

@@ -2,6 +2,7 @@
 /* Documents about what is in force: status, services, backends, flows, counters. */
 #include <inttypes.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/requests.h"
@@ -20,14 +21,6 @@ static const char *device_text(struct arena *arena, const struct net_nexthop *wa
 	return way->device[0] ? arena_string(arena, way->device) : NULL;
 }
 
-static void count(const struct request *request, bool placed, uint32_t line,
-		  uint64_t out[SL_COUNTERS_PER_LINE])
-{
-	memset(out, 0, SL_COUNTERS_PER_LINE * sizeof(*out));
-	if (placed)
-		dataplane_count(engine_view(request->api->engine), line, out);
-}
-
 static void count_service(const struct request *request, const char *service,
 			  uint64_t out[SL_COUNTERS_PER_LINE])
 {
@@ -40,24 +33,42 @@ static void count_service(const struct request *request, const char *service,
 					out);
 }
 
+/* Where the backends of a service are, for as long as one answer takes. */
+struct places {
+	struct engine_backend_place *list;
+	size_t count;
+};
+
+static struct places find_places(const struct request *request, const char *service)
+{
+	struct places places;
+
+	places.list = engine_backend_places(request->api->engine, service, &places.count);
+	return places;
+}
+
 /* Also gives the number of slots that name the backend. */
-static uint32_t count_backend(const struct request *request, const char *service,
+static uint32_t count_backend(const struct request *request, const struct places *places,
 			      const struct addr *backend, uint64_t out[SL_COUNTERS_PER_LINE])
 {
-	struct engine_backend_place place;
-	bool placed = engine_backend_place(request->api->engine, service, backend, &place);
+	const struct engine_backend_place *place =
+		engine_place_of(places->list, places->count, backend);
 
-	count(request, placed, placed ? place.counters_line : 0, out);
-	return placed ? place.slots : 0;
+	memset(out, 0, SL_COUNTERS_PER_LINE * sizeof(*out));
+	if (!place)
+		return 0;
+	dataplane_count(engine_view(request->api->engine), place->counters_line, out);
+	return place->slots;
 }
 
 /* ---- services and backends ------------------------------------------------------------------- */
 
-void describe_backend(struct request *request, const struct model_service *service,
-		      const struct model_backend *backend, struct wire_backend *out)
+static void describe(struct request *request, const struct model_service *service,
+		     const struct places *places, const struct model_backend *backend,
+		     struct wire_backend *out)
 {
 	uint64_t counts[SL_COUNTERS_PER_LINE];
-	uint32_t slots = count_backend(request, service->name, &backend->address, counts);
+	uint32_t slots = count_backend(request, places, &backend->address, counts);
 	bool takes_flows = backend->reason == MODEL_TAKES_FLOWS;
 	char reason[160];
 
@@ -82,11 +93,23 @@ void describe_backend(struct request *request, const struct model_service *servi
 		out->reason = arena_string(request->arena, model_reason_text(backend, reason));
 }
 
+void describe_backend(struct request *request, const struct model_service *service,
+		      const struct model_backend *backend, struct wire_backend *out)
+{
+	struct places places = find_places(request, service->name);
+
+	describe(request, service, &places, backend, out);
+	free(places.list);
+}
+
 static void describe_backends(struct request *request, const struct model_service *service,
 			      struct wire_backend *list)
 {
+	struct places places = find_places(request, service->name);
+
 	for (size_t i = 0; i < service->backend_count; i++)
-		describe_backend(request, service, &service->backends[i], &list[i]);
+		describe(request, service, &places, &service->backends[i], &list[i]);
+	free(places.list);
 }
 
 static const char **listener_texts(struct arena *arena, const struct config_service *service)
@@ -276,17 +299,12 @@ static void count_verdicts(struct request *request, struct wire_counters *out)
 #include <sluice/verdicts.def>
 	};
 	struct wire_verdict_counters *list = arena_alloc(request->arena, sizeof(named));
-	uint64_t counts[SL_VERDICT_LINES][SL_COUNTERS_PER_LINE];
+	uint64_t counts[SL_VERDICTS];
 
 	memcpy(list, named, sizeof(named));
-	for (uint32_t line = 0; line < SL_VERDICT_LINES; line++)
-		dataplane_count(engine_view(request->api->engine), line, counts[line]);
-	for (size_t i = 0; i < ARRAY_SIZE(named); i++) {
-		size_t verdict = i + 1; /* SL_GO_ON, the first, ends no packet */
-
-		list[i].packets =
-			counts[verdict / SL_COUNTERS_PER_LINE][verdict % SL_COUNTERS_PER_LINE];
-	}
+	dataplane_count_verdicts(engine_view(request->api->engine), counts);
+	for (size_t i = 0; i < ARRAY_SIZE(named); i++)
+		list[i].packets = counts[i + 1]; /* SL_GO_ON, the first, ends no packet */
 	out->verdicts.list = list;
 	out->verdicts.count = ARRAY_SIZE(named);
 }
@@ -299,6 +317,7 @@ static void count_services(struct request *request, const struct model *model,
 	struct wire_backend_counters *backends =
 		arena_alloc(request->arena, all_backends(model) * sizeof(*backends));
 	uint64_t counts[SL_COUNTERS_PER_LINE];
+	struct places places;
 
 	out->services.list = services;
 	out->backends.list = backends;
@@ -311,10 +330,11 @@ static void count_services(struct request *request, const struct model *model,
 #define SL_SERVICE_COUNTER(name, help) .name = counts[SL_SERVICE_##name],
 #include <sluice/counters.def>
 		};
+		places = find_places(request, service->name);
 		for (size_t j = 0; j < service->backend_count; j++) {
 			const struct addr *address = &service->backends[j].address;
 
-			count_backend(request, service->name, address, counts);
+			count_backend(request, &places, address, counts);
 			backends[out->backends.count++] = (struct wire_backend_counters){
 				.service = service->name,
 				.address = addr_text(request->arena, address),
@@ -322,6 +342,7 @@ static void count_services(struct request *request, const struct model *model,
 #include <sluice/counters.def>
 			};
 		}
+		free(places.list);
 	}
 }
 

@@ -5,6 +5,7 @@
 
 #include "api/requests.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 /*
  * Commands that the agent has no part in (key new) have no function, and their requests are no
@@ -94,7 +95,7 @@ const struct model_service *find_service(struct request *request)
 		if (strcmp(names[i], name) == 0)
 			return &model->services[i];
 	}
-	nearest = wire_nearest(name, names);
+	nearest = text_nearest(name, names);
 	problems_add(&request->errors, -ENOENT, "service", name, "is not configured%s%s%s",
 		     nearest ? "; did you mean '" : "; see 'sluicectl service list'",
 		     nearest ? nearest : "", nearest ? "'?" : "");

@@ -309,22 +309,35 @@ static int check_place(const struct sockaddr_un *address, struct problems *p)
 }
 
 /*
+ * By the umask, not by chmod: the directory may be the agent's user's, who could put a link there
+ * meanwhile for root to follow.
+ */
+static int bind_with_mode(int fd, const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	mode_t before = umask(0777 & ~SOCKET_MODE);
+	int err;
+
+	strcpy(address.sun_path, path);
+	err = bind(fd, (struct sockaddr *)&address, sizeof(address));
+	umask(before);
+	return err;
+}
+
+/*
  * Binds beside the path and renames into place, so that no moment has a socket of the wrong mode,
  * or none. Returns a listening descriptor or a negative errno.
  */
 static int bind_beside(const char *path, const char *beside, struct api_server *server)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), err;
 	struct stat is;
 
 	if (fd < 0)
 		return -errno;
-	strcpy(address.sun_path, beside);
 	unlink(beside); /* of an agent that died in here */
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
-	    chmod(beside, SOCKET_MODE) == 0 && stat(beside, &is) == 0 && listen(fd, BACKLOG) == 0 &&
-	    rename(beside, path) == 0) {
+	if (bind_with_mode(fd, beside) == 0 && lstat(beside, &is) == 0 &&
+	    listen(fd, BACKLOG) == 0 && rename(beside, path) == 0) {
 		server->device = is.st_dev;
 		server->inode = is.st_ino;
 		return fd;

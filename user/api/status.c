@@ -40,17 +40,6 @@ static void sort_by_level(const struct findings *findings, struct wire_status *o
 
 /* ---- what is looked at ----------------------------------------------------------------------- */
 
-static const char *mode_name(const struct api_interface *interface)
-{
-	static const char *const names[] = {
-		[DATAPLANE_AUTO] = "auto",
-		[DATAPLANE_NATIVE] = "native",
-		[DATAPLANE_GENERIC] = "generic",
-	};
-
-	return interface->attached ? names[interface->mode] : "detached";
-}
-
 static void look_at_interfaces(struct request *request, const struct config *config,
 			       struct findings *findings, struct wire_status *out)
 {
@@ -67,7 +56,8 @@ static void look_at_interfaces(struct request *request, const struct config *con
 		const char *about = arena_format(request->arena, "interface %s", device);
 
 		out->interfaces.list[i] = (struct wire_interface){
-			device, config_mode_name(interface->wanted), mode_name(interface)};
+			device, config_mode_name(interface->wanted),
+			interface->attached ? dataplane_mode_name(interface->mode) : "detached"};
 		if (interface->problem)
 			add(findings, interface->attached ? warning : error, about,
 			    arena_string(request->arena, interface->problem));

@@ -102,3 +102,9 @@ void log_problems(enum log_level level, const struct problems *p)
 		free(text);
 	}
 }
+
+void log_and_free_problems(enum log_level level, struct problems *p)
+{
+	log_problems(level, p);
+	problems_free(p);
+}

@@ -22,5 +22,6 @@ void log_at(enum log_level level, const char *format, ...) __attribute__((format
 
 /* One line a problem. */
 void log_problems(enum log_level level, const struct problems *p);
+void log_and_free_problems(enum log_level level, struct problems *p);
 
 #endif

@@ -55,6 +55,20 @@ void text_add_bytes(struct text *text, const void *bytes, size_t length)
 	text->length = total;
 }
 
+void text_add_json(struct text *text, const char *string)
+{
+	text_add_bytes(text, "\"", 1);
+	for (const unsigned char *c = (const void *)string; *c; c++) {
+		if (*c == '"' || *c == '\\')
+			text_add(text, "\\%c", *c);
+		else if (*c < 0x20)
+			text_add(text, "\\u%04x", *c);
+		else
+			text_add_bytes(text, c, 1);
+	}
+	text_add_bytes(text, "\"", 1);
+}
+
 void text_free(struct text *text)
 {
 	free(text->data);
@@ -169,4 +183,57 @@ const char *text_format_hex(const void *bytes, size_t size, char *out)
 		sprintf(out + 2 * i, "%02x", in[i]);
 	out[2 * size] = '\0';
 	return out;
+}
+
+/* ---- slips ----------------------------------------------------------------------------------- */
+
+#define SLIP_WORD_MAX 32 /* longer words are near to nothing */
+
+static size_t least(size_t a, size_t b, size_t c)
+{
+	size_t ab = a < b ? a : b;
+
+	return ab < c ? ab : c;
+}
+
+/*
+ * Edits that make one word of the other: letters put in, left out, replaced (Wagner & Fischer 1974),
+ * swapped. Both have at most SLIP_WORD_MAX.
+ */
+static size_t slips(const char *a, const char *b)
+{
+	size_t edits[SLIP_WORD_MAX + 1][SLIP_WORD_MAX + 1];
+	size_t a_length = strlen(a), b_length = strlen(b);
+
+	for (size_t i = 0; i <= a_length; i++) {
+		for (size_t j = 0; j <= b_length; j++) {
+			if (!i || !j) {
+				edits[i][j] = i + j;
+				continue;
+			}
+			edits[i][j] = least(edits[i - 1][j] + 1, edits[i][j - 1] + 1,
+					    edits[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				edits[i][j] = least(edits[i][j], edits[i - 2][j - 2] + 1, SIZE_MAX);
+		}
+	}
+	return edits[a_length][b_length];
+}
+
+const char *text_nearest(const char *word, const char *const *names)
+{
+	size_t best = strlen(word) / 3 + 2; /* as many slips are one too many */
+	const char *nearest = NULL;
+
+	if (strlen(word) > SLIP_WORD_MAX)
+		return NULL;
+	for (; *names; names++) {
+		size_t count = strlen(*names) > SLIP_WORD_MAX ? best : slips(word, *names);
+
+		if (count >= best)
+			continue;
+		best = count;
+		nearest = *names;
+	}
+	return nearest;
 }

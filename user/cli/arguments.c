@@ -136,7 +136,7 @@ static int refuse_option(struct parser *parser, const char *argument)
 	for (size_t i = 0; i < WIRE_ARGUMENTS; i++)
 		if (is_option_of_command(&wire_argument_table[i]))
 			names[count++] = option_name(arena, wire_argument_table[i].spelling);
-	nearest = wire_nearest(option_name(arena, argument), names);
+	nearest = text_nearest(option_name(arena, argument), names);
 	problems_add(parser->p, -EINVAL, "option", argument, "is not known%s%s%s",
 		     nearest ? "; did you mean '" : "; see --help", nearest ? nearest : "",
 		     nearest ? "'?" : "");
@@ -255,10 +255,10 @@ static const char *nearest_command(const struct parser *parser, const char *cons
 	bool two = parser->word_count > 1;
 	char *words =
 		mem_format("%s%s%s", parser->words[0], two ? " " : "", two ? parser->words[1] : "");
-	const char *nearest = wire_nearest(words, names);
+	const char *nearest = text_nearest(words, names);
 
 	free(words);
-	return nearest ? nearest : wire_nearest(parser->words[0], names);
+	return nearest ? nearest : text_nearest(parser->words[0], names);
 }
 
 static int refuse_command(const struct parser *parser)

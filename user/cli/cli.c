@@ -37,17 +37,22 @@ static void report(const struct cli *cli, enum wire_code code, struct problems *
 }
 
 /* What was accepted, but is to be said, goes where errors go. */
+static void warn(const struct problems *warnings)
+{
+	for (size_t i = 0; i < warnings->count; i++) {
+		char *line = problem_text(&warnings->list[i]);
+
+		fprintf(stderr, "sluicectl: warning: %s\n", line);
+		free(line);
+	}
+}
+
 static void report_warnings(const struct wire_problem *list, size_t count)
 {
 	struct problems warnings = {};
 
 	wire_problems_to(list, count, &warnings);
-	for (size_t i = 0; i < warnings.count; i++) {
-		char *line = problem_text(&warnings.list[i]);
-
-		fprintf(stderr, "sluicectl: warning: %s\n", line);
-		free(line);
-	}
+	warn(&warnings);
 	problems_free(&warnings);
 }
 
@@ -215,6 +220,12 @@ static enum wire_code ask(const struct cli *cli, struct client *client, struct p
 	const char *line;
 	enum wire_code code = client_ask(client, cli->command, &cli->arguments, &line, &reply, p);
 
+	/* The agent unpins when it ends, after its reply. */
+	if (!code && reply.kind == WIRE_KIND_down) {
+		code = client_await_end(client, cli->command, p);
+		if (code)
+			wire_reply_free(&reply);
+	}
 	return code ? code : tell_and_judge(cli, line, &reply);
 }
 
@@ -250,6 +261,13 @@ static enum wire_code run_command(const struct cli *cli, struct problems *p)
 	if (cli->command == WIRE_COMMAND_version && !cli->json)
 		printf("sluicectl %s\n", SLUICE_VERSION);
 	code = client_open(cli, &client, &absent, &unreached);
+	/* Beside an agent that runs but cannot be asked, a check does no harm. */
+	if (code == WIRE_UNREACHABLE && !absent && cli->command == WIRE_COMMAND_check) {
+		problems_add(&unreached, 0, "check", NULL,
+			     "done without the agent, whose limits in force are not known");
+		warn(&unreached);
+		absent = true;
+	}
 	if (code && absent && locals[cli->command]) {
 		problems_free(&unreached);
 		return do_without_agent(cli, p);

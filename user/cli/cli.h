@@ -59,6 +59,9 @@ enum wire_code client_open(const struct cli *cli, struct client **out, bool *abs
 enum wire_code client_ask(struct client *client, enum wire_command command,
 			  const struct wire_arguments *arguments, const char **line,
 			  struct wire_reply *reply, struct problems *p);
+/* Waits, within client_ask()'s time, until the agent hangs up. */
+enum wire_code client_await_end(struct client *client, enum wire_command command,
+				struct problems *p);
 void client_close(struct client *client);
 
 /* ---- local.c: what needs no agent ------------------------------------------------------------ */

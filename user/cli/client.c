@@ -188,6 +188,22 @@ static enum wire_code receive_line(struct client *client, enum wire_command comm
 	return WIRE_OK;
 }
 
+enum wire_code client_await_end(struct client *client, enum wire_command command,
+				struct problems *p)
+{
+	for (;;) {
+		ssize_t got;
+
+		if (wait_for(client, POLLIN) <= 0)
+			return lost(client, command, p, "does not end in time (--timeout)");
+		got = recv(client->fd, client->step, READ_STEP, 0);
+		if (got == 0 || (got < 0 && errno == ECONNRESET))
+			return WIRE_OK;
+		if (got < 0 && errno != EINTR)
+			return lost(client, command, p, strerror(errno));
+	}
+}
+
 /* Drops the line that was read last. */
 static void forget_line(struct client *client)
 {

@@ -7,11 +7,6 @@
 #include "base/text.h"
 #include "cli/cli.h"
 
-static const char *plural(uint64_t count)
-{
-	return count == 1 ? "" : "s";
-}
-
 /* ---- status ---------------------------------------------------------------------------------- */
 
 /* Select graphic rendition, ECMA-48 section 8.3.117. */
@@ -118,20 +113,6 @@ static void show_status(const struct cli *cli, const struct wire_status *status,
 
 /* ---- check, diff, apply ---------------------------------------------------------------------- */
 
-static void show_check(const struct wire_check *check, struct text *out)
-{
-	text_add(out,
-		 "%s: ok: %" PRIu64 " service%s, %" PRIu64 " backend%s, %" PRIu64 " interface%s\n",
-		 check->file, check->services, plural(check->services), check->backends,
-		 plural(check->backends), check->interfaces, plural(check->interfaces));
-	text_add(out, "Maglev slots: %" PRIu64 " needed, %" PRIu64 " available",
-		 check->slots_needed, check->slots_available);
-	if (check->largest_table_size)
-		text_add(out, "; the largest table-size that fits is %" PRIu64,
-			 check->largest_table_size);
-	text_add(out, "\n");
-}
-
 static void show_change(const struct wire_change *change, struct text *out)
 {
 	text_add(out, "%-8s %s", change->kind, change->path);
@@ -235,7 +216,7 @@ void show_reply(const struct cli *cli, const struct wire_reply *reply, struct te
 		show_plan(reply->plan, out);
 		break;
 	case WIRE_KIND_check:
-		show_check(reply->check, out);
+		wire_check_text(reply->check, out);
 		break;
 	case WIRE_KIND_version:
 		show_version(reply->version, out);

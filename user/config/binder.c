@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "config/schema.h"
 
 struct binder {
@@ -24,51 +25,17 @@ static void bind_map(struct binder *b, const struct section *section, const stru
 
 /* ---- unknown keys ------------------------------------------------------------------------ */
 
-#define KEY_MAX 24 /* longer words are near to no key */
-
-static size_t least(size_t a, size_t b, size_t c)
-{
-	size_t ab = a < b ? a : b;
-
-	return ab < c ? ab : c;
-}
-
-/* Edits that make one word of the other: letters put in, left out, replaced (Wagner & Fischer
- * 1974), swapped. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t edits[KEY_MAX + 1][KEY_MAX + 1], a_length = strlen(a), b_length = strlen(b);
-
-	if (a_length > KEY_MAX || b_length > KEY_MAX)
-		return KEY_MAX;
-	for (size_t i = 0; i <= a_length; i++) {
-		for (size_t j = 0; j <= b_length; j++) {
-			if (!i || !j) {
-				edits[i][j] = i + j;
-				continue;
-			}
-			edits[i][j] = least(edits[i - 1][j] + 1, edits[i][j - 1] + 1,
-					    edits[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-				edits[i][j] = least(edits[i][j], edits[i - 2][j - 2] + 1, KEY_MAX);
-		}
-	}
-	return edits[a_length][b_length];
-}
-
+/* The key that is meant, as far as one can guess; NULL: none is near. */
 static const char *nearest_key(const struct section *section, const char *key)
 {
-	size_t best = strlen(key) / 3 + 2; /* as many edits are one too many */
-	const char *nearest = NULL;
+	const char **names = mem_array(section->count + 1, sizeof(*names)), *nearest;
+	size_t count = 0;
 
-	for (unsigned int f = 0; f < section->count; f++) {
-		size_t edits = distance(key, section->fields[f].key);
-
-		if (section->fields[f].flags & REFUSED || edits >= best)
-			continue;
-		best = edits;
-		nearest = section->fields[f].key;
-	}
+	for (unsigned int f = 0; f < section->count; f++)
+		if (!(section->fields[f].flags & REFUSED))
+			names[count++] = section->fields[f].key;
+	nearest = text_nearest(key, names);
+	free(names);
 	return nearest;
 }
 

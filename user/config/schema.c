@@ -85,22 +85,14 @@ void config_schema_help(struct text *out)
 
 /* ---- JSON Schema (draft 2020-12) --------------------------------------------------------- */
 
-static void json_string(const char *string, struct text *out)
-{
-	text_add(out, "\"");
-	for (; *string; string++)
-		text_add(out, *string == '"' || *string == '\\' ? "\\%c" : "%c", *string);
-	text_add(out, "\"");
-}
-
 static void json_field(const struct field *field, struct text *out)
 {
-	json_string(field->key, out);
+	text_add_json(out, field->key);
 	text_add(out, ": {\"description\": ");
-	json_string(field->help, out);
+	text_add_json(out, field->help);
 	if (field->preset) {
 		text_add(out, ", \"x-default\": ");
-		json_string(field->preset, out);
+		text_add_json(out, field->preset);
 	}
 	if (field->flags & LATER)
 		text_add(out, ", \"x-not-supported-yet\": true");

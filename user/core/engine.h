@@ -133,13 +133,21 @@ struct engine_service_place {
 	uint32_t record, slots_base, slots, counters_line;
 };
 struct engine_backend_place {
+	struct addr address;
 	uint32_t index, counters_line;
 	uint32_t slots; /* slots of its service that name it */
 };
 bool engine_service_place(const struct engine *engine, const char *service,
 			  struct engine_service_place *out);
-bool engine_backend_place(const struct engine *engine, const char *service,
-			  const struct addr *backend, struct engine_backend_place *out);
+/*
+ * Those of all backends of a service, sorted by address; *count of them. Slots are counted in one
+ * pass over the service's table. The caller frees the list.
+ */
+struct engine_backend_place *engine_backend_places(const struct engine *engine, const char *service,
+						   size_t *count);
+/* One of such a list; NULL: it has none of this address. */
+const struct engine_backend_place *engine_place_of(const struct engine_backend_place *list,
+						   size_t count, const struct addr *backend);
 
 /* How the slots of a service are that tracks its flows (track.h). */
 struct engine_slots {

@@ -52,28 +52,55 @@ bool engine_service_place(const struct engine *engine, const char *service,
 	return true;
 }
 
-bool engine_backend_place(const struct engine *engine, const char *service,
-			  const struct addr *backend, struct engine_backend_place *out)
+/* How many slots of a service name each index; the caller frees the list. */
+static uint32_t *count_slots(const struct dataplane_view *view, const struct ids_service *service)
+{
+	uint32_t *counts = mem_array(view->limits.backends + 1, sizeof(*counts));
+
+	for (uint32_t i = 0; i < service->slots; i++) {
+		uint32_t index = dataplane_hot(view, service->base + i) & SL_HOT_NOW;
+
+		if (index <= view->limits.backends)
+			counts[index]++;
+	}
+	return counts;
+}
+
+struct engine_backend_place *engine_backend_places(const struct engine *engine, const char *service,
+						   size_t *count)
 {
 	const struct dataplane_view *view = engine->options.view;
 	const struct ids_service *found = ids_find_service(&engine->ids, service);
+	struct engine_backend_place *list;
 	const struct ids_backend *known;
-	size_t count, i;
+	uint32_t *slots;
 
+	*count = 0;
 	if (!found)
-		return false;
-	known = ids_backends_of(&engine->ids, found->line, &count);
-	for (i = 0; i < count && !addr_equal(&known[i].address, backend);)
-		i++;
-	if (i == count)
-		return false;
-	*out = (struct engine_backend_place){
-		.index = known[i].index,
-		.counters_line = sl_counter_backends(&view->limits) + known[i].index,
-	};
-	for (uint32_t slot = found->base; slot < found->base + found->slots; slot++)
-		out->slots += (dataplane_hot(view, slot) & SL_HOT_NOW) == known[i].index;
-	return true;
+		return NULL;
+	known = ids_backends_of(&engine->ids, found->line, count);
+	list = mem_array(*count, sizeof(*list));
+	slots = count_slots(view, found);
+	for (size_t i = 0; i < *count; i++)
+		list[i] = (struct engine_backend_place){
+			.address = known[i].address,
+			.index = known[i].index,
+			.counters_line = sl_counter_backends(&view->limits) + known[i].index,
+			.slots = slots[known[i].index],
+		};
+	free(slots);
+	return list;
+}
+
+static int compare_place(const void *address, const void *place)
+{
+	return addr_compare(address, &((const struct engine_backend_place *)place)->address);
+}
+
+const struct engine_backend_place *engine_place_of(const struct engine_backend_place *list,
+						   size_t count, const struct addr *backend)
+{
+	return count ? bsearch(backend, list, count, sizeof(*list), compare_place) : NULL;
 }
 
 /* The hash of a flow as the data path works it out from its packet. */

@@ -246,7 +246,7 @@ static void plan_slots(struct service_plan *s, bool present)
 			s->b->plan->slots_moved += slot_now(words) != s->table[i];
 	}
 	add_stores(s, present ? PHASE_COLD : PHASE_FILL, PLAN_STORE_COLD, cold, colds,
-		   present ? "are told where they move" : "are prepared");
+		   present ? "are prepared to move" : "are prepared");
 	add_stores(s, present ? PHASE_HOT : PHASE_FILL, PLAN_STORE_HOT, hot, hots,
 		   present ? "move" : "are filled");
 	free(cold);

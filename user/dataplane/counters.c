@@ -17,6 +17,28 @@ void dataplane_count(const struct dataplane_view *v, uint32_t line,
 	}
 }
 
+void dataplane_count_verdicts(const struct dataplane_view *v, uint64_t out[SL_VERDICTS])
+{
+	const struct sl_limits *l = &v->limits;
+	uint64_t line[SL_COUNTERS_PER_LINE];
+
+	for (uint32_t verdict = 0; verdict < SL_VERDICTS; verdict++) {
+		if (verdict % SL_COUNTERS_PER_LINE == 0)
+			dataplane_count(v, verdict / SL_COUNTERS_PER_LINE, line);
+		out[verdict] = line[verdict % SL_COUNTERS_PER_LINE];
+	}
+	/* The line itself holds what services had sent whose line is free again. */
+	for (uint32_t i = 0; i < l->services; i++) {
+		dataplane_count(v, sl_counter_services(l) + i, line);
+		out[SL_SEND_tx] += line[SL_SERVICE_packets];
+	}
+	for (uint32_t i = 1; i <= l->backends; i++) {
+		dataplane_count(v, sl_counter_backends(l) + i, line);
+		out[SL_SEND_tx] += line[SL_BACKEND_packets];
+	}
+	out[SL_SEND_tx] -= out[SL_SEND_redirect];
+}
+
 void dataplane_count_service(const struct dataplane_view *v, uint32_t line,
 			     uint64_t out[SL_COUNTERS_PER_LINE])
 {

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -15,6 +16,7 @@
 #include "dataplane/internal.h"
 
 #define PROGRAM "balancer"
+#define FILES	64 /* two sets of maps, the programs, and what libbpf asks the kernel by */
 
 #define SYN_MS	   3000	 /* for so long a handshake that does not go on holds its entry */
 #define CLOSING_MS 60000 /* for so long a closed flow holds its entry */
@@ -288,6 +290,31 @@ static struct dataplane *dataplane_new(const struct dataplane_options *options)
 	return dp;
 }
 
+/*
+ * Whether the start will have enough descriptors: libbpf goes on without a map that it could not open, and the
+ * verifier's words about that help nobody.
+ */
+static int check_files(struct problems *p)
+{
+	int fds[FILES], count = 0, err = 0;
+
+	while (!err && count < FILES) {
+		fds[count] = epoll_create1(EPOLL_CLOEXEC);
+		if (fds[count] < 0)
+			err = -errno;
+		else
+			count++;
+	}
+	while (count)
+		close(fds[--count]);
+	if (!err)
+		return 0;
+	return problems_add(p, err, "open files", NULL,
+			    "%s: a start needs %d more; raise the limit (ulimit -n, LimitNOFILE= "
+			    "of a service)",
+			    strerror(-err), FILES);
+}
+
 int dataplane_open(const struct dataplane_options *given, struct dataplane **out,
 		   struct problems *p)
 {
@@ -297,7 +324,9 @@ int dataplane_open(const struct dataplane_options *given, struct dataplane **out
 	enum adopt_how how;
 	int err;
 
-	err = check_limits(&options.limits, p);
+	err = check_files(p);
+	if (!err)
+		err = check_limits(&options.limits, p);
 	if (err)
 		return err;
 	dp = dataplane_new(&options);

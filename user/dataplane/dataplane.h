@@ -176,6 +176,17 @@ int dataplane_map_fd(const struct dataplane *dp, const char *name);
 
 enum dataplane_mode { DATAPLANE_AUTO, DATAPLANE_NATIVE, DATAPLANE_GENERIC };
 
+static inline const char *dataplane_mode_name(enum dataplane_mode mode)
+{
+	static const char *const names[] = {
+		[DATAPLANE_AUTO] = "auto",
+		[DATAPLANE_NATIVE] = "native",
+		[DATAPLANE_GENERIC] = "generic",
+	};
+
+	return names[mode];
+}
+
 struct dataplane_link {
 	char device[16];
 	uint32_t ifindex;	  /* 0: the device is gone, and the link with it */
@@ -208,6 +219,9 @@ int dataplane_down(const char *pin_dir, struct problems *p);
 /* Sums a line of counters over all CPUs; `line` as in abi.h. */
 void dataplane_count(const struct dataplane_view *v, uint32_t line,
 		     uint64_t out[SL_COUNTERS_PER_LINE]);
+
+/* All packets by verdict (enum sl_verdict), over all CPUs. */
+void dataplane_count_verdicts(const struct dataplane_view *v, uint64_t out[SL_VERDICTS]);
 
 /* The counters of a service: its own line's and those of its backends (counters.def). */
 void dataplane_count_service(const struct dataplane_view *v, uint32_t line,

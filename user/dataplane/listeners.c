@@ -272,21 +272,23 @@ static uint64_t word_in_force(const struct dataplane_view *v)
 	return __atomic_load_n(&v->control->listeners, __ATOMIC_ACQUIRE);
 }
 
-static const struct sl_listeners4 *table4(const struct dataplane_view *v, uint64_t word)
+/*
+ * The bucket of a key, from the start of the map. A word that is damaged may lead outside the map: packets find
+ * nothing there, and nor do we.
+ */
+static uint64_t bucket_in(const struct key *key, uint64_t word, unsigned int shift, uint64_t half)
 {
-	return v->listeners4 + (word & SL_LISTENERS_HALF) * sl_listener_buckets4(&v->limits);
-}
-
-static const struct sl_listeners6 *table6(const struct dataplane_view *v, uint64_t word)
-{
-	return v->listeners6 + (word & SL_LISTENERS_HALF) * sl_listener_buckets6(&v->limits);
+	return (word & SL_LISTENERS_HALF) * half + bucket_of(key, word, 64 - shift);
 }
 
 static uint16_t find4(const struct dataplane_view *v, uint64_t word, const struct key *key)
 {
-	const struct sl_listeners4 *b =
-		table4(v, word) + bucket_of(key, word, 64 - sl_listeners_shift4(word));
+	uint64_t half = sl_listener_buckets4(&v->limits);
+	uint64_t i = bucket_in(key, word, sl_listeners_shift4(word), half);
+	const struct sl_listeners4 *b = &v->listeners4[i];
 
+	if (i >= 2 * half)
+		return 0;
 	for (unsigned int way = 0; way < SL_WAYS4; way++)
 		if (b->key[way] == key->hashed)
 			return b->value[way];
@@ -295,9 +297,12 @@ static uint16_t find4(const struct dataplane_view *v, uint64_t word, const struc
 
 static uint16_t find6(const struct dataplane_view *v, uint64_t word, const struct key *key)
 {
-	const struct sl_listeners6 *b =
-		table6(v, word) + bucket_of(key, word, 64 - sl_listeners_shift6(word));
+	uint64_t half = sl_listener_buckets6(&v->limits);
+	uint64_t i = bucket_in(key, word, sl_listeners_shift6(word), half);
+	const struct sl_listeners6 *b = &v->listeners6[i];
 
+	if (i >= 2 * half)
+		return 0;
 	for (unsigned int way = 0; way < SL_WAYS6; way++)
 		if (b->address[way][0] == key->address[0] &&
 		    b->address[way][1] == key->address[1] && b->port[way] == key->port &&
@@ -321,6 +326,13 @@ uint32_t dataplane_find_listener(const struct dataplane_view *v, const struct ad
 		record = address->family == 4 ? find4(v, word, &key) : find6(v, word, &key);
 	}
 	return record;
+}
+
+/* The buckets of a table, no more than the map has, whatever the word says. */
+static uint64_t bucket_count(unsigned int shift, uint64_t half)
+{
+	return shift == 0 || UINT64_C(1) << (64 - shift) > half ? half
+								: UINT64_C(1) << (64 - shift);
 }
 
 static void list4(const struct sl_listeners4 *b, struct dataplane_listener *out, size_t max,
@@ -363,14 +375,15 @@ static void list6(const struct sl_listeners6 *b, struct dataplane_listener *out,
 size_t dataplane_listeners(const struct dataplane_view *v, struct dataplane_listener *out,
 			   size_t max)
 {
-	uint64_t word = word_in_force(v);
+	uint64_t half4 = sl_listener_buckets4(&v->limits), half6 = sl_listener_buckets6(&v->limits);
+	uint64_t word = word_in_force(v), in_force = word & SL_LISTENERS_HALF;
 	size_t n = 0;
 
 	if (word == 0)
 		return 0;
-	for (uint64_t i = 0; i < 1ull << (64 - sl_listeners_shift4(word)); i++)
-		list4(table4(v, word) + i, out, max, &n);
-	for (uint64_t i = 0; i < 1ull << (64 - sl_listeners_shift6(word)); i++)
-		list6(table6(v, word) + i, out, max, &n);
+	for (uint64_t i = 0; i < bucket_count(sl_listeners_shift4(word), half4); i++)
+		list4(&v->listeners4[in_force * half4 + i], out, max, &n);
+	for (uint64_t i = 0; i < bucket_count(sl_listeners_shift6(word), half6); i++)
+		list6(&v->listeners6[in_force * half6 + i], out, max, &n);
 	return n;
 }

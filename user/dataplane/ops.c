@@ -110,10 +110,19 @@ static int write_flags(void *self, uint32_t index, uint32_t flags)
 static int clear_counters(void *self, uint32_t line)
 {
 	struct dataplane *dp = self;
-	uint64_t lines = sl_counter_lines(&dp->maps.limits);
+	uint64_t lines = sl_counter_lines(&dp->maps.limits), gone[SL_COUNTERS_PER_LINE];
 
 	if (line >= lines)
 		return -ERANGE;
+	if (line >= sl_counter_services(&dp->maps.limits) &&
+	    line < sl_counter_backends(&dp->maps.limits)) {
+		__u64 *tx = &dp->maps.counters[SL_SEND_tx / SL_COUNTERS_PER_LINE]
+				     .count[SL_SEND_tx % SL_COUNTERS_PER_LINE];
+
+		/* The service is gone, what it sent was sent (counters.def). */
+		dataplane_count(dataplane_view(dp), line, gone);
+		__atomic_store_n(tx, *tx + gone[SL_SERVICE_packets], __ATOMIC_RELAXED);
+	}
 	for (uint64_t cpu = 0; cpu < dp->maps.limits.cpus; cpu++) {
 		struct sl_counter_line *l = &dp->maps.counters[cpu * lines + line];
 

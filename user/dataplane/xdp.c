@@ -105,8 +105,8 @@ static int explain(const struct xdp_attach *a, enum dataplane_mode mode, int err
 			return fail(p, -ENODEV, a->device, "has gone");
 	}
 	why = reason(a, mode, err);
-	fail(p, err, a->device, "cannot be attached to in %s mode: %s%s", xdp_mode_name(mode), why,
-	     mode == DATAPLANE_NATIVE ? "; choose `auto` or `generic`, which is slower" : "");
+	fail(p, err, a->device, "cannot be attached to in %s mode: %s%s", dataplane_mode_name(mode),
+	     why, mode == DATAPLANE_NATIVE ? "; choose `auto` or `generic`, which is slower" : "");
 	free(why);
 	return err;
 }

@@ -33,8 +33,6 @@ size_t xdp_links(const struct pins *pins, struct dataplane_link *out, size_t max
 
 /* ---- xdp_report.c ------------------------------------------------------------------------------- */
 
-const char *xdp_mode_name(enum dataplane_mode mode); /* "auto", "native", "generic" */
-
 /*
  * Names the XDP program that holds a device, with the members of a libxdp dispatcher: "name (id 7, native)".
  * NULL: none does. The caller frees it.

@@ -19,17 +19,6 @@
 #include "dataplane/capture.h"
 #include "dataplane/xdp.h"
 
-const char *xdp_mode_name(enum dataplane_mode mode)
-{
-	static const char *const names[] = {
-		[DATAPLANE_AUTO] = "auto",
-		[DATAPLANE_NATIVE] = "native",
-		[DATAPLANE_GENERIC] = "generic",
-	};
-
-	return names[mode];
-}
-
 /* ---- who holds a device ----------------------------------------------------------------------------- */
 
 static void add_program(struct text *text, uint32_t id, const char *mode)

@@ -15,8 +15,7 @@ static const struct {
 	bool needs_device;
 } verbs[] = {
 	[COMMAND_ATTACH] = {"attach", "attach DEV --from PREFIX... [--mode MODE]",
-			    "take IP in IP from the balancers off DEV; again: with other options",
-			    true},
+			    "take IP in IP off DEV's packets", true},
 	[COMMAND_DETACH] = {"detach", "detach DEV", "take nothing off DEV any more", true},
 	[COMMAND_STATS] = {"stats", "stats [DEV] [-j]", "what was taken and what was not", false},
 };
@@ -34,16 +33,12 @@ static const struct {
 	const char *help;
 } options[OPTIONS] = {
 	[FROM] = {"from", 0, "PREFIX", VERB(ATTACH),
-		  "a balancer's outer source: an address or ADDRESS/LENGTH; several: --from A B, "
-		  "or --from A "
-		  "--from B"},
+		  "a balancer's outer source, an address or ADDRESS/LENGTH; several: --from A B"},
 	[MODE] = {"mode", 0, "MODE", VERB(ATTACH),
-		  "native (in the driver), generic (slower), or auto: native where it works "
-		  "(default)"},
-	[PIN_DIR] = {"pin-dir", 0, "DIR", ANY,
-		     "where it is pinned (default /sys/fs/bpf/sluice-decap; hosts in network "
-		     "namespaces that share "
-		     "a bpffs need one each)"},
+		  "native (in the driver), generic (slower), auto: native if it works (default)"},
+	[PIN_DIR] =
+		{"pin-dir", 0, "DIR", ANY,
+		 "where it is pinned, one a network namespace (default /sys/fs/bpf/sluice-decap)"},
 	[JSON] = {"json", 'j', NULL, VERB(STATS), "print one JSON document"},
 	[HELP] = {"help", 'h', NULL, ANY, "print this"},
 	[PROGRAM_VERSION] = {"version", 'V', NULL, ANY, "print the version"},
@@ -70,15 +65,9 @@ static int add_prefix(struct command *c, const char *text, struct problems *p)
 
 static int set_mode(struct command *c, const char *text, struct problems *p)
 {
-	static const char *const names[] = {
-		[DATAPLANE_AUTO] = "auto",
-		[DATAPLANE_NATIVE] = "native",
-		[DATAPLANE_GENERIC] = "generic",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (strcmp(names[i], text) == 0) {
-			c->mode = i;
+	for (enum dataplane_mode mode = DATAPLANE_AUTO; mode <= DATAPLANE_GENERIC; mode++) {
+		if (strcmp(dataplane_mode_name(mode), text) == 0) {
+			c->mode = mode;
 			return 0;
 		}
 	}

@@ -80,7 +80,7 @@ static int attach(const struct command *c, struct problems *warnings, struct pro
 		err = decap_attach(&options, &link, warnings, p);
 	if (!err) {
 		printf("%s: attached in %s mode; takes IP in IP to %zu addresses of this host from",
-		       link.device, xdp_mode_name(link.mode), options.own_count);
+		       link.device, dataplane_mode_name(link.mode), options.own_count);
 		for (size_t i = 0; i < c->from_count; i++)
 			printf("%s %s", i ? "," : "", prefix_format(&c->from[i], text));
 		printf("\n");
@@ -149,6 +149,16 @@ static int run(const struct command *c, struct problems *warnings, struct proble
 	}
 }
 
+static void tell(const struct problems *p)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		char *line = problem_text(&p->list[i]);
+
+		fprintf(stderr, "sluice-decap: %s\n", line);
+		free(line);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct problems warnings = {0}, p = {0};
@@ -160,12 +170,12 @@ int main(int argc, char **argv)
 		code = EXIT_USAGE;
 	else if (run(&command, &warnings, &p))
 		code = EXIT_FAILED;
-	problems_print(&warnings, stderr);
+	tell(&warnings);
 	if (code != EXIT_OK && command.json) {
 		stats_json_errors(code, &p, &errors);
 		fputs(errors.data, stdout);
 	} else {
-		problems_print(&p, stderr);
+		tell(&p);
 	}
 	if (code == EXIT_USAGE && !command.json)
 		fprintf(stderr, "sluice-decap --help shows the usage\n");

@@ -22,7 +22,7 @@ void stats_show(const struct decap_state *states, size_t count, struct text *out
 		const struct dataplane_link *link = &states[i].link;
 
 		if (link->ifindex)
-			text_add(out, "%s (%s)\n", link->device, xdp_mode_name(link->mode));
+			text_add(out, "%s (%s)\n", link->device, dataplane_mode_name(link->mode));
 		else
 			text_add(out, "%s (the device is gone; `detach` removes what is left)\n",
 				 link->device);
@@ -32,28 +32,13 @@ void stats_show(const struct decap_state *states, size_t count, struct text *out
 	}
 }
 
-/* RFC 8259 section 7. */
-static void add_string(struct text *out, const char *string)
-{
-	text_add(out, "\"");
-	for (const unsigned char *c = (const void *)string; *c; c++) {
-		if (*c == '"' || *c == '\\')
-			text_add(out, "\\%c", *c);
-		else if (*c < 0x20)
-			text_add(out, "\\u%04x", *c);
-		else
-			text_add(out, "%c", *c);
-	}
-	text_add(out, "\"");
-}
-
 /* A member of an object, after `separator`; none where there is no value. */
 static void add_member(struct text *out, const char *separator, const char *name, const char *value)
 {
 	if (!value)
 		return;
 	text_add(out, "%s\"%s\": ", separator, name);
-	add_string(out, value);
+	text_add_json(out, value);
 }
 
 void stats_json(const struct decap_state *states, size_t count, struct text *out)
@@ -64,7 +49,8 @@ void stats_json(const struct decap_state *states, size_t count, struct text *out
 		const struct dataplane_link *link = &states[i].link;
 
 		add_member(out, i ? ", {" : "{", "device", link->device);
-		add_member(out, ", ", "mode", link->ifindex ? xdp_mode_name(link->mode) : NULL);
+		add_member(out, ", ", "mode",
+			   link->ifindex ? dataplane_mode_name(link->mode) : NULL);
 		text_add(out, ", \"verdicts\": {");
 		for (int v = SL_DECAP_GO_ON + 1; v < SL_DECAP_VERDICTS; v++)
 			text_add(out, "%s\"%s\": %" PRIu64, v > SL_DECAP_GO_ON + 1 ? ", " : "",

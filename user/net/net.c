@@ -240,15 +240,16 @@ static int ask_route(struct net *net, const struct addr *address, struct net_rou
 	return 0;
 }
 
-int net_nexthop(struct net *net, const struct addr *address, struct net_nexthop *out)
+void net_nexthop(struct net *net, const struct addr *address, struct net_nexthop *out)
 {
 	struct net_route route;
 	int err = ask_route(net, address, &route);
 
 	if (err)
-		return err;
-	way_find(net->cache, address, &route, out);
-	return 0;
+		*out = (struct net_nexthop){
+			.way = NET_WAY_UNKNOWN, .error = err, .gateway = *address};
+	else
+		way_find(net->cache, address, &route, out);
 }
 
 int net_probe(struct net *net, const struct net_nexthop *way, uint64_t now_ms)

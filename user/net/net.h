@@ -37,6 +37,8 @@ enum net_way {
 	NET_WAY_VLAN,	     /* a VLAN device; `parent` names what it is on: not supported yet */
 	NET_WAY_RESOLVING,   /* the neighbour is not known yet */
 	NET_WAY_FAILED,	     /* the neighbour did not answer, and has not since */
+	NET_WAY_UNKNOWN,     /* the kernel could not be asked: `error`; ask again in a while */
+	NET_WAYS
 };
 
 #define NET_NAME_SIZE 16 /* IFNAMSIZ */
@@ -44,6 +46,7 @@ enum net_way {
 /* The way to an address. */
 struct net_nexthop {
 	enum net_way way;
+	int error;		    /* negative errno of NET_WAY_UNKNOWN; else 0 */
 	uint32_t ifindex;	    /* the way out; 0: no route */
 	char device[NET_NAME_SIZE]; /* its name; "": no route */
 	char parent[NET_NAME_SIZE]; /* of a VLAN device; else "" */
@@ -66,11 +69,8 @@ int net_fd(const struct net *net); /* poll it for reading; an epoll descriptor *
  */
 int net_input(struct net *net, struct problems *p);
 
-/*
- * Fills in the present way to `address`. Returns 0, also when the way is not ready, or a negative
- * errno.
- */
-int net_nexthop(struct net *net, const struct addr *address, struct net_nexthop *out);
+/* Fills in the present way to `address`, which may not be ready. */
+void net_nexthop(struct net *net, const struct addr *address, struct net_nexthop *out);
 
 /*
  * Asks the kernel to resolve the neighbour of a way that is RESOLVING or FAILED, or to confirm a
@@ -90,6 +90,9 @@ struct net_device {
 	uint8_t mac[6];
 };
 int net_device(struct net *net, const char *name, struct net_device *out);
+
+/* Why a device cannot have a balancer, as a sentence in `out`; NULL: nothing is against it. */
+const char *net_device_fault(const struct net_device *device, char out[160]);
 
 /* Whether any device has this address, and which (for a VIP on the host itself). */
 bool net_has_address(struct net *net, const struct addr *address, char device[NET_NAME_SIZE]);

@@ -112,6 +112,23 @@ bool way_device(const struct cache *cache, const char *name, struct net_device *
 	return true;
 }
 
+const char *net_device_fault(const struct net_device *device, char out[160])
+{
+	if (device->is_vlan)
+		snprintf(out, 160,
+			 "is a VLAN device of %s; VLAN devices are not supported yet: list %s, "
+			 "whose untagged frames are taken",
+			 device->parent[0] ? device->parent : "a device elsewhere",
+			 device->parent[0] ? device->parent : "that one");
+	else if (!device->has_ethernet)
+		snprintf(out, 160,
+			 "has no Ethernet header, which sluice needs; list the interface that the "
+			 "packets come in by");
+	else
+		return NULL;
+	return out;
+}
+
 const char *net_way_text(const struct net_nexthop *way, char out[128])
 {
 	const char *device = way->device[0] ? way->device : "an unknown device";
@@ -143,6 +160,13 @@ const char *net_way_text(const struct net_nexthop *way, char out[128])
 		break;
 	case NET_WAY_FAILED:
 		snprintf(out, 128, "neighbour %s on %s does not answer", who, device);
+		break;
+	case NET_WAY_UNKNOWN:
+		snprintf(out, 128, "the kernel does not tell the route to %s: %s", who,
+			 strerror(-way->error));
+		break;
+	case NET_WAYS:
+		snprintf(out, 128, "no way");
 		break;
 	}
 	return out;

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/problem.h"
+#include "base/text.h"
 #include "wire/record.h"
 
 /* A request is an object of an object of scalars. */
@@ -63,7 +64,7 @@ static int find_command(const json_t *json, enum wire_command *out, struct probl
 		*out = i;
 		return 0;
 	}
-	nearest = wire_nearest(name, names);
+	nearest = text_nearest(name, names);
 	return problems_add(p, -EINVAL, "command", name, "is not known%s%s%s",
 			    nearest ? "; did you mean '" : "", nearest ? nearest : "",
 			    nearest ? "'?" : "");
@@ -140,58 +141,4 @@ void wire_request_free(struct wire_request *request)
 {
 	arena_free(request->arena);
 	*request = (struct wire_request){};
-}
-
-/* ---- slips ----------------------------------------------------------------------------------- */
-
-#define SLIP_WORD_MAX 32
-
-static unsigned int least(unsigned int a, unsigned int b)
-{
-	return a < b ? a : b;
-}
-
-/* Characters to insert, remove or replace (Levenshtein 1966), by one row of the usual table. */
-static unsigned int slips(const char *a, const char *b)
-{
-	size_t width = strlen(b);
-	unsigned int row[SLIP_WORD_MAX + 1];
-
-	for (size_t j = 0; j <= width; j++)
-		row[j] = j;
-	for (size_t i = 1; a[i - 1]; i++) {
-		unsigned int diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= width; j++) {
-			unsigned int above = row[j];
-
-			row[j] = least(least(above, row[j - 1]) + 1,
-				       diagonal + (a[i - 1] != b[j - 1]));
-			diagonal = above;
-		}
-	}
-	return row[width];
-}
-
-const char *wire_nearest(const char *word, const char *const *names)
-{
-	const char *nearest = NULL;
-	unsigned int fewest;
-
-	if (strlen(word) > SLIP_WORD_MAX)
-		return NULL;
-	fewest = strlen(word) / 3 + 1;
-	for (; *names; names++) {
-		unsigned int count;
-
-		if (strlen(*names) > SLIP_WORD_MAX)
-			continue;
-		count = slips(word, *names);
-		if (count > fewest || (nearest && count == fewest))
-			continue;
-		fewest = count;
-		nearest = *names;
-	}
-	return nearest;
 }

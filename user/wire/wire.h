@@ -95,6 +95,10 @@ void wire_problems_to(const struct wire_problem *list, size_t count, struct prob
 /* How many bytes of `text` are UTF-8 without NUL, which is what a document can carry. */
 size_t wire_utf8_length(const char *text, size_t length);
 
+/* A checked configuration for people, as `sluicectl check` and `sluiced --check` print it. */
+struct text;
+void wire_check_text(const struct wire_check *check, struct text *out);
+
 /* ---- requests -------------------------------------------------------------------------------- */
 
 enum wire_type { WIRE_TYPE_TEXT, WIRE_TYPE_UINT, WIRE_TYPE_FLAG, WIRE_TYPE_TEXTS, WIRE_TYPE_LIST };
@@ -156,11 +160,5 @@ char *wire_encode_request(enum wire_command command, const struct wire_arguments
 int wire_decode_request(const char *line, size_t length, struct wire_request *out,
 			struct problems *p);
 void wire_request_free(struct wire_request *request);
-
-/*
- * The name among `names` (NULL at the end) that is the fewest slips away from `word`; NULL: none is
- * near.
- */
-const char *wire_nearest(const char *word, const char *const *names);
 
 #endif

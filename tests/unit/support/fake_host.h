@@ -64,7 +64,10 @@ void fake_apply(struct fake_host *host, const char *services, bool force, int ex
 int fake_override_state(struct fake_host *host, const char *service, const char *backend,
 			enum config_state state, bool force);
 
-/* Where a backend is, which must be somewhere. */
+/* Where a backend is; false: nowhere. */
+bool fake_find_place(struct fake_host *host, const char *service, const char *backend,
+		     struct engine_backend_place *out);
+/* Likewise of one that must be somewhere. */
 struct engine_backend_place fake_place(struct fake_host *host, const char *service,
 				       const char *backend);
 char *fake_host_image(const struct fake_host *host); /* fake_image() */
