@@ -109,13 +109,29 @@ bool flows_find(const struct sl_flow_bucket *buckets, const struct flows_places 
 
 /* ---- another size ----------------------------------------------------------------------------------- */
 
-static struct sl_flow *free_way(struct sl_flow_bucket *buckets, struct sl_flow_place place)
+/* The first free way of a bucket, and how many there are. */
+static struct sl_flow *free_way(struct sl_flow_bucket *bucket, unsigned int *count)
 {
-	for (int b = 0; b < 2; b++)
-		for (int way = 0; way < SL_FLOWS_PER_BUCKET; way++)
-			if (!(buckets[place.bucket[b]].entry[way].data & SL_FLOW_BACKEND))
-				return &buckets[place.bucket[b]].entry[way];
-	return NULL;
+	struct sl_flow *first = NULL;
+
+	*count = 0;
+	for (int way = SL_FLOWS_PER_BUCKET - 1; way >= 0; way--)
+		if (!(bucket->entry[way].data & SL_FLOW_BACKEND)) {
+			first = &bucket->entry[way];
+			++*count;
+		}
+	return first;
+}
+
+/* The emptier bucket first, as packets do. */
+static struct sl_flow *free_place(struct sl_flow_bucket *buckets, struct sl_flow_place place)
+{
+	unsigned int counts[2];
+	struct sl_flow *ways[2];
+
+	for (int i = 0; i < 2; i++)
+		ways[i] = free_way(&buckets[place.bucket[i]], &counts[i]);
+	return counts[1] > counts[0] ? ways[1] : ways[0];
 }
 
 int flows_copy(const struct sl_flow_bucket *from, uint32_t flows, struct sl_flow_bucket *to,
@@ -129,7 +145,8 @@ int flows_copy(const struct sl_flow_bucket *from, uint32_t flows, struct sl_flow
 
 		if (!sl_flow_in_use(data))
 			continue;
-		place = free_way(to, place_of(places, sl_flow_check(check, sl_flow_backend(data))));
+		place = free_place(to,
+				   place_of(places, sl_flow_check(check, sl_flow_backend(data))));
 		if (!place)
 			return -ENOSPC;
 		*place = (struct sl_flow){check, data};
