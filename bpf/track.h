@@ -140,6 +140,7 @@ struct track_new {
 	__u64 void_data; /* of the flow's own entry, where it has one that is void; else 0 */
 	struct sl_flow_place place;
 	__u16 tick;
+	__u16 only_rewrite; /* in a settling slot no entry may come to be: its own or none */
 };
 
 /* Takes an entry over, if `seen` is still there. Readers meet the old pair, LOCK, or the new pair. */
@@ -240,6 +241,8 @@ static __always_inline enum sl_event track_claim_one(const struct track_new *new
 
 	if (!track_find_ways(new, &ways))
 		return SL_EVENT_no_room;
+	if (new->only_rewrite)
+		ways.worth &= 1ULL << SL_EVENT_rewritten;
 #pragma nounroll
 	for (enum sl_event how = SL_EVENT_rewritten; how <= SL_EVENT_evicted_base; how++) {
 		__u64 worth = ways.worth >> how & 1;
@@ -272,6 +275,8 @@ __noinline int track_write(struct track_new *new)
 	if (!new)
 		return SL_EVENT_no_room;
 	how = track_claim_one(new);
+	if (how == SL_EVENT_no_room && new->only_rewrite)
+		return SL_EVENT_NONE; /* its entry has just been taken; without one it goes to the same place */
 	count_event(how);
 	return how;
 }
@@ -313,6 +318,7 @@ static __always_inline enum sl_verdict track_miss(struct pkt *p, struct track_en
 		.void_data = entry->at ? entry->data : 0,
 		.place = *place,
 		.tick = tick,
+		.only_rewrite = now == base,
 	};
 	if (track_write(&new) == SL_EVENT_no_room)
 		p->backend_index = __sync_fetch_and_or(word, SL_COLD_CROWDED) & SL_COLD_BASE;

@@ -229,7 +229,6 @@ START_TEST(a_removed_backend_keeps_its_flows_its_way_and_its_index_until_they_en
 {
 	uint32_t b, slot;
 	struct problems p = {};
-	struct addr address = fake_address("10.0.1.12");
 	struct engine_backend_place place;
 
 	start(WEB(A "," B));
@@ -256,7 +255,7 @@ START_TEST(a_removed_backend_keeps_its_flows_its_way_and_its_index_until_they_en
 	pass(22);
 	ck_assert_uint_eq(fake_entry(host.fake, 5), SL_NOBODY);
 	ck_assert_uint_eq(host.fake->backends[b].family, 0);
-	ck_assert(!engine_backend_place(host.engine, "web", &address, &place));
+	ck_assert(!fake_find_place(&host, "web", "10.0.1.12", &place));
 	host.fake->calls = 0;
 	pass(30);
 	ck_assert_uint_eq(host.fake->calls, 0);

@@ -31,13 +31,13 @@ struct slot_move slot_keep(struct slot_words present, uint16_t wanted, bool hold
 	/* What a stable slot's cold word says counts for nothing. */
 	if (now == wanted && state != SLOT_MOVING)
 		return (struct slot_move){.words = present};
-	/* From nobody: no flow is there to be kept. */
+	words.hot = wanted | SL_HOT_LOOK;
+	/* From nobody: no flow is there to be kept. The base follows by slot_advance(), when hot is stored: were it
+	 * there before, a packet that read an older hot word with `look` could write into a stable slot. */
 	if (state == SLOT_STABLE ? now == SL_NOBODY : base == SL_NOBODY) {
-		words.cold = wanted;
-		words.hot = wanted | (present.hot & SL_HOT_LOOK);
+		words.cold = SL_NOBODY;
 		return moved(present, words);
 	}
-	words.hot = wanted | SL_HOT_LOOK;
 	if (state == SLOT_MOVING) /* another change, or back to base */
 		return moved(present, words);
 	words.cold = now | (holds ? HOLD : 0);
@@ -53,6 +53,10 @@ enum slot_advance slot_advance(struct slot_words present, bool is_base_down,
 
 	if (slot_state(present) != SLOT_MOVING)
 		return SLOT_STAYS;
+	if (slot_base(present) == SL_NOBODY) {
+		*cold = slot_now(present);
+		return SLOT_REBASES;
+	}
 	if (is_base_down && seen & HOLD) {
 		*cold = seen & ~HOLD;
 		return SLOT_LETS_GO;

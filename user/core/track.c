@@ -250,6 +250,7 @@ static const struct track_phase phases[] = {
 	/* New tables: what hot relies on is in cold before it. */
 	{track_table_cold, NULL},
 	{track_table_hot, track_table_stored},
+	{track_advance, track_advanced}, /* from nobody: the base follows at once */
 	/* One grace period for all windows that begin. */
 	{track_begin_grace, track_begin},
 	/* Dead: no `now` names it any more, then no base, then the flag. */
