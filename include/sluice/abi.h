@@ -125,7 +125,8 @@ static inline __u64 sl_listener_key6(const __u64 address[2], __be16 port, __u8 p
 
 /* A service's flags, for the agent alone. */
 enum sl_service_flag {
-	SL_SERVICE_TRACKS = 1, /* its slots may be looked up, and have entries (`tracking: changes`) */
+	SL_SERVICE_TRACKS =
+		1, /* its slots may be looked up, and have entries (`tracking: changes`) */
 };
 
 /*
