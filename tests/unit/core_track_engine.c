@@ -77,11 +77,9 @@ static struct engine_slots slots(void)
 
 static struct engine_holding holding(const char *backend)
 {
-	struct engine_holding out;
-	struct addr address = fake_address(backend);
+	struct engine_backend_place place = fake_place(&host, "web", backend);
 
-	ck_assert(engine_backend_holding(host.engine, "web", &address, now_ms, &out));
-	return out;
+	return engine_holding(host.engine, "web", &place, now_ms);
 }
 
 static uint32_t index_of(const char *backend)
@@ -206,6 +204,13 @@ START_TEST(a_drain_ends_as_drain_end_says)
 	ck_assert_uint_eq(host.fake->backends[b].flags, 0);
 	ck_assert_uint_eq(holding("10.0.1.12").entries, 1);
 	ck_assert_uint_eq(slots().settling, 1);
+	ck_assert(holding("10.0.1.12").holds);
+	ck_assert(holding("10.0.1.11").holds);
+	/* It ends. */
+	going_on = 0;
+	pass(80);
+	ck_assert_uint_eq(slots().stable, 251);
+	ck_assert(!holding("10.0.1.12").holds);
 	fake_host_free(&host);
 
 	start(SERVICE(", drain-end: move", A "," B));
@@ -221,6 +226,41 @@ START_TEST(a_drain_ends_as_drain_end_says)
 	ck_assert_uint_eq(host.fake->backends[b].flags, SL_BACKEND_DOWN | SL_BACKEND_DEAD);
 	pass(11);
 	ck_assert_uint_eq(slots().stable, 251);
+	fake_host_free(&host);
+}
+END_TEST
+
+START_TEST(a_backend_is_empty_only_by_a_scan_after_its_last_slot_was_rebased)
+{
+	uint32_t b, slot;
+	uint64_t ago;
+
+	start(WEB(A "," B));
+	ck_assert(!engine_scanned_ms(host.engine, &ago));
+	b = index_of("10.0.1.12");
+	slot = slot_at(b);
+	override_state("10.0.1.12", CONFIG_DRAIN);
+	ck_assert(holding("10.0.1.12").holds);
+	pass(1);
+	ck_assert_uint_eq(fake_place(&host, "web", "10.0.1.12").slots, 0);
+	ck_assert_uint_eq(fake_place(&host, "web", "10.0.1.12").bases, 125);
+	while (fake_place(&host, "web", "10.0.1.12").bases) {
+		ck_assert(holding("10.0.1.12").holds);
+		/* After each scan but the one that comes next: none has seen it. */
+		if (!going_on && slots().left_ms < 2000) {
+			fake_insert(host.fake, 5, slot, b, host.fake->now);
+			going_on = 5;
+		}
+		pass(1);
+	}
+	ck_assert_uint_eq(going_on, 5);
+	for (int i = 0; i < 15; i++) {
+		ck_assert(holding("10.0.1.12").holds);
+		pass(1);
+	}
+	ck_assert_uint_eq(holding("10.0.1.12").entries, 1);
+	ck_assert(engine_scanned_ms(host.engine, &ago));
+	ck_assert_uint_le(ago, 10000);
 	fake_host_free(&host);
 }
 END_TEST
@@ -524,6 +564,7 @@ int main(void)
 		a_lost_way_acts_at_once_and_a_false_alarm_costs_nothing,
 		what_an_administrator_takes_down_is_dead_at_once_and_alive_when_enabled,
 		a_drain_ends_as_drain_end_says,
+		a_backend_is_empty_only_by_a_scan_after_its_last_slot_was_rebased,
 		a_removed_backend_keeps_its_flows_its_way_and_its_index_until_they_end,
 		a_removed_backend_whose_flows_go_on_is_dead_at_its_deadline,
 		a_removed_service_leaves_no_entry,

@@ -8,8 +8,6 @@
 #include "base/problem.h"
 #include "config/schema.h"
 
-#define FLOWS_MIN 4096
-
 int listener_compare(const void *left, const void *right)
 {
 	const struct config_listener *a = left, *b = right;

@@ -156,6 +156,7 @@ uint32_t table_size_that_fits(uint64_t slots, size_t services);
 /* Slots that a table takes: regions are whole cache lines of hot words. */
 uint64_t table_slots(uint32_t table_size);
 
+#define FLOWS_MIN      4096
 #define TABLE_SIZE_MIN 251
 #define TABLE_SIZE_MAX 655373
 

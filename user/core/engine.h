@@ -76,7 +76,8 @@ struct engine_forecast {
 	uint32_t backends_added, backends_removed;
 	uint32_t slots_total; /* of all services after the change */
 	uint32_t slots_moved; /* slots of services that stay, whose backend changes */
-	/* Live TCP flows of the slots that move; an estimate, from the SYNs and FINs counted. */
+	uint32_t slots_tracked; /* of these, those of services that track their flows */
+	/* Live TCP flows of the latter; an estimate, from the SYNs and FINs counted. */
 	uint64_t flows_kept;
 	char *warning;	   /* the flow table looks too small for them; NULL: it does not */
 	char **operations; /* the plan, one sentence each */
@@ -136,6 +137,8 @@ struct engine_backend_place {
 	struct addr address;
 	uint32_t index, counters_line;
 	uint32_t slots; /* slots of its service that name it */
+	uint32_t bases; /* slots that move away from it, whose flows are still there */
+	bool is_open;	/* some slot of its service moves or settles */
 };
 bool engine_service_place(const struct engine *engine, const char *service,
 			  struct engine_service_place *out);
@@ -162,15 +165,17 @@ bool engine_service_slots(const struct engine *engine, const char *service,
 
 /* What a backend that takes no new flows still holds. */
 struct engine_holding {
+	bool holds;		/* a slot's flows go there, or an entry may name it: */
 	uint32_t entries, live; /* of the flow table, at the last scan; those of live flows */
 	bool drains;
 	uint64_t left_ms; /* until its drain-timeout; 0: it is over */
 	bool leaves;	  /* it is no longer configured */
 };
-bool engine_backend_holding(const struct engine *engine, const char *service,
-			    const struct addr *backend, uint64_t now_ms,
-			    struct engine_holding *out);
+struct engine_holding engine_holding(const struct engine *engine, const char *service,
+				     const struct engine_backend_place *place, uint64_t now_ms);
 struct track_scans engine_scans(const struct engine *engine);
+/* How long ago the last scan was; false: there was none. */
+bool engine_scanned_ms(const struct engine *engine, uint64_t *ago);
 /* Why slots do not go on: the errno of an operation that failed, negative; 0: they do. */
 int engine_track_error(const struct engine *engine);
 

@@ -201,6 +201,8 @@ static void forecast_flows(const struct engine *engine, const struct engine_chan
 	const struct plan *plan = change->plan;
 	uint32_t entries = engine->options.view->limits.flows;
 
+	for (size_t t = 0; t < plan->table_count; t++)
+		out->slots_tracked += plan->tables[t].moved;
 	for (size_t s = 0; s < engine->ids.service_count; s++)
 		for (size_t t = 0; t < plan->table_count; t++)
 			if (plan->tables[t].base == engine->ids.services[s].base)

@@ -52,16 +52,28 @@ bool engine_service_place(const struct engine *engine, const char *service,
 	return true;
 }
 
+struct slot_counts {
+	uint32_t slots, bases;
+};
+
 /* How many slots of a service name each index; the caller frees the list. */
-static uint32_t *count_slots(const struct dataplane_view *view, const struct ids_service *service)
+static struct slot_counts *count_slots(const struct dataplane_view *view,
+				       const struct ids_service *service, bool *is_open)
 {
-	uint32_t *counts = mem_array(view->limits.backends + 1, sizeof(*counts));
+	struct slot_counts *counts = mem_array(view->limits.backends + 1, sizeof(*counts));
 
+	*is_open = false;
 	for (uint32_t i = 0; i < service->slots; i++) {
-		uint32_t index = dataplane_hot(view, service->base + i) & SL_HOT_NOW;
+		uint32_t hot = dataplane_hot(view, service->base + i), base;
 
-		if (index <= view->limits.backends)
-			counts[index]++;
+		if ((hot & SL_HOT_NOW) <= view->limits.backends)
+			counts[hot & SL_HOT_NOW].slots++;
+		if (!(hot & SL_HOT_LOOK))
+			continue;
+		*is_open = true;
+		base = dataplane_cold(view, service->base + i) & SL_COLD_BASE;
+		if (base != (hot & SL_HOT_NOW) && base <= view->limits.backends)
+			counts[base].bases++;
 	}
 	return counts;
 }
@@ -73,22 +85,25 @@ struct engine_backend_place *engine_backend_places(const struct engine *engine, 
 	const struct ids_service *found = ids_find_service(&engine->ids, service);
 	struct engine_backend_place *list;
 	const struct ids_backend *known;
-	uint32_t *slots;
+	struct slot_counts *counts;
+	bool is_open;
 
 	*count = 0;
 	if (!found)
 		return NULL;
 	known = ids_backends_of(&engine->ids, found->line, count);
 	list = mem_array(*count, sizeof(*list));
-	slots = count_slots(view, found);
+	counts = count_slots(view, found, &is_open);
 	for (size_t i = 0; i < *count; i++)
 		list[i] = (struct engine_backend_place){
 			.address = known[i].address,
 			.index = known[i].index,
 			.counters_line = sl_counter_backends(&view->limits) + known[i].index,
-			.slots = slots[known[i].index],
+			.slots = counts[known[i].index].slots,
+			.bases = counts[known[i].index].bases,
+			.is_open = is_open,
 		};
-	free(slots);
+	free(counts);
 	return list;
 }
 

@@ -133,20 +133,6 @@ static enum track_health health_of(struct engine *engine, const struct model_ser
 	return model_health(backend->reason);
 }
 
-static const struct ids_backend *find_known(const struct engine *engine,
-					    const struct ids_service *service,
-					    const struct addr *address)
-{
-	const struct ids_backend *known;
-	size_t count;
-
-	known = ids_backends_of(&engine->ids, service->line, &count);
-	for (size_t i = 0; i < count; i++)
-		if (addr_equal(&known[i].address, address))
-			return &known[i];
-	return NULL;
-}
-
 /* Walks the wanted and the known backends, both sorted by address. */
 static bool tell_backends(struct engine *engine, const struct ids_service *service,
 			  const struct model_service *wanted, const struct model_backend *list,
@@ -354,30 +340,51 @@ bool engine_service_slots(const struct engine *engine, const char *service,
 	return true;
 }
 
-bool engine_backend_holding(const struct engine *engine, const char *service,
-			    const struct addr *backend, uint64_t now_ms, struct engine_holding *out)
+/*
+ * Without a slot that names it, only entries keep flows there, and these are in slots that settle: none there, or
+ * none in a scan that came after the last such slot began to settle.
+ */
+static bool is_held(const struct engine *engine, const struct engine_backend_place *place,
+		    uint32_t entries)
 {
-	const struct ids_service *found = ids_find_service(&engine->ids, service);
-	const struct model_service *wanted = model_find_service(engine->model, service);
-	const struct ids_backend *known = found ? find_known(engine, found, backend) : NULL;
-	const struct engine_drain *drain;
+	struct track_scans scans = track_scans(engine->track);
 
-	if (!known)
-		return false;
-	drain = &engine->drains[known->index];
-	*out = (struct engine_holding){
+	if (place->slots || place->bases)
+		return true;
+	return place->is_open && (entries || !scans.count || scans.is_stale);
+}
+
+struct engine_holding engine_holding(const struct engine *engine, const char *service,
+				     const struct engine_backend_place *place, uint64_t now_ms)
+{
+	const struct model_service *wanted = model_find_service(engine->model, service);
+	const struct engine_drain *drain = &engine->drains[place->index];
+	struct engine_holding holding = {
 		.drains = drain->is_on,
-		.leaves = track_leaves(engine->track, known->index),
+		.leaves = track_leaves(engine->track, place->index),
 	};
-	out->entries = track_entries(engine->track, known->index, &out->live);
+
+	holding.entries = track_entries(engine->track, place->index, &holding.live);
+	holding.holds = is_held(engine, place, holding.entries);
 	if (drain->is_on && wanted && !is_drain_over(drain, wanted->config, now_ms))
-		out->left_ms = wanted->config->drain_timeout_ms - (now_ms - drain->since_ms);
-	return true;
+		holding.left_ms = wanted->config->drain_timeout_ms - (now_ms - drain->since_ms);
+	return holding;
 }
 
 struct track_scans engine_scans(const struct engine *engine)
 {
 	return track_scans(engine->track);
+}
+
+bool engine_scanned_ms(const struct engine *engine, uint64_t *ago)
+{
+	struct track_scans scans = track_scans(engine->track);
+	uint32_t now;
+
+	if (!scans.count || engine->options.ops->tick(engine->options.dataplane, &now))
+		return false;
+	*ago = (uint64_t)(now - scans.tick) * engine->options.view->tick_ns / 1000000;
+	return true;
 }
 
 int engine_track_error(const struct engine *engine)

@@ -200,7 +200,10 @@ void track_advanced(struct track *t, uint32_t now)
 			continue;
 		t->scans.crowded += (swaps[i].from & SL_COLD_CROWDED) != 0;
 		/* Only a rebase changes the base. */
-		t->scans.rebases += ((swaps[i].from ^ swaps[i].to) & SL_COLD_BASE) != 0;
+		if ((swaps[i].from ^ swaps[i].to) & SL_COLD_BASE) {
+			t->scans.rebases++;
+			t->scans.is_stale = true;
+		}
 	}
 }
 

@@ -184,6 +184,8 @@ bool track_scan(struct track *t, uint32_t now)
 void track_scanned(struct track *t, uint32_t now)
 {
 	t->scans.count++;
+	t->scans.is_stale = false;
+	t->scans.tick = now;
 	t->has_scanned = t->is_scanned = true;
 	t->last_scan = now;
 	for (uint32_t i = 1; i <= t->view->limits.backends; i++) {
