@@ -5,8 +5,6 @@
 # flood, and the state of slots as the maps have it.
 
 TRACKING_T=5 # idle-timeout, seconds; the least there is
-# A window, the next scan and the one after it, and some rounds: how long a change may be under way after its last flow.
-TRACKING_SETTLES=45
 
 # tracking_service NAME ADDRESS PORT PROTOCOL FAMILY "HOST [FIELD...]"...: a service of these backends.
 tracking_service()
@@ -26,10 +24,10 @@ tracking_service()
 tracking_config()
 {
 	lab_config_head | sed 's/tracking: never/tracking: changes/'
-	tracking_service web4 $LAB_VIP4 80 tcp 4 "$@"
-	tracking_service web6 $LAB_VIP6 80 tcp 6 "$@"
-	tracking_service echo4 $LAB_VIP4 $LAB_UDP_PORT udp 4 "$@"
-	tracking_service echo6 $LAB_VIP6 $LAB_UDP_PORT udp 6 "$@"
+	tracking_service web4 "$LAB_VIP4" 80 tcp 4 "$@"
+	tracking_service web6 "$LAB_VIP6" 80 tcp 6 "$@"
+	tracking_service echo4 "$LAB_VIP4" "$LAB_UDP_PORT" udp 4 "$@"
+	tracking_service echo6 "$LAB_VIP6" "$LAB_UDP_PORT" udp 6 "$@"
 }
 
 # The file is as the agent finds it when it starts.
@@ -67,8 +65,6 @@ maps()
 }
 
 # ---- flows ---------------------------------------------------------------------------------------------
-
-FLOWS_SAY=(awk '{ $1 = "" } 1')
 
 # flows_start NAME OPTION...: until flows_end; fails unless all get under way.
 flows_start()
@@ -152,6 +148,12 @@ is_settled()
 	read -r stable moving settling crowded entries < <(maps slots)
 	echo "$stable stable, $moving moving ($crowded crowded), $settling settling, $entries entries"
 	[ $((moving + settling + entries)) -eq 0 ]
+}
+
+# check_settles NAME: after the last flow a window, two scans and some rounds may pass.
+check_settles()
+{
+	check_within "$1" 45 is_settled
 }
 
 has_moving()
