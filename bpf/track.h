@@ -327,8 +327,10 @@ static __always_inline enum sl_verdict track_miss(struct pkt *p, struct track_en
 
 static __always_inline enum sl_verdict track_look(struct pkt *p)
 {
-	struct sl_flow_place place = sl_flow_place(p->hash, knobs.place_xor, knobs.place_factor,
-						   knobs.flow_mask, knobs.flow_page);
+	/* After hot: the agent stores cold, then hot. */
+	struct sl_flow_place place =
+		sl_flow_place(p->hash + track_after(p->look), knobs.place_xor, knobs.place_factor,
+			      knobs.flow_mask, knobs.flow_page);
 	struct track_entry entry = track_find(p->hash, &place);
 	struct track_kind kind = track_kind(p);
 	__u16 tick = track_tick();
