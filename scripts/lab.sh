@@ -33,6 +33,7 @@ LAB_CLIENT6=2001:db8:c::2
 LAB_SEGMENT_MTU=1600 # an inner packet of 1500 and the largest outer header
 LAB_UDP_PORT=5300
 LAB_BPFFS=/sys/fs/bpf
+LAB_TRACKING=${LAB_TRACKING:-changes} # of the configurations made here; or never
 
 # Chooses the lab that all other functions work on.
 lab_select()
@@ -293,7 +294,7 @@ lab_config_head()
 	echo "  source: $(lab_address lb 4)"
 	echo "  source6: $(lab_address lb 6)"
 	echo 'defaults:'
-	echo '  tracking: never'
+	echo "  tracking: $LAB_TRACKING"
 	echo 'services:'
 }
 

@@ -9,6 +9,8 @@ shopt -s inherit_errexit
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 LAB_INSTANCE=${LAB_INSTANCE:-e$$}
+# Who answers is asked right after a change. tests/e2e/tracking.sh is for those that ask what becomes of flows.
+LAB_TRACKING=never
 # shellcheck source=scripts/lab.sh
 . scripts/lab.sh
 

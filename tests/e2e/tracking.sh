@@ -23,7 +23,7 @@ tracking_service()
 # tracking_config BACKEND...: the configuration in which all services have these backends.
 tracking_config()
 {
-	lab_config_head | sed 's/tracking: never/tracking: changes/'
+	LAB_TRACKING=changes lab_config_head
 	tracking_service web4 "$LAB_VIP4" 80 tcp 4 "$@"
 	tracking_service web6 "$LAB_VIP6" 80 tcp 6 "$@"
 	tracking_service echo4 "$LAB_VIP4" "$LAB_UDP_PORT" udp 4 "$@"
