@@ -23,6 +23,7 @@ START_TEST(every_command_s_request_comes_back_with_its_arguments)
 			.weight = 7,
 			.dry_run = true,
 			.force = true,
+			.wait = true,
 			.given = info->needs | info->may,
 		};
 		struct wire_request request = {};
@@ -33,9 +34,11 @@ START_TEST(every_command_s_request_comes_back_with_its_arguments)
 			continue;
 		line = wire_encode_request(item, &arguments);
 		ck_assert_ptr_null(strstr(line, "watch"));
+		ck_assert_ptr_null(strstr(line, "wait"));
 		ck_assert_int_eq(wire_decode_request(line, strlen(line), &request, &p), 0);
 		ck_assert_int_eq(request.command, item);
-		ck_assert_uint_eq(request.arguments.given, arguments.given & ~WIRE_BIT(watch));
+		ck_assert_uint_eq(request.arguments.given,
+				  arguments.given & ~(WIRE_BIT(watch) | WIRE_BIT(wait)));
 		again = wire_encode_request(request.command, &request.arguments);
 		ck_assert_str_eq(line, again);
 		wire_request_free(&request);

@@ -147,6 +147,21 @@ static void describe_overrides(struct request *request, const struct config *con
 	}
 }
 
+/* One more. */
+static void add_warning(struct arena *arena, const char *warning, struct wire_plan *out)
+{
+	size_t count = out->warnings.count;
+	struct wire_problem *list = arena_alloc(arena, (count + 1) * sizeof(*list));
+
+	memcpy(list, out->warnings.list, count * sizeof(*list));
+	list[count] = (struct wire_problem){
+		.field = "limits.flows",
+		.expected = arena_string(arena, warning),
+	};
+	out->warnings.list = list;
+	out->warnings.count = count + 1;
+}
+
 static void describe_forecast(struct request *request, const struct engine_forecast *forecast,
 			      struct wire_plan *out)
 {
@@ -164,6 +179,10 @@ static void describe_forecast(struct request *request, const struct engine_forec
 	out->backends_removed = forecast->backends_removed;
 	out->slots_total = forecast->slots_total;
 	out->slots_moved = forecast->slots_moved;
+	out->slots_tracked = forecast->slots_tracked;
+	out->flows_kept = forecast->flows_kept;
+	if (forecast->warning)
+		add_warning(arena, forecast->warning, out);
 	out->operations.list = operations;
 	out->operations.count = forecast->operation_count;
 	if (forecast->force_needed)

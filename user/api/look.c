@@ -1,25 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Documents about what is in force: status, services, backends, flows, counters. */
-#include <inttypes.h>
-#include <netinet/in.h>
+/* Documents about what is in force: services, backends, counters. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/requests.h"
 #include "base/mem.h"
-
-static const char *addr_text(struct arena *arena, const struct addr *address)
-{
-	char text[ADDR_TEXT_SIZE];
-
-	return addr_is_none(address) ? NULL : arena_string(arena, addr_format(address, text));
-}
-
-/* "" is no device. */
-static const char *device_text(struct arena *arena, const struct net_nexthop *way)
-{
-	return way->device[0] ? arena_string(arena, way->device) : NULL;
-}
 
 static void count_service(const struct request *request, const char *service,
 			  uint64_t out[SL_COUNTERS_PER_LINE])
@@ -47,35 +32,54 @@ static struct places find_places(const struct request *request, const char *serv
 	return places;
 }
 
-/* Also gives the number of slots that name the backend. */
-static uint32_t count_backend(const struct request *request, const struct places *places,
-			      const struct addr *backend, uint64_t out[SL_COUNTERS_PER_LINE])
+/* Also gives the backend's place; NULL: it has none yet. */
+static const struct engine_backend_place *count_backend(const struct request *request,
+							const struct places *places,
+							const struct addr *backend,
+							uint64_t out[SL_COUNTERS_PER_LINE])
 {
 	const struct engine_backend_place *place =
 		engine_place_of(places->list, places->count, backend);
 
 	memset(out, 0, SL_COUNTERS_PER_LINE * sizeof(*out));
-	if (!place)
-		return 0;
-	dataplane_count(engine_view(request->api->engine), place->counters_line, out);
-	return place->slots;
+	if (place)
+		dataplane_count(engine_view(request->api->engine), place->counters_line, out);
+	return place;
 }
 
 /* ---- services and backends ------------------------------------------------------------------- */
+
+/* What it still has, and for how long. */
+static void describe_holding(const struct request *request,
+			     const struct engine_backend_place *place, struct wire_backend *out)
+{
+	const struct api_host *host = &request->api->host;
+	struct engine_holding holding =
+		engine_holding(request->api->engine, out->service, place, host->now_ms(host->self));
+
+	out->slots = place->slots;
+	out->slots_leaving = place->bases;
+	out->entries = holding.entries;
+	out->entries_live = holding.live;
+	out->holds = holding.holds;
+	out->drains = holding.drains;
+	out->drain_left_ms = holding.left_ms;
+}
 
 static void describe(struct request *request, const struct model_service *service,
 		     const struct places *places, const struct model_backend *backend,
 		     struct wire_backend *out)
 {
 	uint64_t counts[SL_COUNTERS_PER_LINE];
-	uint32_t slots = count_backend(request, places, &backend->address, counts);
+	const struct engine_backend_place *place =
+		count_backend(request, places, &backend->address, counts);
 	bool takes_flows = backend->reason == MODEL_TAKES_FLOWS;
 	char reason[160];
 
 	*out = (struct wire_backend){
 		.service = service->name,
 		.address = addr_text(request->arena, &backend->address),
-		.state = config_state_name(backend->state),
+		.state = backend->leaves ? "removed" : config_state_name(backend->state),
 		.state_overridden = backend->state_overridden,
 		.weight = backend->weight,
 		.weight_overridden = backend->weight_overridden,
@@ -83,13 +87,16 @@ static void describe(struct request *request, const struct model_service *servic
 		.takes_flows = takes_flows,
 		.device = device_text(request->arena, &backend->way),
 		.gateway = addr_text(request->arena, &backend->way.gateway),
-		.slots = slots,
 		.packets = counts[SL_BACKEND_packets],
 		.bytes = counts[SL_BACKEND_bytes],
 		.opened = counts[SL_BACKEND_opened],
 		.closed = counts[SL_BACKEND_closed],
 	};
-	if (!takes_flows)
+	if (place)
+		describe_holding(request, place, out);
+	if (backend->leaves && backend->reason == MODEL_DRAINED)
+		out->reason = "no longer configured";
+	else if (!takes_flows)
 		out->reason = arena_string(request->arena, model_reason_text(backend, reason));
 }
 
@@ -102,14 +109,29 @@ void describe_backend(struct request *request, const struct model_service *servi
 	free(places.list);
 }
 
-static void describe_backends(struct request *request, const struct model_service *service,
-			      struct wire_backend *list)
+/* The most that describe_backends() gives. */
+static size_t all_of(const struct model_service *service)
+{
+	return service->backend_count + service->leaving_count;
+}
+
+/*
+ * Those that are configured, then those that are not any more, but still have a place. Returns
+ * their number.
+ */
+static size_t describe_backends(struct request *request, const struct model_service *service,
+				struct wire_backend *list)
 {
 	struct places places = find_places(request, service->name);
+	size_t count = service->backend_count;
 
 	for (size_t i = 0; i < service->backend_count; i++)
 		describe(request, service, &places, &service->backends[i], &list[i]);
+	for (size_t i = 0; i < service->leaving_count; i++)
+		if (engine_place_of(places.list, places.count, &service->leaving[i].address))
+			describe(request, service, &places, &service->leaving[i], &list[count++]);
 	free(places.list);
+	return count;
 }
 
 static const char **listener_texts(struct arena *arena, const struct config_service *service)
@@ -136,6 +158,7 @@ enum wire_code answer_service_list(struct request *request)
 
 	for (size_t i = 0; i < model->service_count; i++) {
 		const struct model_service *service = &model->services[i];
+		struct slots_document slots = describe_slots(request, service->name);
 		uint64_t counts[SL_COUNTERS_PER_LINE];
 
 		count_service(request, service->name, counts);
@@ -148,6 +171,7 @@ enum wire_code answer_service_list(struct request *request)
 			.packets = counts[SL_SERVICE_packets],
 			.bytes = counts[SL_SERVICE_bytes],
 			.dropped = counts[SL_SERVICE_dropped],
+			SLOTS_FIELDS(slots),
 		};
 	}
 	out->services.list = list;
@@ -160,13 +184,16 @@ enum wire_code answer_service_show(struct request *request)
 	const struct model_service *service = find_service(request);
 	struct wire_service *out = arena_alloc(request->arena, sizeof(*out));
 	uint64_t counts[SL_COUNTERS_PER_LINE];
+	struct slots_document slots;
 	struct wire_backend *list;
+	size_t count;
 
 	if (!service)
 		return WIRE_FAILED;
+	slots = describe_slots(request, service->name);
 	count_service(request, service->name, counts);
-	list = arena_alloc(request->arena, service->backend_count * sizeof(*list));
-	describe_backends(request, service, list);
+	list = arena_alloc(request->arena, all_of(service) * sizeof(*list));
+	count = describe_backends(request, service, list);
 	*out = (struct wire_service){
 		.name = service->name,
 		.listeners = {listener_texts(request->arena, service->config),
@@ -177,11 +204,14 @@ enum wire_code answer_service_show(struct request *request)
 		.table_size = service->config->table_size,
 		.idle_timeout_ms = service->config->idle_timeout_ms,
 		.drain_timeout_ms = service->config->drain_timeout_ms,
+		.drain_end = config_drain_end_name(service->config->drain_end),
+		.dead_after_ms = service->config->dead_after_ms,
+		SLOTS_FIELDS(slots),
 		.packets = counts[SL_SERVICE_packets],
 		.bytes = counts[SL_SERVICE_bytes],
 		.dropped = counts[SL_SERVICE_dropped],
 		.backends_ready = service->ready,
-		.backends = {list, service->backend_count},
+		.backends = {list, count},
 	};
 	return answer_with(request, WIRE_KIND_service, out);
 }
@@ -191,7 +221,7 @@ static size_t all_backends(const struct model *model)
 	size_t total = 0;
 
 	for (size_t i = 0; i < model->service_count; i++)
-		total += model->services[i].backend_count;
+		total += all_of(&model->services[i]);
 	return total;
 }
 
@@ -207,82 +237,13 @@ enum wire_code answer_backend_list(struct request *request)
 	if (one && !service)
 		return WIRE_FAILED;
 	list = arena_alloc(request->arena,
-			   (one ? service->backend_count : all_backends(model)) * sizeof(*list));
+			   (one ? all_of(service) : all_backends(model)) * sizeof(*list));
 	out->backends.list = list;
 	for (size_t i = 0; i < services; i++) {
-		describe_backends(request, &service[i], list + out->backends.count);
-		out->backends.count += service[i].backend_count;
+		out->backends.count +=
+			describe_backends(request, &service[i], list + out->backends.count);
 	}
 	return answer_with(request, WIRE_KIND_backends, out);
-}
-
-/* ---- flows ----------------------------------------------------------------------------------- */
-
-static const struct {
-	const char *name;
-	uint8_t number;
-} protocols[] = {{"tcp", IPPROTO_TCP}, {"udp", IPPROTO_UDP}};
-
-static enum wire_code parse_flow(struct request *request, struct engine_flow *flow)
-{
-	const struct wire_arguments *arguments = request->arguments;
-	static const char *const what = "expected ADDRESS:PORT, such as 192.0.2.1:443 or "
-					"[2001:db8::1]:443";
-
-	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
-		if (strcmp(arguments->protocol, protocols[i].name) == 0)
-			flow->protocol = protocols[i].number;
-	if (!flow->protocol)
-		problems_add(&request->errors, 0, "protocol", arguments->protocol,
-			     "expected tcp or udp");
-	if (endpoint_parse(arguments->source, &flow->source, &flow->source_port))
-		problems_add(&request->errors, 0, "source", arguments->source, "%s", what);
-	if (endpoint_parse(arguments->destination, &flow->destination, &flow->destination_port))
-		problems_add(&request->errors, 0, "destination", arguments->destination, "%s",
-			     what);
-	if (!request->errors.count && flow->source.family != flow->destination.family)
-		problems_add(&request->errors, 0, "destination", arguments->destination,
-			     "expected an address of the source's family");
-	return request->errors.count ? WIRE_USAGE : WIRE_OK;
-}
-
-enum wire_code answer_flow_lookup(struct request *request)
-{
-	struct wire_flow *out = arena_alloc(request->arena, sizeof(*out));
-	struct engine_flow flow = {};
-	struct engine_flow_answer found = {};
-	enum wire_code code = parse_flow(request, &flow);
-	char text[ENDPOINT_TEXT_SIZE];
-	int err;
-
-	if (code)
-		return code;
-	err = engine_flow_lookup(request->api->engine, &flow, &found);
-	if (err) {
-		problems_add(&request->errors, err, "flow", request->arguments->source,
-			     "cannot be looked up: %s", strerror(-err));
-		return WIRE_FAILED;
-	}
-	*out = (struct wire_flow){
-		.protocol = request->arguments->protocol,
-		.source = arena_string(request->arena,
-				       endpoint_format(&flow.source, flow.source_port, text)),
-		.destination =
-			arena_string(request->arena, endpoint_format(&flow.destination,
-								     flow.destination_port, text)),
-		.service = found.service,
-		.why = arena_string(request->arena, found.why),
-	};
-	if (found.service) {
-		out->hash = arena_format(request->arena, "%016" PRIx64, found.hash);
-		out->slot = found.slot;
-	}
-	if (found.has_backend) {
-		out->backend = addr_text(request->arena, &found.backend);
-		out->device = device_text(request->arena, &found.way);
-		out->gateway = addr_text(request->arena, &found.way.gateway);
-	}
-	return answer_with(request, WIRE_KIND_flow, out);
 }
 
 /* ---- counters -------------------------------------------------------------------------------- */

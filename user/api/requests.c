@@ -24,6 +24,7 @@ static answer_function *const functions[WIRE_COMMANDS] = {
 	[WIRE_COMMAND_backend_disable] = answer_backend_disable,
 	[WIRE_COMMAND_backend_weight] = answer_backend_weight,
 	[WIRE_COMMAND_flow_lookup] = answer_flow_lookup,
+	[WIRE_COMMAND_flow_stats] = answer_flow_stats,
 	[WIRE_COMMAND_counters] = answer_counters,
 	[WIRE_COMMAND_version] = answer_version,
 	[WIRE_COMMAND_down] = answer_down,
@@ -79,6 +80,18 @@ char *api_answer(const struct api *api, const struct api_client *client, const c
 	problems_free(&request.errors);
 	arena_free(request.arena);
 	return reply;
+}
+
+const char *addr_text(struct arena *arena, const struct addr *address)
+{
+	char text[ADDR_TEXT_SIZE];
+
+	return addr_is_none(address) ? NULL : arena_string(arena, addr_format(address, text));
+}
+
+const char *device_text(struct arena *arena, const struct net_nexthop *way)
+{
+	return way->device[0] ? arena_string(arena, way->device) : NULL;
 }
 
 /* ---- names ----------------------------------------------------------------------------------- */

@@ -20,9 +20,11 @@ struct request {
 /* Each fills in kind and data, or returns an exit code, explained in the errors. */
 typedef enum wire_code answer_function(struct request *request);
 
-/* look.c */
+/* look.c, status.c */
 answer_function answer_status, answer_service_list, answer_service_show, answer_backend_list,
-	answer_counters, answer_flow_lookup, answer_version;
+	answer_counters, answer_version;
+/* flows.c */
+answer_function answer_flow_lookup, answer_flow_stats;
 /* change.c */
 answer_function answer_check, answer_diff, answer_apply, answer_backend_drain,
 	answer_backend_enable, answer_backend_disable, answer_backend_weight, answer_down;
@@ -36,6 +38,23 @@ const struct model_backend *find_backend(struct request *request,
 /* A backend as a document. */
 void describe_backend(struct request *request, const struct model_service *service,
 		      const struct model_backend *backend, struct wire_backend *out);
+
+/* How far a change of a service's table is, as documents.def's WIRE_SLOTS() says it. */
+struct slots_document {
+	struct engine_slots slots;
+	const char *held_open; /* NULL: only time */
+};
+struct slots_document describe_slots(struct request *request, const char *service);
+
+#define SLOTS_FIELDS(document)                                                                   \
+	.slots_stable = (document).slots.stable, .slots_moving = (document).slots.moving,        \
+	.slots_settling = (document).slots.settling, .moving_for_ms = (document).slots.since_ms, \
+	.moving_left_ms = (document).slots.left_ms, .slots_crowded = (document).slots.crowded,   \
+	.held_open = (document).held_open
+
+/* NULL: no address, no device. */
+const char *addr_text(struct arena *arena, const struct addr *address);
+const char *device_text(struct arena *arena, const struct net_nexthop *way);
 
 /* "192.0.2.1:443", "[2001:db8::1]:443"; port 0: "any". parse returns 0 or -EINVAL. */
 #define ENDPOINT_TEXT_SIZE (ADDR_TEXT_SIZE + 8)

@@ -96,7 +96,9 @@ static void look_at_services(struct request *request, struct findings *findings,
 	out->services = model->service_count;
 	for (size_t i = 0; i < model->service_count; i++) {
 		const struct model_service *service = &model->services[i];
+		const char *held_open;
 
+		held_open = describe_slots(request, service->name).held_open;
 		out->backends += service->backend_count;
 		out->backends_ready += service->ready;
 		out->services_ready += service->ready > 0;
@@ -104,6 +106,10 @@ static void look_at_services(struct request *request, struct findings *findings,
 			add(findings, error,
 			    arena_format(request->arena, "service %s", service->name),
 			    "no backend takes new flows: its packets are dropped (no_backend)");
+		if (held_open)
+			add(findings, warning,
+			    arena_format(request->arena, "service %s", service->name),
+			    arena_format(request->arena, "its change is held open: %s", held_open));
 		for (size_t j = 0; j < service->backend_count; j++)
 			look_at_backend(request, service, &service->backends[j], findings);
 	}
@@ -137,6 +143,7 @@ static void look_at_usage(struct request *request, const struct config *config,
 		{"services", out->services, limits->services},
 		{"listeners", listeners, limits->listeners},
 		{"backends", out->backends, limits->backends},
+		{"flows", engine_scans(request->api->engine).entries, limits->flows},
 		{"maglev-slots", config ? config_slots_needed(config) : 0, limits->slots},
 	};
 

@@ -226,7 +226,15 @@ static enum wire_code ask(const struct cli *cli, struct client *client, struct p
 		if (code)
 			wire_reply_free(&reply);
 	}
-	return code ? code : tell_and_judge(cli, line, &reply);
+	if (code)
+		return code;
+	if (reply.kind == WIRE_KIND_backend && cli->arguments.wait) {
+		code = tell(cli, line, &reply);
+		code = code ? code : wait_until_empty(cli, client, reply.backend, p);
+		wire_reply_free(&reply);
+		return code;
+	}
+	return tell_and_judge(cli, line, &reply);
 }
 
 /* What is done without an agent; the others need one. */

@@ -3,7 +3,7 @@
  * sluicectl: the operator's side of the agent's socket.
  *
  * Story: arguments.c reads the command line by the tables of wire/commands.def; cli.c asks the
- * agent (client.c) or does what needs none (local.c); the reply is printed as it is (-j), or by the
+ * agent (client.c), perhaps again and again (wait.c), or does what needs none (local.c); the reply is printed as it is (-j), or by the
  * one function of its kind in show.c and show_counts.c. Whatever goes wrong is a list of problems
  * and an exit code, and is reported in one place.
  */
@@ -64,6 +64,15 @@ enum wire_code client_await_end(struct client *client, enum wire_command command
 				struct problems *p);
 void client_close(struct client *client);
 
+/* ---- wait.c ---------------------------------------------------------------------------------- */
+
+/*
+ * Waits, with a line for each progress, until a backend that drains is empty. Returns WIRE_OK, or why it does not get
+ * there, explained in `p`: WIRE_FAILED where its drain-timeout is over.
+ */
+enum wire_code wait_until_empty(const struct cli *cli, struct client *client,
+				const struct wire_backend *backend, struct problems *p);
+
 /* ---- local.c: what needs no agent ------------------------------------------------------------ */
 
 /*
@@ -81,6 +90,9 @@ void show_services(const struct wire_services *services, struct text *out);
 void show_service(const struct wire_service *service, struct text *out);
 void show_backends(const struct wire_backends *backends, struct text *out);
 void show_backend(const struct wire_backend *backend, struct text *out);
+/* "1201 slots move away, 240 entries of flows (200 live), 54m 3s left", or "empty". */
+void show_holding(const struct wire_backend *backend, struct text *out);
+void show_flow_stats(const struct wire_flow_stats *stats, struct text *out);
 void show_counters(const struct wire_counters *counters, struct text *out);
 /* What was counted between two readings, a second. Nothing if the first one is later. */
 void show_rates(const struct wire_counters *before, const struct wire_counters *after,
@@ -99,9 +111,11 @@ void rows_add(struct table_rows *rows, const char *format, ...)
 void rows_print(struct table_rows *rows, struct text *out); /* and frees it; nothing without rows */
 
 /* "1.5 GiB"; "1.5 M" (10^6); 33.3 % of a whole. Each writes into `out` and returns it. */
-#define UNIT_TEXT_SIZE 24
+#define UNIT_TEXT_SIZE 40
 const char *unit_bytes(uint64_t bytes, char out[UNIT_TEXT_SIZE]);
 const char *unit_rate(double per_second, const char *unit, char out[UNIT_TEXT_SIZE]);
 const char *unit_share(uint64_t part, uint64_t whole, char out[UNIT_TEXT_SIZE]);
+/* "3d 4h", "4h 12m", "12m 5s", "7s": the two largest units. */
+const char *unit_time(uint64_t ms, char out[UNIT_TEXT_SIZE]);
 
 #endif

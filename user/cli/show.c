@@ -28,23 +28,6 @@ static void add_level(const struct cli *cli, const char *level, struct text *out
 	text_add(out, "%s:", level);
 }
 
-/* "3d 4h", "4h 12m", "12m 5s": the two largest units. */
-static void add_uptime(uint64_t seconds, struct text *out)
-{
-	static const struct {
-		uint64_t seconds;
-		char unit;
-	} units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
-	size_t i = 0;
-
-	while (i + 1 < ARRAY_SIZE(units) - 1 && seconds < units[i].seconds)
-		i++;
-	if (seconds >= units[i].seconds)
-		text_add(out, "%" PRIu64 "%c ", seconds / units[i].seconds, units[i].unit);
-	text_add(out, "%" PRIu64 "%c", seconds % units[i].seconds / units[i + 1].seconds,
-		 units[i + 1].unit);
-}
-
 /*
  * Enough to see what is wrong, and no more than a screen: the same cause often hits many backends.
  */
@@ -78,11 +61,11 @@ static void show_findings(const struct cli *cli, const struct wire_status *statu
 
 static void show_status(const struct cli *cli, const struct wire_status *status, struct text *out)
 {
-	char share[UNIT_TEXT_SIZE];
+	char text[UNIT_TEXT_SIZE];
 
 	show_findings(cli, status, out);
-	text_add(out, "sluiced %s, up ", status->version);
-	add_uptime(status->uptime_s, out);
+	text_add(out, "sluiced %s, up %s", status->version,
+		 unit_time(status->uptime_s * 1000, text));
 	if (status->revision)
 		text_add(out, ", revision %" PRIu64 " from %s\n", status->revision,
 			 status->file ? status->file : "the socket");
@@ -107,7 +90,7 @@ static void show_status(const struct cli *cli, const struct wire_status *status,
 		const struct wire_usage *usage = &status->usage.list[i];
 
 		text_add(out, "%s: %" PRIu64 " of %" PRIu64 " used (%s)\n", usage->name,
-			 usage->used, usage->limit, unit_share(usage->used, usage->limit, share));
+			 usage->used, usage->limit, unit_share(usage->used, usage->limit, text));
 	}
 }
 
@@ -146,9 +129,16 @@ static void show_forecast(const struct wire_plan *plan, struct text *out)
 		 " changed; backends: %" PRIu64 " added, %" PRIu64 " removed\n",
 		 plan->services_added, plan->services_removed, plan->services_changed,
 		 plan->backends_added, plan->backends_removed);
-	text_add(out, "slots moved: %" PRIu64 " of %" PRIu64 " (%s)%s\n", plan->slots_moved,
-		 plan->slots_total, unit_share(plan->slots_moved, plan->slots_total, share),
-		 plan->slots_moved ? "; flows of these slots change their backend" : "");
+	text_add(out, "slots moved: %" PRIu64 " of %" PRIu64 " (%s)\n", plan->slots_moved,
+		 plan->slots_total, unit_share(plan->slots_moved, plan->slots_total, share));
+	if (plan->slots_tracked)
+		text_add(out,
+			 "live flows of %" PRIu64 " slots stay where they are, about %" PRIu64
+			 " of them by entries (estimated from SYNs and FINs; UDP is not counted)\n",
+			 plan->slots_tracked, plan->flows_kept);
+	if (plan->slots_moved > plan->slots_tracked)
+		text_add(out, "flows of %" PRIu64 " slots change their backend (tracking: never)\n",
+			 plan->slots_moved - plan->slots_tracked);
 }
 
 static void show_plan(const struct wire_plan *plan, struct text *out)
@@ -177,6 +167,8 @@ static void show_flow(const struct wire_flow *flow, struct text *out)
 	if (flow->device)
 		text_add(out, "next hop  %s on %s\n", flow->gateway ? flow->gateway : "unknown",
 			 flow->device);
+	if (flow->by)
+		text_add(out, "by        %s\n", flow->by);
 	text_add(out, "why       %s\n", flow->why);
 	if (flow->hash)
 		text_add(out, "hash      %s\n", flow->hash);
@@ -208,6 +200,9 @@ void show_reply(const struct cli *cli, const struct wire_reply *reply, struct te
 		break;
 	case WIRE_KIND_flow:
 		show_flow(reply->flow, out);
+		break;
+	case WIRE_KIND_flow_stats:
+		show_flow_stats(reply->flow_stats, out);
 		break;
 	case WIRE_KIND_counters:
 		show_counters(reply->counters, out);

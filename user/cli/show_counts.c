@@ -3,21 +3,56 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/text.h"
 #include "cli/cli.h"
 
 /* ---- services and backends ------------------------------------------------------------------- */
 
+/* WIRE_SLOTS() of any document. */
+struct slots {
+	uint64_t stable, moving, settling, for_ms, left_ms;
+	const char *held_open;
+};
+
+#define SLOTS_OF(document)                                                                      \
+	(struct slots)                                                                          \
+	{                                                                                       \
+		(document)->slots_stable, (document)->slots_moving, (document)->slots_settling, \
+			(document)->moving_for_ms, (document)->moving_left_ms,                  \
+			(document)->held_open                                                   \
+	}
+
+/* "stable", or "1201 moving for 2m 10s, 4m 2s left at least; 30 settling; 15150 stable; held open: ..." */
+static void add_slots(const struct slots *slots, struct text *out)
+{
+	char since[UNIT_TEXT_SIZE], left[UNIT_TEXT_SIZE];
+
+	if (!slots->moving && !slots->settling) {
+		text_add(out, "stable");
+		return;
+	}
+	if (slots->moving)
+		text_add(out, "%" PRIu64 " moving for %s, %s left at least; ", slots->moving,
+			 unit_time(slots->for_ms, since), unit_time(slots->left_ms, left));
+	if (slots->settling)
+		text_add(out, "%" PRIu64 " settling; ", slots->settling);
+	text_add(out, "%" PRIu64 " stable", slots->stable);
+	if (slots->held_open)
+		text_add(out, "; held open: %s", slots->held_open);
+}
+
 void show_services(const struct wire_services *services, struct text *out)
 {
 	static const char *const heads[] = {"SERVICE", "LISTENERS", ">READY", ">PACKETS",
-					    ">BYTES",  ">DROPPED",  NULL};
+					    ">BYTES",  ">DROPPED",  "SLOTS",  NULL};
 	struct table_rows *rows = rows_new(heads);
 	char bytes[UNIT_TEXT_SIZE];
 
 	for (size_t i = 0; i < services->services.count; i++) {
 		const struct wire_service_line *service = &services->services.list[i];
 		size_t more = service->listeners.count - 1;
+		struct text slots = {};
 
 		rows_add(rows, "%s", service->name);
 		if (service->listeners.count == 0)
@@ -30,10 +65,56 @@ void show_services(const struct wire_services *services, struct text *out)
 		rows_add(rows, "%" PRIu64, service->packets);
 		rows_add(rows, "%s", unit_bytes(service->bytes, bytes));
 		rows_add(rows, "%" PRIu64, service->dropped);
+		add_slots(&SLOTS_OF(service), &slots);
+		rows_add(rows, "%s", slots.data);
+		text_free(&slots);
 	}
 	if (!services->services.count)
 		text_add(out, "no services\n");
 	rows_print(rows, out);
+}
+
+/* One more of a list with commas that began at `start`. */
+static void add_part(struct text *out, size_t start, uint64_t count, const char *what)
+{
+	if (count)
+		text_add(out, "%s%" PRIu64 " %s", out->length > start ? ", " : "", count, what);
+}
+
+void show_holding(const struct wire_backend *backend, struct text *out)
+{
+	size_t start = out->length;
+	char left[UNIT_TEXT_SIZE];
+
+	if (!backend->holds) {
+		text_add(out, "empty");
+		return;
+	}
+	add_part(out, start, backend->slots, "slots still name it");
+	add_part(out, start, backend->slots_leaving, "slots move away");
+	add_part(out, start, backend->entries, "entries of flows");
+	if (backend->entries)
+		text_add(out, " (%" PRIu64 " live)", backend->entries_live);
+	if (out->length == start)
+		text_add(out, "the next scan tells what is left");
+	if (backend->drain_left_ms)
+		text_add(out, ", %s left", unit_time(backend->drain_left_ms, left));
+	else if (backend->drains)
+		text_add(out, ", past its drain-timeout");
+}
+
+static void add_new_flows(const struct wire_backend *backend, struct table_rows *rows)
+{
+	struct text text = {};
+
+	if (backend->takes_flows) {
+		rows_add(rows, "yes");
+		return;
+	}
+	text_add(&text, "no: %s; ", backend->reason ? backend->reason : "unknown");
+	show_holding(backend, &text);
+	rows_add(rows, "%s", text.data);
+	text_free(&text);
 }
 
 /* One table for the backends of one service (`slots` of its table) or of several (0). */
@@ -66,10 +147,7 @@ static void add_backends(const struct wire_backend *list, size_t count, uint64_t
 		rows_add(rows, "%s", unit_bytes(backend->bytes, number));
 		rows_add(rows, "%" PRIu64, backend->opened);
 		rows_add(rows, "%" PRIu64, backend->closed);
-		rows_add(rows, "%s%s", backend->takes_flows ? "yes" : "no: ",
-			 backend->takes_flows ? ""
-			 : backend->reason    ? backend->reason
-					      : "unknown");
+		add_new_flows(backend, rows);
 		overridden |= backend->state_overridden || backend->weight_overridden;
 	}
 	rows_print(rows, out);
@@ -99,13 +177,56 @@ void show_service(const struct wire_service *service, struct text *out)
 		text_add(out, "%-14s %s\n", i ? "" : "listeners", service->listeners.list[i]);
 	text_add(out, "encapsulation  %s\naffinity       %s\ntracking       %s\n",
 		 service->encapsulation, service->affinity, service->tracking);
-	text_add(out, "table          %" PRIu64 " slots\n", service->table_size);
+	text_add(out, "table          %" PRIu64 " slots: ", service->table_size);
+	add_slots(&SLOTS_OF(service), out);
+	text_add(out, "\n");
 	text_add(out, "idle-timeout   %s\n", text_format_duration(service->idle_timeout_ms, text));
-	text_add(out, "drain-timeout  %s\n", text_format_duration(service->drain_timeout_ms, text));
+	text_add(out, "drain-timeout  %s, then %s\n",
+		 text_format_duration(service->drain_timeout_ms, text), service->drain_end);
+	text_add(out, "dead-after     %s\n", text_format_duration(service->dead_after_ms, text));
 	text_add(out, "sent           %" PRIu64 " packets, %s\n", service->packets,
 		 unit_bytes(service->bytes, text));
 	text_add(out, "dropped        %" PRIu64 " packets\n\n", service->dropped);
 	add_backends(service->backends.list, service->backends.count, service->table_size, out);
+}
+
+/* ---- the flow table -------------------------------------------------------------------------- */
+
+void show_flow_stats(const struct wire_flow_stats *stats, struct text *out)
+{
+	const struct {
+		const char *name, *help;
+		uint64_t count;
+	} events[] = {
+#define SL_EVENT(name, help) {#name, help, stats->name},
+#include <sluice/events.def>
+	};
+	static const char *const heads[] = {"EVENT", ">COUNT", "WHAT HAPPENED", NULL};
+	struct table_rows *rows = rows_new(heads);
+	char text[UNIT_TEXT_SIZE];
+
+	text_add(out, "entries   %" PRIu64 " of %" PRIu64 " in use (%s)", stats->entries,
+		 stats->size, unit_share(stats->entries, stats->size, text));
+	if (stats->scans)
+		text_add(out, ", as of a scan %s ago that deleted %" PRIu64 "\n",
+			 unit_time(stats->scanned_ms, text), stats->deleted);
+	else
+		text_add(out, "; not scanned yet\n");
+	text_add(out, "scans     %" PRIu64 " since the agent started", stats->scans);
+	if (stats->repaired)
+		text_add(out, "; %" PRIu64 " damaged entries were deleted", stats->repaired);
+	text_add(out, "\nslots     ");
+	add_slots(&SLOTS_OF(stats), out);
+	text_add(out,
+		 "\nso far    %" PRIu64 " rebased, %" PRIu64
+		 " moved once more since the table was full (crowded)\n\n",
+		 stats->rebases, stats->crowded);
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++) {
+		rows_add(rows, "%s", events[i].name);
+		rows_add(rows, "%" PRIu64, events[i].count);
+		rows_add(rows, "%s", events[i].help);
+	}
+	rows_print(rows, out);
 }
 
 /* ---- counters -------------------------------------------------------------------------------- */

@@ -116,6 +116,7 @@ const char *config_protocol_name(enum config_protocol protocol);
 const char *config_encapsulation_name(enum config_encapsulation encapsulation);
 const char *config_affinity_name(enum config_affinity affinity);
 const char *config_tracking_name(enum config_tracking tracking);
+const char *config_drain_end_name(enum config_drain_end drain_end);
 const char *config_mode_name(enum config_mode mode);
 int config_parse_state(const char *text, enum config_state *out); /* 0 or -EINVAL */
 

@@ -70,6 +70,7 @@ NAME_FUNCTION(protocol)
 NAME_FUNCTION(encapsulation)
 NAME_FUNCTION(affinity)
 NAME_FUNCTION(tracking)
+NAME_FUNCTION(drain_end)
 NAME_FUNCTION(mode)
 
 int config_parse_state(const char *text, enum config_state *out)

@@ -15,7 +15,7 @@ const struct api_client asked_reader = {.uid = 1000, .may_change = false};
 static uint64_t agent_now(void *self)
 {
 	(void)self;
-	return 65000;
+	return asked.agent.now_ms;
 }
 
 static size_t agent_interfaces(void *self, struct api_interface *out, size_t max)
@@ -30,7 +30,7 @@ static int agent_apply(void *self, struct config *config, bool force, struct eng
 		       struct problems *p)
 {
 	(void)self;
-	return engine_apply(asked.host.engine, config, force, 65000, out, p);
+	return engine_apply(asked.host.engine, config, force, asked.agent.now_ms, out, p);
 }
 
 static int agent_down(void *self, struct problems *p)
@@ -51,6 +51,7 @@ void asked_start(void)
 {
 	fake_host_init(&asked.host, &fake_limits);
 	fake_host_start(&asked.host);
+	asked.agent.now_ms = 65000;
 	asked.api = (struct api){
 		.engine = asked.host.engine,
 		.host = {NULL, agent_now, agent_interfaces, agent_apply, agent_down, agent_log},

@@ -25,6 +25,7 @@ struct asked_agent {
 	bool fails;
 	unsigned int downs;
 	char *logged;
+	uint64_t now_ms; /* 60 s after its start, at first */
 };
 
 struct asked_api {
