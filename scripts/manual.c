@@ -251,6 +251,14 @@ static void generate_backend_counters(void)
 	end_list();
 }
 
+static void generate_events(void)
+{
+	begin_list();
+#define SL_EVENT(name, help) put_item("Li", #name, help);
+#include <sluice/events.def>
+	end_list();
+}
+
 /* ---- the configuration ----------------------------------------------------------------------- */
 
 static void put_config_field(const struct field *field)
@@ -336,6 +344,7 @@ static const struct {
 	{"verdicts", generate_verdicts},
 	{"service-counters", generate_service_counters},
 	{"backend-counters", generate_backend_counters},
+	{"events", generate_events},
 	{"fields", generate_fields},
 	{"sluiced-help", generate_sluiced_help},
 	{"decap-help", generate_decap_help},
