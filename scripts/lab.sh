@@ -350,6 +350,7 @@ lab_nginx_config()
 		    client_max_body_size 0;
 		    sendfile on;
 		    keepalive_requests 1000000;
+		    keepalive_timeout 1h;
 		    server {
 		        listen 80 backlog=4096;
 		        listen [::]:80 backlog=4096;
