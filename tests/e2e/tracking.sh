@@ -86,15 +86,21 @@ flows_broken()
 	grep 'broken:' "$LAB_RUN/flows-$1.log" | grep -c -- "${2:-}" || true
 }
 
+# flows_show NAME: "BACKEND KIND PORT" of each that is open now.
+flows_show()
+{
+	local log=$LAB_RUN/flows-$1.log from
+
+	from=$(wc -l <"$log")
+	lab_signal "flows-$1" USR1
+	lab_wait 5 eval "tail -n +$((from + 1)) '$log' | grep -q ' open: '"
+	tail -n +$((from + 1)) "$log" | sed -n 's/.* flow: //p'
+}
+
 # flows_open NAME BACKEND: how many it has now.
 flows_open()
 {
-	local log=$LAB_RUN/flows-$1.log lines
-
-	lines=$(grep -c ' open:' "$log" || true)
-	lab_signal "flows-$1" USR1
-	lab_wait 5 eval "[ \$(grep -c ' open:' '$log') -gt $lines ]"
-	tail -n 1 "$log" | sed -n "s/.*[ :]$2 \([0-9]*\).*/\1/p" | grep . || echo 0
+	flows_show "$1" | grep -c "^$2 " || true
 }
 
 # check_none_broken NAME FLOWS: so far.
