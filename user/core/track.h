@@ -156,8 +156,8 @@ struct track_scans {
 	uint64_t entries, deleted; /* of the last one: that stayed, and that were deleted */
 	uint64_t repaired;	   /* entries deleted so far that no packet can have written */
 	uint64_t rebases, crowded; /* slots so far */
-	bool is_stale;		   /* a slot was rebased since: flows with entries became ones that only entries keep */
-	uint32_t tick;		   /* of the last one, if there was one */
+	bool is_stale; /* a slot was rebased since: flows with entries became ones that only entries keep */
+	uint32_t tick; /* of the last one, if there was one */
 };
 struct track_scans track_scans(const struct track *track);
 /* Entries that name a backend, as of the last scan, and how many of them are of live flows. */
