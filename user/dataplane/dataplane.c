@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "base/problem.h"
+#include "dataplane/audit.h"
 #include "dataplane/flows.h"
 #include "dataplane/internal.h"
 
@@ -353,6 +354,7 @@ int dataplane_open(const struct dataplane_options *given, struct dataplane **out
 	dp->pins.made = false;
 	dp->adopted = how != ADOPT_NOTHING;
 	set_view(dp);
+	dp->audit = audit_new(dp);
 	*out = dp;
 	return 0;
 }
@@ -367,6 +369,7 @@ void dataplane_close(struct dataplane *dp)
 	if (dp->grace_inner_fd >= 0)
 		close(dp->grace_inner_fd);
 	bpf_object__close(dp->object);
+	audit_free(dp->audit);
 	map_set_close(&dp->maps);
 	pins_close(&dp->pins);
 	free(dp->path_left);

@@ -216,6 +216,24 @@ int dataplane_destroy(struct dataplane *dp, struct problems *p);
  */
 int dataplane_down(const char *pin_dir, struct problems *p);
 
+/* ---- what others have done by hand --------------------------------------------------------------- */
+
+/* Records in the maps that are not as this agent wrote them (or found them at its start). */
+struct dataplane_damage {
+	uint32_t services, backends; /* records */
+	bool listeners;		     /* the table in force, or the word that says which it is */
+	bool meta;		     /* struct sl_meta, or the longest idle-timeout */
+	uint32_t ways;		     /* ways out that are shut */
+};
+
+/*
+ * Compares all that packets only read with our copy of it; the slots' words are core's affair. Returns whether
+ * anything differs. About a millisecond at most.
+ */
+bool dataplane_audit(const struct dataplane *dp, struct dataplane_damage *out);
+/* Writes again what differs; paths and listeners so that no packet sees half of one. 0 or a negative errno. */
+int dataplane_mend(struct dataplane *dp);
+
 /* Sums a line of counters over all CPUs; `line` as in abi.h. */
 void dataplane_count(const struct dataplane_view *v, uint32_t line,
 		     uint64_t out[SL_COUNTERS_PER_LINE]);

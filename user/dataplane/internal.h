@@ -108,6 +108,7 @@ struct dataplane {
 	uint64_t graces;
 	uint64_t *path_left; /* [backends + 1] */
 	uint64_t listeners_left;
+	struct audit *audit; /* what the maps should hold; NULL: not open yet */
 	int grace_inner_fd; /* what an update of the grace map puts there */
 };
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "dataplane/audit.h"
 #include "dataplane/flows.h"
 #include "dataplane/internal.h"
 
@@ -38,6 +39,7 @@ static int write_service(void *self, uint32_t record, const struct sl_service *v
 	if (record == 0 || record >= sl_service_records(&dp->maps.limits))
 		return -ERANGE;
 	dp->maps.services[record] = *value;
+	audit_note(dp->audit, &dp->maps.services[record], sizeof(*value));
 	return 0;
 }
 
@@ -74,6 +76,7 @@ static int write_backend(void *self, uint32_t index, const struct sl_backend *va
 		retire_counters(dp, index);
 	*backend = *value;
 	__atomic_store_n(&backend->active, 0, __ATOMIC_RELEASE);
+	audit_note(dp->audit, backend, sizeof(*backend));
 	return 0;
 }
 
@@ -94,6 +97,8 @@ static int write_path(void *self, uint32_t index, const struct sl_path *path)
 	backend->path[spare] = *path;
 	__atomic_store_n(&backend->active, spare, __ATOMIC_RELEASE);
 	dp->path_left[index] = dp->graces;
+	audit_note(dp->audit, &backend->path[spare], sizeof(*path));
+	audit_note(dp->audit, &backend->active, sizeof(backend->active));
 	return 0;
 }
 
@@ -104,6 +109,7 @@ static int write_flags(void *self, uint32_t index, uint32_t flags)
 	if (index == SL_NOBODY || index > dp->maps.limits.backends)
 		return -ERANGE;
 	__atomic_store_n(&dp->maps.backends[index].flags, flags, __ATOMIC_RELEASE);
+	audit_note(dp->audit, &dp->maps.backends[index].flags, sizeof(flags));
 	return 0;
 }
 
@@ -150,6 +156,11 @@ static int write_listeners(void *self, const struct dataplane_listener *list, si
 		return err;
 	__atomic_store_n(&control->listeners, word | spare, __ATOMIC_RELEASE);
 	dp->listeners_left = dp->graces;
+	audit_note(dp->audit, dp->maps.listeners4 + spare * max4,
+		   max4 * sizeof(struct sl_listeners4));
+	audit_note(dp->audit, dp->maps.listeners6 + spare * max6,
+		   max6 * sizeof(struct sl_listeners6));
+	audit_note(dp->audit, &control->listeners, sizeof(control->listeners));
 	return 0;
 }
 
@@ -215,6 +226,7 @@ static int write_idle(void *self, uint32_t record, uint32_t ticks)
 	if (record == 0 || record >= sl_service_records(&dp->maps.limits) || ticks > UINT16_MAX)
 		return -ERANGE;
 	__atomic_store_n(&dp->maps.services[record].idle_ticks, (__u16)ticks, __ATOMIC_RELEASE);
+	audit_note(dp->audit, &dp->maps.services[record].idle_ticks, sizeof(__u16));
 	return 0;
 }
 
@@ -223,6 +235,7 @@ static int write_longest(void *self, uint16_t ticks)
 	struct dataplane *dp = self;
 
 	__atomic_store_n(&dp->maps.control->longest_ticks, ticks, __ATOMIC_RELEASE);
+	audit_note(dp->audit, &dp->maps.control->longest_ticks, sizeof(ticks));
 	return 0;
 }
 
@@ -244,7 +257,10 @@ static int open_way(void *self, uint32_t ifindex)
 	struct dataplane *dp = self;
 	struct bpf_devmap_val way = {.ifindex = ifindex};
 
-	return bpf_map_update_elem(dp->maps.fd[MAP_egress], &ifindex, &way, BPF_ANY) ? -errno : 0;
+	if (bpf_map_update_elem(dp->maps.fd[MAP_egress], &ifindex, &way, BPF_ANY))
+		return -errno;
+	audit_note_way(dp->audit, ifindex);
+	return 0;
 }
 
 static void set_revision(void *self, uint64_t revision)
@@ -252,6 +268,7 @@ static void set_revision(void *self, uint64_t revision)
 	struct dataplane *dp = self;
 
 	__atomic_store_n(&dp->maps.meta->revision, revision, __ATOMIC_RELEASE);
+	audit_note(dp->audit, &dp->maps.meta->revision, sizeof(revision));
 }
 
 const struct dataplane_ops *dataplane_operations(void)
