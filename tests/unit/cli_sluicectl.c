@@ -223,7 +223,8 @@ static int compare_json(const char *path, const struct test_case *test)
 
 static void record(const char *path, const struct test_case *test, const struct outcome *outcome)
 {
-	static const char *const names[] = {"answer", "nonsense", "cut", "silent", "interrupt"};
+	static const char *const names[] = {"answer", "nonsense",  "cut",
+					    "silent", "interrupt", "leave"};
 	struct text text = {};
 
 	text_add(&text, "run %s\n", test->run);

@@ -59,6 +59,16 @@ enum wire_code client_open(const struct cli *cli, struct client **out, bool *abs
 enum wire_code client_ask(struct client *client, enum wire_command command,
 			  const struct wire_arguments *arguments, const char **line,
 			  struct wire_reply *reply, struct problems *p);
+/* Told that the agent is away and will be asked again for so long, and why. */
+typedef void client_away_function(uint64_t seconds, const struct problems *why);
+/*
+ * client_ask(), of a command that changes nothing, over a restart of the agent: while that is away, it is asked again
+ * and again, all within the time that client_ask() has. `tell_away` is called once, if at all. `p` is empty at the call.
+ */
+enum wire_code client_ask_until_back(struct client *client, enum wire_command command,
+				     const struct wire_arguments *arguments, const char **line,
+				     struct wire_reply *reply, client_away_function *tell_away,
+				     struct problems *p);
 /* Waits, within client_ask()'s time, until the agent hangs up. */
 enum wire_code client_await_end(struct client *client, enum wire_command command,
 				struct problems *p);

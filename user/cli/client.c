@@ -15,9 +15,10 @@
 #include "cli/cli.h"
 
 #define READ_STEP (64 << 10)
+#define RETRY_S	  1
 
 struct client {
-	int fd;
+	int fd; /* -1: the agent is away */
 	const char *socket;
 	uint64_t timeout_s;
 	uint64_t deadline_ms; /* of the request under way */
@@ -63,30 +64,41 @@ static enum wire_code unreachable(const char *path, int error, bool *absent, str
 	return WIRE_UNREACHABLE;
 }
 
-enum wire_code client_open(const struct cli *cli, struct client **out, bool *absent,
-			   struct problems *p)
+static enum wire_code connect_to(const char *path, int *out, bool *absent, struct problems *p)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct client *client;
 	int fd;
 
 	*absent = false;
-	if (strlen(cli->socket) >= sizeof(address.sun_path)) {
-		problems_add(p, -ENAMETOOLONG, "socket", cli->socket,
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		problems_add(p, -ENAMETOOLONG, "socket", path,
 			     "is longer than a socket's path may be, %zu bytes",
 			     sizeof(address.sun_path) - 1);
 		return WIRE_USAGE;
 	}
-	strcpy(address.sun_path, cli->socket);
+	strcpy(address.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return unreachable(cli->socket, errno, absent, p);
+		return unreachable(path, errno, absent, p);
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address))) {
 		int error = errno;
 
 		close(fd);
-		return unreachable(cli->socket, error, absent, p);
+		return unreachable(path, error, absent, p);
 	}
+	*out = fd;
+	return WIRE_OK;
+}
+
+enum wire_code client_open(const struct cli *cli, struct client **out, bool *absent,
+			   struct problems *p)
+{
+	struct client *client;
+	int fd;
+	enum wire_code code = connect_to(cli->socket, &fd, absent, p);
+
+	if (code)
+		return code;
 	client = mem_alloc(sizeof(*client));
 	client->fd = fd;
 	client->socket = cli->socket;
@@ -96,12 +108,21 @@ enum wire_code client_open(const struct cli *cli, struct client **out, bool *abs
 	return WIRE_OK;
 }
 
+/* Forgets the connection, and whatever came by it. */
+static void hang_up(struct client *client)
+{
+	if (client->fd >= 0)
+		close(client->fd);
+	client->fd = -1;
+	text_free(&client->received);
+	client->line_length = 0;
+}
+
 void client_close(struct client *client)
 {
 	if (!client)
 		return;
-	close(client->fd);
-	text_free(&client->received);
+	hang_up(client);
 	free(client->step);
 	free(client);
 }
@@ -217,7 +238,8 @@ static void forget_line(struct client *client)
 	client->line_length = 0;
 }
 
-enum wire_code client_ask(struct client *client, enum wire_command command,
+/* Within client->deadline_ms. */
+static enum wire_code ask(struct client *client, enum wire_command command,
 			  const struct wire_arguments *arguments, const char **line,
 			  struct wire_reply *reply, struct problems *p)
 {
@@ -226,7 +248,6 @@ enum wire_code client_ask(struct client *client, enum wire_command command,
 	enum wire_code code;
 
 	forget_line(client);
-	client->deadline_ms = now_ms() + client->timeout_s * 1000;
 	text_add_bytes(&request, document, strlen(document));
 	text_add_bytes(&request, "\n", 1);
 	free(document);
@@ -250,4 +271,43 @@ enum wire_code client_ask(struct client *client, enum wire_command command,
 		return WIRE_FAILED;
 	}
 	return WIRE_OK;
+}
+
+static void set_deadline(struct client *client)
+{
+	client->deadline_ms = now_ms() + client->timeout_s * 1000;
+}
+
+enum wire_code client_ask(struct client *client, enum wire_command command,
+			  const struct wire_arguments *arguments, const char **line,
+			  struct wire_reply *reply, struct problems *p)
+{
+	set_deadline(client);
+	return ask(client, command, arguments, line, reply, p);
+}
+
+enum wire_code client_ask_until_back(struct client *client, enum wire_command command,
+				     const struct wire_arguments *arguments, const char **line,
+				     struct wire_reply *reply, client_away_function *tell_away,
+				     struct problems *p)
+{
+	bool is_told = false, absent;
+
+	set_deadline(client);
+	for (;;) {
+		enum wire_code code = WIRE_OK;
+
+		if (client->fd < 0)
+			code = connect_to(client->socket, &client->fd, &absent, p);
+		if (!code)
+			code = ask(client, command, arguments, line, reply, p);
+		if (code != WIRE_UNREACHABLE || now_ms() + RETRY_S * 1000 >= client->deadline_ms)
+			return code;
+		if (!is_told)
+			tell_away(client->timeout_s, p);
+		is_told = true;
+		problems_free(p);
+		hang_up(client);
+		sleep(RETRY_S);
+	}
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * `backend drain --wait`: looks at the backend each second, and says so whenever what it holds has changed. The drain
- * itself is the agent's, and goes on when the wait is cut off.
+ * itself is the agent's, and goes on when the wait is cut off; the wait goes on when the agent is restarted.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -68,6 +70,17 @@ static bool is_over(const struct wire_backend *backend, enum wire_code *code, st
 	return true;
 }
 
+static void tell_away(uint64_t seconds, const struct problems *why)
+{
+	for (size_t i = 0; i < why->count; i++) {
+		char *line = problem_text(&why->list[i]);
+
+		fprintf(stderr, "sluicectl: warning: %s; asking again for %" PRIu64 " s\n", line,
+			seconds);
+		free(line);
+	}
+}
+
 /* One look. *over: the wait is, with the code that is returned. */
 static enum wire_code look(const struct cli *cli, struct client *client, const char *address,
 			   struct progress *told, bool *over, struct problems *p)
@@ -77,7 +90,8 @@ static enum wire_code look(const struct cli *cli, struct client *client, const c
 	const struct wire_backend gone = {.address = address}, *backend;
 	struct wire_reply reply = {};
 	const char *line;
-	enum wire_code code = client_ask(client, WIRE_COMMAND_backend_list, &of, &line, &reply, p);
+	enum wire_code code = client_ask_until_back(client, WIRE_COMMAND_backend_list, &of, &line,
+						    &reply, tell_away, p);
 
 	*over = true;
 	if (code)

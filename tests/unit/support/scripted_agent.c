@@ -2,6 +2,7 @@
 #include <check.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -31,11 +32,8 @@ static void read_line_of_case(struct test_case *test, const char *line)
 	static const struct {
 		const char *word;
 		enum step_kind kind;
-	} steps[] = {{"answer", STEP_ANSWER},
-		     {"nonsense", STEP_NONSENSE},
-		     {"cut", STEP_CUT},
-		     {"silent", STEP_SILENT},
-		     {"interrupt", STEP_INTERRUPT}};
+	} steps[] = {{"answer", STEP_ANSWER}, {"nonsense", STEP_NONSENSE},   {"cut", STEP_CUT},
+		     {"silent", STEP_SILENT}, {"interrupt", STEP_INTERRUPT}, {"leave", STEP_LEAVE}};
 	const struct {
 		const char *word;
 		const char **at;
@@ -127,12 +125,16 @@ static char *receive_request(int fd)
 	return NULL;
 }
 
-static void play(const struct test_case *test, int fd, pid_t client, struct outcome *outcome)
+/* Plays steps from *at until one ends the connection; false: the agent is to leave. */
+static bool play(const struct test_case *test, size_t *at, int fd, pid_t client,
+		 struct outcome *outcome)
 {
-	for (size_t i = 0; i < test->step_count; i++) {
-		const struct step *step = &test->steps[i];
+	while (*at < test->step_count) {
+		const struct step *step = &test->steps[(*at)++];
 		char *request;
 
+		if (step->kind == STEP_LEAVE)
+			return false;
 		if (step->kind == STEP_INTERRUPT) {
 			usleep(300000); /* until the answer is printed */
 			kill(client, SIGINT);
@@ -140,7 +142,7 @@ static void play(const struct test_case *test, int fd, pid_t client, struct outc
 		}
 		request = receive_request(fd);
 		if (!request)
-			return;
+			return true;
 		free(outcome->request);
 		outcome->request = request;
 		if (step->kind == STEP_SILENT)
@@ -148,10 +150,11 @@ static void play(const struct test_case *test, int fd, pid_t client, struct outc
 		else
 			send_text(fd, step->text);
 		if (step->kind == STEP_CUT)
-			return;
+			return true;
 		if (step->kind == STEP_ANSWER || step->kind == STEP_NONSENSE)
 			send_text(fd, "\n");
 	}
+	return true;
 }
 
 int agent_wait_for(pid_t client)
@@ -166,12 +169,16 @@ void agent_serve(const struct test_case *test, int listener, pid_t client, struc
 {
 	struct pollfd ready = {.fd = listener, .events = POLLIN};
 	siginfo_t ended = {};
+	size_t step = 0;
 
 	while (!ended.si_pid) {
 		if (listener >= 0 && poll(&ready, 1, 10) > 0) {
 			int fd = accept(listener, NULL, NULL);
 
-			play(test, fd, client, outcome);
+			if (!play(test, &step, fd, client, outcome)) {
+				shutdown(listener, SHUT_RDWR);
+				listener = -1;
+			}
 			close(fd);
 		} else if (listener < 0) {
 			usleep(2000);

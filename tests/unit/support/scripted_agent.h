@@ -10,6 +10,7 @@
  *	nonsense TEXT		likewise, with what is no document
  *	cut TEXT		reads a line, answers with half a line and hangs up
  *	silent			reads a line and says nothing
+ *	leave			hangs up, and nobody listens at the socket any more
  *	interrupt		sends SIGINT when the last answer was read
  *	sluiced EXITCODE [DOCUMENT]
  *				a program sluiced is in PATH, which prints its arguments and the configuration on
@@ -17,7 +18,8 @@
  *	request DOCUMENT	what the agent must have been sent
  *	exit CODE
  *
- * then the sections "--- input" (standard input, and the file DIR/in.yaml), "--- stdout" and "---
+ * The steps go on where a client comes again. After the last one the agent hangs up at once.
+ * Then the sections "--- input" (standard input, and the file DIR/in.yaml), "--- stdout" and "---
  * stderr".
  */
 #ifndef TESTS_SCRIPTED_AGENT_H
@@ -28,7 +30,7 @@
 
 #define STEPS_MAX 8
 
-enum step_kind { STEP_ANSWER, STEP_NONSENSE, STEP_CUT, STEP_SILENT, STEP_INTERRUPT };
+enum step_kind { STEP_ANSWER, STEP_NONSENSE, STEP_CUT, STEP_SILENT, STEP_INTERRUPT, STEP_LEAVE };
 
 struct step {
 	enum step_kind kind;
