@@ -247,8 +247,8 @@ static __always_inline enum sl_event track_claim_one(const struct track_new *new
 	for (enum sl_event how = SL_EVENT_rewritten; how <= SL_EVENT_evicted_base; how++) {
 		__u64 worth = ways.worth >> how & 1;
 
-		PKT_OPAQUE(
-			worth); /* so that the verifier does not learn, and remember, bits of the mask */
+		/* So that the verifier does not learn, and remember, bits of the mask. */
+		PKT_OPAQUE(worth);
 		if (!worth)
 			continue;
 #pragma nounroll
