@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -84,7 +85,7 @@ START_TEST(a_backend_written_over_is_put_right_by_its_spare)
 
 	memset(&dp->maps.backends[1], 0xa5, sizeof(before));
 	ck_assert_uint_eq(damage().backends, 1);
-	ck_assert_int_eq(dataplane_mend(dp), 0);
+	ck_assert_int_eq(dataplane_mend(dp, NULL), 0);
 	check_sound();
 	ck_assert_uint_le(dp->maps.backends[1].active, 1);
 	ck_assert_mem_eq(&dp->maps.backends[1].path[dp->maps.backends[1].active],
@@ -103,7 +104,7 @@ START_TEST(the_path_in_force_is_replaced_and_not_written_into)
 
 	backend->path[was].ifindex = 666;
 	ck_assert_uint_eq(damage().backends, 1);
-	ck_assert_int_eq(dataplane_mend(dp), 0);
+	ck_assert_int_eq(dataplane_mend(dp, NULL), 0);
 	ck_assert_uint_ne(backend->active, was);
 	ck_assert_uint_eq(backend->path[backend->active].ifindex, 7);
 	check_sound();
@@ -115,7 +116,7 @@ START_TEST(an_index_that_is_free_and_was_written_over_is_free_again)
 	dp->maps.backends[5].family = 4;
 	dp->maps.backends[0].path[0].ifindex = 3;
 	ck_assert_uint_eq(damage().backends, 2);
-	ck_assert_int_eq(dataplane_mend(dp), 0);
+	ck_assert_int_eq(dataplane_mend(dp, NULL), 0);
 	ck_assert_uint_eq(dp->maps.backends[5].family, 0);
 	check_sound();
 }
@@ -126,7 +127,7 @@ START_TEST(a_service_written_over_is_put_right)
 	dp->maps.services[1].slots = 3;
 	dp->maps.services[2].name[0] = 'x';
 	ck_assert_uint_eq(damage().services, 2);
-	ck_assert_int_eq(dataplane_mend(dp), 0);
+	ck_assert_int_eq(dataplane_mend(dp, NULL), 0);
 	ck_assert_uint_eq(dp->maps.services[1].slots, 251);
 	check_sound();
 }
@@ -140,7 +141,7 @@ START_TEST(a_listener_table_written_over_is_replaced_by_the_spare)
 	memset(dp->maps.listeners4 + half * max4, 0, max4 * sizeof(*dp->maps.listeners4));
 	ck_assert_uint_eq(find_listener(), 0);
 	ck_assert(damage().listeners);
-	ck_assert_int_eq(dataplane_mend(dp), 0);
+	ck_assert_int_eq(dataplane_mend(dp, NULL), 0);
 	ck_assert_uint_ne(dp->maps.control->listeners & SL_LISTENERS_HALF, half);
 	ck_assert_uint_eq(find_listener(), 1);
 	check_sound();
@@ -151,7 +152,7 @@ START_TEST(the_word_that_says_where_listeners_are_is_put_right)
 {
 	dp->maps.control->listeners = 0x123456789abcdefULL;
 	ck_assert(damage().listeners);
-	ck_assert_int_eq(dataplane_mend(dp), 0);
+	ck_assert_int_eq(dataplane_mend(dp, NULL), 0);
 	ck_assert_uint_eq(find_listener(), 1);
 	check_sound();
 	/* And the next change goes on from there. */
@@ -176,7 +177,7 @@ START_TEST(meta_and_the_longest_timeout_are_put_right)
 	dp->maps.meta->flows = 1;
 	dp->maps.control->longest_ticks = 1;
 	ck_assert(damage().meta);
-	ck_assert_int_eq(dataplane_mend(dp), 0);
+	ck_assert_int_eq(dataplane_mend(dp, NULL), 0);
 	ck_assert_uint_eq(dp->maps.meta->flows, dp->maps.limits.flows);
 	ck_assert_uint_eq(dp->maps.control->longest_ticks, 400);
 	check_sound();
@@ -189,7 +190,7 @@ START_TEST(a_way_that_was_shut_is_opened_again)
 
 	ck_assert_int_eq(bpf_map_delete_elem(dp->maps.fd[MAP_egress], &key), 0);
 	ck_assert_uint_eq(damage().ways, 1);
-	ck_assert_int_eq(dataplane_mend(dp), 0);
+	ck_assert_int_eq(dataplane_mend(dp, NULL), 0);
 	check_sound();
 }
 END_TEST
@@ -203,13 +204,65 @@ START_TEST(what_cannot_be_mended_now_is_still_told)
 	close(dp->grace_inner_fd);
 	dp->grace_inner_fd = -1;
 	dp->maps.backends[1].path[dp->maps.backends[1].active].ifindex = 666;
-	ck_assert_int_lt(dataplane_mend(dp), 0);
+	ck_assert_int_lt(dataplane_mend(dp, NULL), 0);
 	ck_assert_uint_eq(damage().backends, 1);
+}
+END_TEST
+
+/* ---- with pins ---- */
+
+static void open_pinned(void)
+{
+	struct dataplane_options options = pinned_options();
+
+	dp = pinned_open(&options);
+}
+
+static void unpin(const char *kind, const char *name)
+{
+	char *path = pins_path(&dp->pins, kind, name);
+
+	ck_assert_int_eq(unlink(path), 0);
+	free(path);
+}
+
+START_TEST(what_was_unpinned_is_pinned_again)
+{
+	struct dataplane_options options = pinned_options();
+
+	check_sound();
+	unpin("maps", "hot");
+	unpin("maps", "grace");
+	unpin("progs", "balancer");
+	ck_assert_uint_eq(damage().pins, 3);
+	ck_assert_int_eq(dataplane_mend(dp, NULL), 0);
+	check_sound();
+	/* The next agent finds all of it. */
+	dataplane_close(dp);
+	dp = pinned_open(&options);
+	ck_assert(dataplane_adopted(dp));
+}
+END_TEST
+
+START_TEST(a_pin_of_something_else_is_replaced)
+{
+	char *path = pins_path(&dp->pins, "maps", "cold");
+	int other = bpf_map_create(BPF_MAP_TYPE_ARRAY, "other", 4, 4, 1, NULL);
+
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(bpf_obj_pin(other, path), 0);
+	ck_assert_uint_eq(damage().pins, 1);
+	ck_assert_int_eq(dataplane_mend(dp, NULL), 0);
+	check_sound();
+	close(other);
+	free(path);
 }
 END_TEST
 
 Suite *dataplane_audit_suite(void)
 {
+	TCase *pinned = tcase_create("pins");
+
 	Suite *suite = suite_create("dataplane audit");
 	TCase *tcase = tcase_create("audit");
 
@@ -227,5 +280,10 @@ Suite *dataplane_audit_suite(void)
 	tcase_add_test(tcase, a_way_that_was_shut_is_opened_again);
 	tcase_add_test(tcase, what_cannot_be_mended_now_is_still_told);
 	suite_add_tcase(suite, tcase);
+	pinned_add_fixtures(pinned);
+	tcase_add_checked_fixture(pinned, open_pinned, close_it);
+	tcase_add_test(pinned, what_was_unpinned_is_pinned_again);
+	tcase_add_test(pinned, a_pin_of_something_else_is_replaced);
+	suite_add_tcase(suite, pinned);
 	return suite;
 }

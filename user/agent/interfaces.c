@@ -116,17 +116,23 @@ static int attach(struct dataplane *dp, const struct net_device *device, struct 
 	return 0;
 }
 
-/* Whether the kernel has the link: somebody may have detached it by hand. */
-static bool is_linked(const struct dataplane_link *link, uint32_t ifindex)
+/*
+ * Whether the kernel has the link, with the program in force: somebody may have detached it, or put another
+ * program into it, by hand.
+ */
+static bool is_linked(const struct dataplane *dp, const struct dataplane_link *link,
+		      uint32_t ifindex)
 {
-	return link && link->ifindex == ifindex && link->mode != DATAPLANE_AUTO;
+	return link && link->ifindex == ifindex && link->mode != DATAPLANE_AUTO &&
+	       link->program_id == dataplane_program_id(dp);
 }
 
 /*
  * One that is attached as wanted, and that the kernel still has, is left alone; its link is
  * `now`'s.
  */
-static const struct interface *find_unchanged(const struct interfaces *now,
+static const struct interface *find_unchanged(const struct dataplane *dp,
+					      const struct interfaces *now,
 					      const struct config_interface *wanted,
 					      const struct dataplane_link *linked, uint32_t ifindex)
 {
@@ -136,7 +142,7 @@ static const struct interface *find_unchanged(const struct interfaces *now,
 
 		if (strcmp(old->link.device, wanted->device) == 0)
 			return old->attached && old->link.ifindex == ifindex &&
-					       is_linked(linked, ifindex) &&
+					       is_linked(dp, linked, ifindex) &&
 					       (mode == DATAPLANE_AUTO || mode == old->link.mode)
 				       ? old
 				       : NULL;
@@ -165,7 +171,7 @@ int interfaces_open(struct dataplane *dp, struct net *net, const struct config *
 		if (err)
 			break;
 		to->wanted = wanted->mode;
-		same = find_unchanged(now, wanted, linked, device.ifindex);
+		same = find_unchanged(dp, now, wanted, linked, device.ifindex);
 		if (same) {
 			to->link = same->link;
 			to->attached = true;
@@ -253,20 +259,19 @@ bool interfaces_follow(struct interfaces *is, struct dataplane *dp, struct net *
 	return changed;
 }
 
-static struct interface_state look_at(const struct interface *i, const struct dataplane_link *link,
-				      struct net *net)
+static struct interface_state look_at(const struct interface *i, const struct dataplane *dp,
+				      const struct dataplane_link *link, struct net *net)
 {
 	struct net_device device;
 
 	if (i->problem || !i->attached || net_device(net, i->link.device, &device))
 		return (struct interface_state){
 			.problem = mem_string(i->problem ? i->problem : "the interface has gone")};
-	if (!is_linked(link, device.ifindex))
+	if (!is_linked(dp, link, device.ifindex))
 		return (struct interface_state){
-			.problem =
-				mem_string("somebody has detached sluice from it by hand, so its "
-					   "packets pass unbalanced; a reload of sluiced (SIGHUP) "
-					   "attaches it again")};
+			.problem = mem_string(
+				"somebody has detached sluice from it by hand, so its "
+				"packets pass unbalanced; sluice attaches itself again")};
 	return (struct interface_state){
 		.attached = true,
 		.mode = link->mode,
@@ -284,9 +289,36 @@ void interfaces_look(struct interfaces *is, struct dataplane *dp, struct net *ne
 		struct interface *i = &is->list[k];
 
 		free(i->seen.problem);
-		i->seen = look_at(i, find_link(links, count, i->link.device), net);
+		i->seen = look_at(i, dp, find_link(links, count, i->link.device), net);
 	}
 	free(links);
+}
+
+int interfaces_mend(struct interfaces *is, struct dataplane *dp, struct net *net,
+		    struct problems *warnings, struct problems *p)
+{
+	struct dataplane_link *links = mem_array(LINKS_MAX, sizeof(*links));
+	size_t count = dataplane_links(dp, links, LINKS_MAX);
+	int err = 0;
+
+	for (size_t k = 0; k < is->count; k++) {
+		struct interface *i = &is->list[k];
+		const struct dataplane_link *link = find_link(links, count, i->link.device);
+		struct net_device device;
+		int failed;
+
+		/* One that has gone comes back by interfaces_follow(). */
+		if (!i->attached || net_device(net, i->link.device, &device) ||
+		    is_linked(dp, link, device.ifindex))
+			continue;
+		failed = attach(dp, &device, i, NULL, warnings, p);
+		i->attached =
+			true; /* as far as it is for us to know: it is not for want of a device */
+		i->switched = false;
+		err = failed ? failed : err;
+	}
+	free(links);
+	return err;
 }
 
 void interfaces_summary(const struct interfaces *is, struct text *out)

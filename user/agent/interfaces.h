@@ -75,6 +75,13 @@ bool interfaces_follow(struct interfaces *is, struct dataplane *dp, struct net *
  */
 void interfaces_look(struct interfaces *is, struct dataplane *dp, struct net *net);
 
+/*
+ * Attaches again where interfaces_look() finds that others have detached sluice. Returns 0, or the error of the last one
+ * that could not be attached, explained in `p`.
+ */
+int interfaces_mend(struct interfaces *is, struct dataplane *dp, struct net *net,
+		    struct problems *warnings, struct problems *p);
+
 /* "eth0 native, eth1 generic" */
 void interfaces_summary(const struct interfaces *is, struct text *out);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The balancer's own links: pinned ones by xdp.c, and those that a test holds itself. */
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,6 +28,14 @@ int dataplane_attach(struct dataplane *dp, const char *device, uint32_t ifindex,
 		dp->links[dp->links_count++] = (struct held_link){.link = *out, .fd = fd};
 	}
 	return err;
+}
+
+uint32_t dataplane_program_id(const struct dataplane *dp)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t length = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(dp->programs.balancer, &info, &length) ? 0 : info.id;
 }
 
 int dataplane_detach(struct dataplane *dp, const char *device, struct problems *p)

@@ -8,8 +8,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
+#include "base/problem.h"
 #include "dataplane/audit.h"
 #include "dataplane/internal.h"
 
@@ -159,6 +161,45 @@ static bool is_way_lost(const struct dataplane *dp, uint32_t ifindex)
 	       way.ifindex != ifindex;
 }
 
+/* Whether what is pinned as <kind>/<name> is this object of ours. */
+static bool is_pinned(const struct dataplane *dp, const char *kind, const char *name, int fd)
+{
+	/* Both infos begin with type and id (linux/bpf.h). */
+	struct bpf_map_info ours = {0}, theirs = {0};
+	uint32_t our_size = sizeof(ours), their_size = sizeof(theirs);
+	char *path = pins_at(&dp->pins, kind, name);
+	int pinned = bpf_obj_get(path);
+	bool is_same = pinned >= 0 && !bpf_obj_get_info_by_fd(fd, &ours, &our_size) &&
+		       !bpf_obj_get_info_by_fd(pinned, &theirs, &their_size) &&
+		       ours.type == theirs.type && ours.id == theirs.id;
+
+	if (pinned >= 0)
+		close(pinned);
+	free(path);
+	return is_same;
+}
+
+/* Calls `each` with every map and program that should be pinned; returns how often it said true. */
+static uint32_t each_pin(const struct dataplane *dp,
+			 bool (*each)(const struct dataplane *dp, const char *kind,
+				      const char *name, int fd))
+{
+	struct map_shape shapes[MAPS];
+	uint32_t count = 0;
+
+	if (!dp->pins.dir)
+		return 0;
+	map_shapes(&dp->maps.limits, shapes);
+	for (int i = 0; i < MAPS; i++)
+		count += each(dp, "maps", shapes[i].name, dp->maps.fd[i]);
+	return count + each(dp, "progs", DATAPLANE_PROGRAM, dp->programs.balancer);
+}
+
+static bool is_unpinned(const struct dataplane *dp, const char *kind, const char *name, int fd)
+{
+	return !is_pinned(dp, kind, name, fd);
+}
+
 bool dataplane_audit(const struct dataplane *dp, struct dataplane_damage *out)
 {
 	const struct audit *audit = dp->audit;
@@ -169,10 +210,12 @@ bool dataplane_audit(const struct dataplane *dp, struct dataplane_damage *out)
 		.listeners = are_listeners_damaged(dp),
 		.meta = is_record_damaged(audit, REGION_META, 0, sizeof(struct sl_meta)) ||
 			dp->maps.control->longest_ticks != right_control(audit)->longest_ticks,
+		.pins = each_pin(dp, is_unpinned),
 	};
 	for (size_t i = 0; i < audit->way_count; i++)
 		out->ways += is_way_lost(dp, audit->ways[i]);
-	return out->services || out->backends || out->listeners || out->meta || out->ways;
+	return out->services || out->backends || out->listeners || out->meta || out->ways ||
+	       out->pins;
 }
 
 /* ---- putting it right ------------------------------------------------------------------------------ */
@@ -208,13 +251,22 @@ static int mend_listeners(struct dataplane *dp)
 	return 0;
 }
 
-static void mend_services(struct dataplane *dp)
+static int mend_services(struct dataplane *dp)
 {
 	const struct sl_service *right = dp->audit->regions[REGION_SERVICES].copy;
 
 	for (uint32_t i = 0; i < sl_service_records(&dp->maps.limits); i++)
 		if (is_record_damaged(dp->audit, REGION_SERVICES, i, sizeof(*right)))
 			dp->maps.services[i] = right[i];
+	return 0;
+}
+
+static int mend_meta(struct dataplane *dp)
+{
+	*dp->maps.meta = *(const struct sl_meta *)dp->audit->regions[REGION_META].copy;
+	__atomic_store_n(&dp->maps.control->longest_ticks, right_control(dp->audit)->longest_ticks,
+			 __ATOMIC_RELEASE);
+	return 0;
 }
 
 /* Where the active path is wrong, or is not the active one any more. */
@@ -279,17 +331,39 @@ static int mend_ways(struct dataplane *dp)
 	return err;
 }
 
-int dataplane_mend(struct dataplane *dp)
+static bool pin_again(const struct dataplane *dp, const char *kind, const char *name, int fd)
 {
-	int err = mend_backends(dp);
+	struct pins *pins = &((struct dataplane *)dp)->pins;
 
-	if (!err)
-		err = mend_ways(dp);
-	mend_services(dp);
-	if (!err)
-		err = mend_listeners(dp);
-	*dp->maps.meta = *(const struct sl_meta *)dp->audit->regions[REGION_META].copy;
-	__atomic_store_n(&dp->maps.control->longest_ticks, right_control(dp->audit)->longest_ticks,
-			 __ATOMIC_RELEASE);
+	return !is_pinned(dp, kind, name, fd) && pins_replace(pins, fd, kind, name, NULL);
+}
+
+static int mend_pins(struct dataplane *dp)
+{
+	return each_pin(dp, pin_again) ? -EIO : 0;
+}
+
+static int fail(struct problems *p, int err, const char *what)
+{
+	return problems_add(p, err, "maps", NULL, "%s cannot be put right: %s", what,
+			    strerror(-err));
+}
+
+int dataplane_mend(struct dataplane *dp, struct problems *p)
+{
+	static const struct {
+		const char *what;
+		int (*mend)(struct dataplane *dp);
+	} parts[] = {
+		{"backends", mend_backends},   {"ways out", mend_ways}, {"services", mend_services},
+		{"listeners", mend_listeners}, {"meta", mend_meta},	{"pins", mend_pins},
+	};
+	int err = 0, failed;
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		failed = parts[i].mend(dp);
+		if (failed)
+			err = fail(p, failed, parts[i].what);
+	}
 	return err;
 }

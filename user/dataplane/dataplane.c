@@ -16,8 +16,7 @@
 #include "dataplane/flows.h"
 #include "dataplane/internal.h"
 
-#define PROGRAM "balancer"
-#define FILES	64 /* two sets of maps, the programs, and what libbpf asks the kernel by */
+#define FILES 64 /* two sets of maps, the programs, and what libbpf asks the kernel by */
 
 #define SYN_MS	   3000	 /* for so long a handshake that does not go on holds its entry */
 #define CLOSING_MS 60000 /* for so long a closed flow holds its entry */
@@ -210,11 +209,11 @@ static int switch_links(struct dataplane *dp, int program_fd, struct problems *p
 /* Undoes install() as far as it came. */
 static void uninstall(struct dataplane *dp, int old_program_fd)
 {
-	char *path = pins_at(&dp->pins, "progs", PROGRAM);
+	char *path = pins_at(&dp->pins, "progs", DATAPLANE_PROGRAM);
 
 	if (old_program_fd >= 0) {
 		switch_links(dp, old_program_fd, NULL);
-		pins_replace(&dp->pins, old_program_fd, "progs", PROGRAM, NULL);
+		pins_replace(&dp->pins, old_program_fd, "progs", DATAPLANE_PROGRAM, NULL);
 	} else {
 		unlink(path);
 	}
@@ -227,7 +226,7 @@ static void uninstall(struct dataplane *dp, int old_program_fd)
  */
 static int install(struct dataplane *dp, enum adopt_how how, struct problems *p)
 {
-	char *path = pins_path(&dp->pins, "progs", PROGRAM);
+	char *path = pins_path(&dp->pins, "progs", DATAPLANE_PROGRAM);
 	int old_program_fd = bpf_obj_get(path), err = 0;
 
 	free(path);
@@ -235,7 +234,7 @@ static int install(struct dataplane *dp, enum adopt_how how, struct problems *p)
 		err = pin_maps(dp, p);
 	if (err)
 		goto out;
-	err = pins_replace(&dp->pins, dp->programs.balancer, "progs", PROGRAM, p);
+	err = pins_replace(&dp->pins, dp->programs.balancer, "progs", DATAPLANE_PROGRAM, p);
 	if (!err && how == ADOPT_COPY)
 		err = switch_links(dp, dp->programs.balancer, p);
 	if (!err && how != ADOPT_ALL)
@@ -254,7 +253,7 @@ static int replace_program(struct dataplane *dp, int program_fd, struct problems
 	int err = 0;
 
 	if (dp->pins.dir) {
-		err = pins_replace(&dp->pins, program_fd, "progs", PROGRAM, p);
+		err = pins_replace(&dp->pins, program_fd, "progs", DATAPLANE_PROGRAM, p);
 		if (!err)
 			err = switch_links(dp, program_fd, p);
 		if (err)

@@ -191,6 +191,7 @@ struct dataplane_link {
 	char device[16];
 	uint32_t ifindex;	  /* 0: the device is gone, and the link with it */
 	enum dataplane_mode mode; /* as it is; AUTO only where the device is gone */
+	uint32_t program_id;	  /* of the program on the device; 0: none */
 };
 
 /*
@@ -202,6 +203,8 @@ struct dataplane_link {
 int dataplane_attach(struct dataplane *dp, const char *device, uint32_t ifindex,
 		     enum dataplane_mode mode, struct dataplane_link *out,
 		     struct problems *warnings, struct problems *p);
+/* The id of the program that is in force, to be compared with a link's. */
+uint32_t dataplane_program_id(const struct dataplane *dp);
 /* -ENOENT: no program of ours is attached there. */
 int dataplane_detach(struct dataplane *dp, const char *device, struct problems *p);
 /* The pinned links; returns their number, at most `max`. */
@@ -224,6 +227,7 @@ struct dataplane_damage {
 	bool listeners;		     /* the table in force, or the word that says which it is */
 	bool meta;		     /* struct sl_meta, or the longest idle-timeout */
 	uint32_t ways;		     /* ways out that are shut */
+	uint32_t pins;		     /* maps and programs that the next agent would not find */
 };
 
 /*
@@ -231,8 +235,11 @@ struct dataplane_damage {
  * anything differs. About a millisecond at most.
  */
 bool dataplane_audit(const struct dataplane *dp, struct dataplane_damage *out);
-/* Writes again what differs; paths and listeners so that no packet sees half of one. 0 or a negative errno. */
-int dataplane_mend(struct dataplane *dp);
+/*
+ * Writes again what differs; paths and listeners so that no packet sees half of one. Returns 0 or a negative errno, and
+ * names in `p` what could not be put right.
+ */
+int dataplane_mend(struct dataplane *dp, struct problems *p);
 
 /* Sums a line of counters over all CPUs; `line` as in abi.h. */
 void dataplane_count(const struct dataplane_view *v, uint32_t line,

@@ -81,6 +81,8 @@ int adopt_hold(struct map_set *from, struct dataplane *dp);
 /* Copies all contents into fresh maps. -EBUSY: something in use does not fit. */
 int adopt_copy(const struct map_set *from, struct map_set *to, struct problems *p);
 
+#define DATAPLANE_PROGRAM "balancer" /* its name, and its pin's */
+
 /* ---- dataplane.c -------------------------------------------------------------------------------- */
 
 /* A link that is not pinned. */

@@ -21,7 +21,6 @@
 #include "dataplane/xdp.h"
 #include "sluice.skel.h"
 
-#define PROGRAM "balancer"
 #define CLOCK	"tick"
 
 /* A map of maps.def in the object: by its name, or the data section of an SL_GLOBAL. */
@@ -196,7 +195,7 @@ int load_run(struct bpf_object *object, const struct sl_knobs *knobs, const stru
 	const struct bpf_program *program, *clock;
 	int err;
 
-	err = find_program(object, PROGRAM, &program, p);
+	err = find_program(object, DATAPLANE_PROGRAM, &program, p);
 	if (!err)
 		err = find_program(object, CLOCK, &clock, p);
 	if (err)
@@ -209,10 +208,10 @@ int load_run(struct bpf_object *object, const struct sl_knobs *knobs, const stru
 	if (!err)
 		err = bpf_object__load(object);
 	if (err)
-		return xdp_load_refused(err, PROGRAM, p);
+		return xdp_load_refused(err, DATAPLANE_PROGRAM, p);
 	err = take_maps(object, maps);
 	if (err)
-		return problems_add(p, err, "BPF", PROGRAM, "no file descriptor is left: %s",
+		return problems_add(p, err, "BPF", DATAPLANE_PROGRAM, "no file descriptor is left: %s",
 				    strerror(-err));
 	*out = (struct load_programs){bpf_program__fd(program), bpf_program__fd(clock)};
 	return 0;

@@ -217,7 +217,6 @@ int xdp_attach(const struct xdp_attach *a, struct dataplane_link *out, int *link
 	       struct problems *warnings, struct problems *p)
 {
 	struct dataplane_link link = {.ifindex = a->ifindex};
-	uint32_t id;
 	int fd = -1, err;
 
 	snprintf(link.device, sizeof(link.device), "%s", a->device);
@@ -230,7 +229,7 @@ int xdp_attach(const struct xdp_attach *a, struct dataplane_link *out, int *link
 	}
 	if (err)
 		return err;
-	if (!query_device(a->ifindex, &link.mode, &id)) {
+	if (!query_device(a->ifindex, &link.mode, &link.program_id)) {
 		if (fd >= 0)
 			close(fd);
 		return fail(p, -ENODEV, a->device,
@@ -286,7 +285,7 @@ static int list_link(void *arg, const char *name)
 	*link = (struct dataplane_link){.ifindex = link_ifindex(fd, &id)};
 	pins_to_device(name, link->device);
 	if (link->ifindex)
-		query_device(link->ifindex, &link->mode, &id);
+		query_device(link->ifindex, &link->mode, &link->program_id);
 	close(fd);
 	return ++l->count == l->max;
 }
