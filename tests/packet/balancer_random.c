@@ -12,20 +12,11 @@
 
 #include "base/mem.h"
 #include "packet/world.h"
+#include "random.h"
 
 #define FRAMES	20000
 #define LONGEST 2000
 #define HEADERS 6 /* extension headers that are read */
-
-static uint64_t state = 88172645463325252u;
-
-static uint32_t random_below(uint32_t bound) /* xorshift64, Marsaglia 2003 */
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (state >> 32) % bound;
-}
 
 /* ---- what must become of a frame --------------------------------------------------------------------- */
 
@@ -336,7 +327,7 @@ START_TEST(a_frame_at_random_is_sent_dropped_or_passed_as_an_independent_reading
 	struct world_counts counts;
 	size_t fates[3] = {0};
 
-	state ^= from_environment("PACKET_SEED", 0);
+	random_state ^= from_environment("PACKET_SEED", 0);
 	world_open(&world, false);
 	for (unsigned int i = 0; i < frames; i++) {
 		if (random_below(8) == 0)

@@ -16,6 +16,7 @@
 #include "dataplane/decap.h"
 #include "packet/frame.h"
 #include "packet/pinned.h"
+#include "random.h"
 
 #define BALANCER4 "192.0.2.10"
 #define BALANCER6 "2001:db8::10"
@@ -23,16 +24,6 @@
 #define SELF6	  "2001:db8:1::11"
 #define FRAMES	  10000
 #define LONGEST	  9014
-
-static uint64_t state = 88172645463325252u;
-
-static uint32_t random_below(uint32_t bound) /* xorshift64, Marsaglia 2003 */
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (state >> 32) % bound;
-}
 
 /* Larger than struct frame: test runs take jumbo frames in several buffers. */
 struct jumbo {
@@ -259,7 +250,7 @@ START_TEST(a_frame_at_random_comes_out_as_an_independent_reading_says)
 	unsigned int frames = from_environment("PACKET_FRAMES", FRAMES), fates[FATES] = {0};
 	int program;
 
-	state ^= from_environment("PACKET_SEED", 0);
+	random_state ^= from_environment("PACKET_SEED", 0);
 	pinned_run("ip link add sl-a type veth peer name sl-b");
 	attach();
 	program = bpf_prog_get_fd_by_id(pinned_program_on("sl-a"));

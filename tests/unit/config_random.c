@@ -12,21 +12,12 @@
 #include "base/mem.h"
 #include "base/problem.h"
 #include "config/config.h"
+#include "random.h"
 #include "unit/unit.h"
 
 #define GOLDENS	  TEST_DIR "/config"
 #define MUTATIONS 6000
 #define MAX	  (64 << 10)
-
-static uint64_t state = 88172645463325252u;
-
-static uint32_t random_below(uint32_t bound) /* xorshift64, Marsaglia 2003 */
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (state >> 32) % bound;
-}
 
 struct bytes {
 	char data[MAX];

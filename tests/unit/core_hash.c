@@ -15,6 +15,7 @@
 #include "base/addr.h"
 #include "base/mem.h"
 #include "core/key.h"
+#include "random.h"
 #include "unit/unit.h"
 
 #define MILLION 1000000
@@ -187,7 +188,6 @@ END_TEST
 START_TEST(each_input_bit_flips_half_of_the_output)
 {
 	enum { ROUNDS = 2000, WORDS = 10 };
-	uint64_t random = 88172645463325252ULL;
 	int family = _i ? 6 : 4;
 	unsigned int words = family == 4 ? 4 : WORDS;
 
@@ -199,12 +199,8 @@ START_TEST(each_input_bit_flips_half_of_the_output)
 			uint32_t w[WORDS];
 			uint64_t difference;
 
-			for (unsigned int i = 0; i < words; i++) {
-				random ^= random << 13;
-				random ^= random >> 7;
-				random ^= random << 17;
-				w[i] = random >> 16;
-			}
+			for (unsigned int i = 0; i < words; i++)
+				w[i] = random_next() >> 16;
 			w[words - 1] &= 0xff;
 			difference = 0;
 			for (int flipped = 0; flipped < 2; flipped++) {

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "core/key.h"
 #include "core/maglev.h"
+#include "random.h"
 #include "unit/unit.h"
 
 static struct key key;
@@ -244,19 +245,14 @@ START_TEST(the_table_does_not_follow_from_the_order_of_input)
 	static const uint32_t weights[] = {5, 1, 3, 0, 8};
 	struct maglev_member *members = make_members(200, weights, 5);
 	uint16_t *first = build("web", members, 200, 16381);
-	uint64_t random = 88172645463325252ULL;
 
 	for (int round = 0; round < 20; round++) {
 		uint16_t *again;
 
 		for (size_t i = 199; i > 0; i--) {
 			struct maglev_member swap = members[i];
-			size_t other;
+			size_t other = random_next() % (i + 1);
 
-			random ^= random << 13;
-			random ^= random >> 7;
-			random ^= random << 17;
-			other = random % (i + 1);
 			members[i] = members[other];
 			members[other] = swap;
 		}

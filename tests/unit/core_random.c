@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "core/engine.h"
 #include "core/maglev.h"
+#include "random.h"
 #include "unit/support/fake_host.h"
 #include "unit/unit.h"
 
@@ -32,7 +33,6 @@ static const struct sl_limits limits = {
 	.cpus = 2, .services = 9, .listeners = 64, .backends = 80, .flows = 4096, .slots = 8192};
 
 static struct fake_host host;
-static uint64_t random_state;
 
 /* What happened, so that a run in which too little did fails as vacuous. */
 static struct {
@@ -42,10 +42,7 @@ static struct {
 
 static uint32_t pick(uint32_t below)
 {
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return (random_state >> 11) % below;
+	return (random_next() >> 11) % below;
 }
 
 static struct addr backend_address(unsigned int i)
@@ -377,7 +374,7 @@ START_TEST(maps_follow_whatever_is_wanted)
 	static void (*const steps[])(void) = {step_apply,    step_apply, step_override,
 					      step_override, step_ways,	 step_restart};
 
-	random_state = 88172645463325252ULL + 7919 * _i;
+	random_state += 7919 * _i;
 	fake_host_init(&host, &limits);
 	fake_host_start(&host);
 	for (int i = 0; i < STEPS; i++) {

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "dataplane/dataplane.h"
+#include "random.h"
 
 /* A view over a test's own arrays, as large as the limits say. */
 struct fixture {
@@ -17,15 +18,6 @@ struct fixture {
 	struct sl_listeners4 *buckets4;
 	struct sl_listeners6 *buckets6;
 };
-
-static uint64_t random_state = 1;
-
-static uint64_t next_random(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	return random_state ^= random_state << 17;
-}
 
 static void make_fixture(struct fixture *f, uint32_t listeners)
 {
@@ -155,7 +147,7 @@ START_TEST(as_many_listeners_of_one_family_as_the_limit_says_fit)
 
 	make_fixture(&f, count);
 	for (size_t i = 0; i < count; i++) {
-		uint64_t half = next_random();
+		uint64_t half = random_next();
 
 		list[i] = (struct dataplane_listener){.address.family = family,
 						      .port = 443,
@@ -228,14 +220,14 @@ START_TEST(no_other_key_is_found)
 	make_fixture(&f, count);
 	ck_assert_int_eq(build(&f, list, count), 0);
 	for (int n = 0; n < 2000; n++) {
-		struct addr address = list[next_random() % count].address;
-		uint16_t port = next_random() % 100;
-		uint8_t protocol = next_random() % 2 ? IPPROTO_TCP : IPPROTO_UDP;
+		struct addr address = list[random_next() % count].address;
+		uint16_t port = random_next() % 100;
+		uint8_t protocol = random_next() % 2 ? IPPROTO_TCP : IPPROTO_UDP;
 
 		/* Near misses: every second address differs by one bit. */
 		if (n % 2)
-			address.bytes[next_random() % addr_size(address.family)] ^=
-				1 << next_random() % 8;
+			address.bytes[random_next() % addr_size(address.family)] ^=
+				1 << random_next() % 8;
 		ck_assert_int_eq(dataplane_find_listener(&f.view, &address, port, protocol) != 0,
 				 listed(list, count, &address, port, protocol));
 	}
@@ -255,7 +247,7 @@ START_TEST(the_table_does_not_follow_from_the_order_of_the_input)
 	make_fixture(&b, count);
 	ck_assert_int_eq(build(&a, list, count), 0);
 	for (size_t i = count; i > 1; i--) {
-		size_t j = next_random() % i;
+		size_t j = random_next() % i;
 		struct dataplane_listener swap = list[i - 1];
 
 		list[i - 1] = list[j];
@@ -386,8 +378,8 @@ START_TEST(a_damaged_word_leads_nowhere_outside_the_maps)
 	f.view.listeners6 = f.buckets6;
 	for (unsigned int i = 0; i < 2000; i++) {
 		/* Every pair of shifts, in either half, and noise. */
-		f.control.listeners = i < 1000 ? next_random()
-					       : next_random() << 14 | i % 64 << 8 |
+		f.control.listeners = i < 1000 ? random_next()
+					       : random_next() << 14 | i % 64 << 8 |
 							 (i / 64 + i) % 64 << 2 | i % 4;
 		for (size_t k = 0; k < 16; k++)
 			dataplane_find_listener(&f.view, &list[k].address, list[k].port,

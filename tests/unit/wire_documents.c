@@ -7,21 +7,11 @@
 
 #include "base/mem.h"
 #include "base/problem.h"
+#include "random.h"
 #include "unit/unit.h"
 #include "wire/record.h"
 
 /* ---- random documents, from the same tables as the encoder ----------------------------------- */
-
-static uint64_t state = 1;
-
-/* xorshift64 (Marsaglia 2003): the same on every run. */
-static uint64_t draw(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
 
 static const char *draw_text(struct arena *arena)
 {
@@ -29,8 +19,8 @@ static const char *draw_text(struct arena *arena)
 					     "\"quoted\\\"", "\n\t\x01",  "\u00fc\u20ac",
 					     "\U0001f40e",   "{}[],:",	  "/"};
 
-	return arena_format(arena, "%s%s", pieces[draw() % ARRAY_SIZE(pieces)],
-			    pieces[draw() % ARRAY_SIZE(pieces)]);
+	return arena_format(arena, "%s%s", pieces[random_next() % ARRAY_SIZE(pieces)],
+			    pieces[random_next() % ARRAY_SIZE(pieces)]);
 }
 
 static void fill(struct arena *arena, const struct wire_record *record, void *data)
@@ -38,23 +28,23 @@ static void fill(struct arena *arena, const struct wire_record *record, void *da
 	for (size_t i = 0; i < record->count; i++) {
 		const struct wire_field *field = &record->fields[i];
 		void *at = (char *)data + field->offset;
-		size_t count = draw() % 4;
+		size_t count = random_next() % 4;
 		struct {
 			void *list;
 			size_t count;
 		} list = {NULL, count};
 
-		if (!field->must && draw() % 2)
+		if (!field->must && random_next() % 2)
 			continue;
 		switch (field->type) {
 		case WIRE_TYPE_TEXT:
 			*(const char **)at = draw_text(arena);
 			break;
 		case WIRE_TYPE_UINT:
-			*(uint64_t *)at = draw() >> (1 + draw() % 63);
+			*(uint64_t *)at = random_next() >> (1 + random_next() % 63);
 			break;
 		case WIRE_TYPE_FLAG:
-			*(bool *)at = draw() % 2;
+			*(bool *)at = random_next() % 2;
 			break;
 		case WIRE_TYPE_TEXTS:
 			list.list = arena_alloc(arena, count * sizeof(char *));
@@ -137,21 +127,22 @@ START_TEST(documents_with_random_damage_do_no_harm)
 			struct wire_reply reply = {};
 			struct problems p = {};
 			char *line = draw_reply(item);
-			size_t length = strlen(line), changes = 1 + draw() % 3;
+			size_t length = strlen(line), changes = 1 + random_next() % 3;
 
 			while (changes--) {
-				size_t at = draw() % length;
+				size_t at = random_next() % length;
 
-				switch (draw() % 3) {
+				switch (random_next() % 3) {
 				case 0:
-					line[at] = favourites[draw() % (sizeof(favourites) - 1)];
+					line[at] = favourites[random_next() %
+							      (sizeof(favourites) - 1)];
 					break;
 				case 1:
 					memmove(line + at, line + at + 1, length - at - 1);
 					length--;
 					break;
 				case 2:
-					line[at] = line[draw() % length];
+					line[at] = line[random_next() % length];
 					break;
 				}
 			}
