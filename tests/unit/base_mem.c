@@ -95,15 +95,10 @@ int main(void)
 	const TTest *const tests[] = {arena_memory_is_zeroed_aligned_and_apart,
 				      a_list_grows_one_by_one, strings_are_copied_and_formatted,
 				      a_large_array_is_zeroed_and_begins_at_a_huge_page};
-	Suite *suite = suite_create("base_mem aborts");
-	TCase *aborts = tcase_create("aborts");
-	SRunner *runner = srunner_create(suite);
+	TCase *aborts = unit_cases("base_mem aborts");
 	int failed;
 
 	tcase_add_test_raise_signal(aborts, an_array_that_overflows_ends_the_program, SIGABRT);
-	suite_add_tcase(suite, aborts);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
+	failed = unit_run_cases("base_mem aborts", aborts);
 	return unit_run("base_mem", tests, ARRAY_SIZE(tests)) || failed;
 }

@@ -239,22 +239,14 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("core_hash");
-	TCase *cases = tcase_create("core_hash");
-	SRunner *runner;
-	int failed, all = 2 * ARRAY_SIZE(patterns);
+	TCase *cases = unit_cases("core_hash");
+	int all = 2 * ARRAY_SIZE(patterns);
 
-	tcase_set_timeout(cases, 120);
 	tcase_add_test(cases, hashes_are_the_golden_ones);
 	tcase_add_test(cases, a_slot_is_the_upper_half_times_the_slots);
 	tcase_add_test(cases, families_halves_and_keys_are_independent);
 	tcase_add_loop_test(cases, no_two_of_a_million_structured_flows_collide, 0, all);
 	tcase_add_loop_test(cases, structured_flows_fill_slots_and_buckets_evenly, 0, all);
 	tcase_add_loop_test(cases, each_input_bit_flips_half_of_the_output, 0, 2);
-	suite_add_tcase(suite, cases);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run_cases("core_hash", cases);
 }

@@ -394,12 +394,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("core_plan");
-	TCase *cases = tcase_create("core_plan");
-	SRunner *runner;
-	int failed, all = ARRAY_SIZE(changes);
+	TCase *cases = unit_cases("core_plan");
+	int all = ARRAY_SIZE(changes);
 
-	tcase_set_timeout(cases, 120);
 	tcase_add_test(cases, a_new_service_is_written_before_it_is_listened_for);
 	tcase_add_test(cases, nothing_is_planned_where_nothing_differs);
 	tcase_add_test(cases, slots_move_before_a_backend_is_freed_after_a_grace_period);
@@ -416,10 +413,5 @@ int main(void)
 			    all);
 	tcase_add_loop_test(cases, undoing_that_fails_as_well_leaves_all_in_order, 0, all);
 	tcase_add_test(cases, time_of_a_plan_for_a_large_table);
-	suite_add_tcase(suite, cases);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run_cases("core_plan", cases);
 }

@@ -402,17 +402,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("core_random");
-	TCase *cases = tcase_create("core_random");
-	SRunner *runner;
-	int failed;
+	TCase *cases = unit_cases("core_random");
 
-	tcase_set_timeout(cases, 120);
 	tcase_add_loop_test(cases, maps_follow_whatever_is_wanted, 0, 12);
-	suite_add_tcase(suite, cases);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run_cases("core_random", cases);
 }

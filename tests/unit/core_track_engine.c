@@ -575,21 +575,12 @@ int main(void)
 		a_drain_that_is_held_open_is_told_once,
 		a_restart_takes_up_what_is_under_way,
 	};
-	Suite *suite = suite_create("core_track_engine");
-	TCase *cases = tcase_create("core_track_engine");
-	SRunner *runner;
-	int failed;
+	TCase *cases = unit_cases("core_track_engine");
 
-	tcase_set_timeout(cases, 120);
 	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
 		tcase_add_test(cases, tests[i]);
 	tcase_add_loop_test(cases,
 			    a_failure_or_a_crash_at_any_operation_loses_nothing_and_is_made_good, 0,
 			    ARRAY_SIZE(changes));
-	suite_add_tcase(suite, cases);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run_cases("core_track_engine", cases);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Listener tables: every key is found, no other is, and the table follows from the set of keys alone. */
 #include <arpa/inet.h>
-#include <check.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include "base/mem.h"
 #include "dataplane/dataplane.h"
 #include "random.h"
+#include "unit/unit.h"
 
 /* A view over a test's own arrays, as large as the limits say. */
 struct fixture {
@@ -395,12 +395,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("dataplane_listeners");
-	TCase *tc = tcase_create("listeners");
-	SRunner *runner = srunner_create(suite);
-	int failed;
+	TCase *tc = unit_cases("dataplane_listeners");
 
-	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, every_listener_is_found_as_a_packet_looks_it_up, 0,
 			    ARRAY_SIZE(sizes));
 	tcase_add_loop_test(tc, as_many_listeners_of_one_family_as_the_limit_says_fit, 0,
@@ -417,9 +413,5 @@ int main(void)
 	tcase_add_test(tc, too_many_keys_for_the_largest_table_are_refused_and_out_is_untouched);
 	tcase_add_test(tc, a_listener_claimed_twice_or_of_no_service_is_refused);
 	tcase_add_test(tc, a_damaged_word_leads_nowhere_outside_the_maps);
-	suite_add_tcase(suite, tc);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run_cases("dataplane_listeners", tc);
 }

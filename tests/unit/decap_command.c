@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The command line of sluice-decap: what it means, and that each wrong one is refused by name. */
-#include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 #include "base/mem.h"
 #include "base/problem.h"
 #include "decap/command.h"
+#include "unit/unit.h"
 
 /* Splits at blanks and parses; argv lives as long as the test. */
 static int parse(const char *line, struct command *out, struct problems *p)
@@ -151,19 +151,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("decap_command");
-	TCase *tc = tcase_create("command");
-	SRunner *runner = srunner_create(suite);
-	int failed;
+	TCase *tc = unit_cases("decap_command");
 
 	tcase_add_loop_test(tc, attach_takes_a_device_and_prefixes_in_any_order, 0,
 			    ARRAY_SIZE(attaches));
 	tcase_add_test(tc, options_are_read);
 	tcase_add_loop_test(tc, a_wrong_line_is_refused_by_name, 0, ARRAY_SIZE(wrong));
 	tcase_add_test(tc, help_names_every_command_and_option);
-	suite_add_tcase(suite, tc);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run_cases("decap_command", tc);
 }
