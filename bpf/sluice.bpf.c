@@ -40,14 +40,15 @@ int balancer(struct xdp_md *ctx)
 }
 
 /*
- * The clock for the agent, which runs this once (BPF_PROG_TEST_RUN) to know the tick that packets write into flow
- * entries: all 32 bits of it, where entries keep 16. It is attached nowhere.
+ * The clock for the agent, which runs this (BPF_PROG_TEST_RUN) to know the time by which packets write ticks into flow
+ * entries: 32 bits of jiffies, which it shifts by itself, so that it can wait for less than a tick. It is attached
+ * nowhere.
  */
 SEC("xdp")
-int tick(struct xdp_md *ctx)
+int clock(struct xdp_md *ctx)
 {
 	(void)ctx;
-	return knobs.manual_clock ? LOAD(control.tick) : bpf_jiffies64() >> knobs.tick_shift;
+	return knobs.manual_clock ? LOAD(control.tick) : bpf_jiffies64();
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -17,8 +17,8 @@
 #include "core/track.h"
 
 #define REPETITIONS 5
-#define HOLD_TICKS  4
-#define SCAN_TICKS  10
+#define HOLD_MS	    4000
+#define SCAN_MS	    10000
 #define IDLE_TICKS  900 /* no window and no entry is over while this runs */
 
 /* What a round took, best of the repetitions, ms. */
@@ -102,7 +102,9 @@ static void measure(const struct world *w, uint32_t slots, const uint16_t *wante
 		    struct agent_times *best)
 {
 	const struct track_region region = {SERVICE_4IN4, 0, slots, IDLE_TICKS};
-	struct track *track = track_new(w->view, (struct track_times){HOLD_TICKS, SCAN_TICKS});
+	const struct track_times times = {dataplane_units(w->view, HOLD_MS),
+					  dataplane_units(w->view, SCAN_MS)};
+	struct track *track = track_new(w->view, times);
 	struct agent_times change, scan;
 	struct track_state state;
 
@@ -132,8 +134,8 @@ static json_t *agent_row(const struct world *w, uint32_t slots, double change_li
 	json_t *out;
 	uint32_t now;
 
-	world_check(dataplane_operations()->tick(w->dp, &now), "the clock");
-	fill_flows(w, slots, now);
+	world_check(dataplane_operations()->clock(w->dp, &now), "the clock");
+	fill_flows(w, slots, now >> w->view->clock_shift);
 	for (int i = 0; i < REPETITIONS; i++) {
 		make_stable(w, slots, wanted);
 		measure(w, slots, wanted, now, &best);

@@ -137,7 +137,8 @@ int rig_open(struct rig *rig, const struct rig_options *o)
 						       .listeners = 16,
 						       .backends = o->backends,
 						       .flows = o->flows,
-						       .slots = RIG_SERVICES * lines}};
+						       .slots = RIG_SERVICES * lines},
+					    .manual_clock = true};
 	struct problems p = {0};
 	int err;
 

@@ -111,12 +111,13 @@ START_TEST(a_new_service_is_filled_as_stable)
 }
 END_TEST
 
-START_TEST(a_planned_change_is_gathered_for_a_second)
+START_TEST(a_planned_change_is_gathered_for_a_moment)
 {
 	struct engine_forecast forecast;
 	struct problems p = {};
 
 	start(WEB(A "," B));
+	ck_assert_uint_eq(engine_tick(host.engine, now_ms), 1000);
 	ck_assert_int_eq(engine_apply(host.engine, fake_config(WEB(A "," B "," C)), false, now_ms,
 				      &forecast, &p),
 			 0);
@@ -126,16 +127,82 @@ START_TEST(a_planned_change_is_gathered_for_a_second)
 			 "where they are");
 	engine_forecast_free(&forecast);
 	ck_assert_uint_eq(slots().stable, 251);
-	ck_assert_uint_eq(engine_tick(host.engine, now_ms + 300), 700);
+	ck_assert_uint_eq(engine_due(host.engine, now_ms), 300);
+	ck_assert_uint_eq(engine_tick(host.engine, now_ms + 299), 1);
 	ck_assert_uint_eq(slots().stable, 251);
-	pass(1);
+	engine_tick(host.engine, now_ms + 300);
 	ck_assert_uint_eq(slots().moving, 85);
 	ck_assert_uint_eq(slots().left_ms, 62000);
-	pass(63);
+	pass(64);
 	ck_assert_uint_eq(slots().moving, 0);
 	pass(11);
 	ck_assert_uint_eq(slots().stable, 251);
 	ck_assert_uint_eq(fake_place(&host, "web", "10.0.1.13").slots, 83);
+	fake_host_free(&host);
+}
+END_TEST
+
+START_TEST(changes_are_gathered_while_they_come_but_not_for_long)
+{
+	struct problems p = {};
+	uint64_t first_ms;
+
+	start(WEB(A "," B "," C));
+	first_ms = now_ms;
+	engine_tick(host.engine, now_ms);
+	override_state("10.0.1.12", CONFIG_DRAIN);
+	now_ms += 250;
+	/* Nothing else is wanted than before. */
+	ck_assert_int_eq(engine_refresh_ways(host.engine, now_ms, &p), 0);
+	ck_assert_uint_eq(engine_due(host.engine, now_ms), 50);
+	override_state("10.0.1.13", CONFIG_DRAIN);
+	ck_assert_uint_eq(engine_due(host.engine, now_ms), 300);
+	for (now_ms = first_ms + 500; now_ms < first_ms + 800; now_ms += 100) {
+		override_state("10.0.1.13", now_ms / 100 % 2 ? CONFIG_UP : CONFIG_DRAIN);
+		engine_tick(host.engine, now_ms);
+		ck_assert_uint_eq(slots().stable, 251);
+	}
+	ck_assert_uint_eq(engine_tick(host.engine, first_ms + 799), 1);
+	ck_assert_uint_eq(slots().stable, 251);
+	engine_tick(host.engine, first_ms + 800);
+	ck_assert_uint_gt(slots().moving, 0);
+	fake_host_free(&host);
+}
+END_TEST
+
+/* 256 units a tick, as where a jiffy lasts 4 ms. */
+START_TEST(a_tick_comes_when_a_hold_is_over)
+{
+	uint32_t slot;
+
+	start(WEB(A "," B));
+	host.fake->view.clock_shift = 8;
+	host.fake->view.tick_ns = 1024000000;
+	host.fake->now = 1000 << 8;
+	fake_host_start(&host);
+	fake_apply(&host, WEB(A "," B), false, 0);
+	slot = slot_at(index_of("10.0.1.12"));
+	override_state("10.0.1.12", CONFIG_DRAIN);
+	now_ms += 300;
+	host.fake->now += 75;
+	engine_tick(host.engine, now_ms);
+	ck_assert_uint_eq(slots().moving, 125);
+	for (int s = 0; s < 4; s++) {
+		ck_assert(dataplane_cold(&host.fake->view, slot) & SL_COLD_HOLD_TCP);
+		ck_assert_uint_eq(engine_due(host.engine, now_ms), 1000);
+		now_ms += 1000;
+		host.fake->now += 250;
+		engine_tick(host.engine, now_ms);
+	}
+	/* What was 4 s ago may have begun just after it: a unit more. */
+	ck_assert(dataplane_cold(&host.fake->view, slot) & SL_COLD_HOLD_TCP);
+	ck_assert_uint_eq(engine_due(host.engine, now_ms), 4);
+	now_ms += 4;
+	host.fake->now++;
+	ck_assert_uint_eq(engine_tick(host.engine, now_ms), 1000);
+	ck_assert(!(dataplane_cold(&host.fake->view, slot) & SL_COLD_HOLD_TCP));
+	ck_assert_uint_eq(slots().since_ms, 4004);
+	ck_assert_uint_eq(slots().left_ms, 61 * 1024 - 4004);
 	fake_host_free(&host);
 }
 END_TEST
@@ -560,7 +627,9 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		a_new_service_is_filled_as_stable,
-		a_planned_change_is_gathered_for_a_second,
+		a_planned_change_is_gathered_for_a_moment,
+		changes_are_gathered_while_they_come_but_not_for_long,
+		a_tick_comes_when_a_hold_is_over,
 		a_lost_way_acts_at_once_and_a_false_alarm_costs_nothing,
 		what_an_administrator_takes_down_is_dead_at_once_and_alive_when_enabled,
 		a_drain_ends_as_drain_end_says,

@@ -25,6 +25,7 @@ struct loop {
 	struct agent *agent;
 	uv_signal_t reload, terminate, interrupt;
 	uv_poll_t net;
+	uv_prepare_t sleep;
 	uv_timer_t gather, tick, probe, end;
 	struct api api;
 	struct api_server *server;
@@ -136,9 +137,17 @@ static void on_net(uv_poll_t *poll, int status, int events)
 static void on_tick(uv_timer_t *timer)
 {
 	struct loop *loop = timer->data;
-	unsigned int next_ms = engine_tick(loop->agent->engine, ways_now_ms());
 
-	uv_timer_start(timer, on_tick, next_ms ? next_ms : 1, 0);
+	engine_tick(loop->agent->engine, ways_now_ms());
+}
+
+/* Before the loop waits: whatever was done may have made the engine's next tick sooner. */
+static void on_sleep(uv_prepare_t *sleep)
+{
+	struct loop *loop = sleep->data;
+
+	uv_update_time(&loop->uv);
+	uv_timer_start(&loop->tick, on_tick, engine_due(loop->agent->engine, ways_now_ms()), 0);
 }
 
 static void on_probe(uv_timer_t *timer)
@@ -245,7 +254,9 @@ static int watch(struct loop *loop, struct problems *p)
 		err = watch_signal(loop, &loop->interrupt, on_end, SIGINT);
 	if (err)
 		return problems_add(p, err, "event loop", NULL, "%s", uv_strerror(err));
-	uv_timer_start(&loop->tick, on_tick, 0, 0);
+	uv_prepare_init(&loop->uv, &loop->sleep);
+	loop->sleep.data = loop;
+	uv_prepare_start(&loop->sleep, on_sleep);
 	uv_timer_start(&loop->probe, on_probe, PROBE_MS, PROBE_MS);
 	return api_server_open(&loop->uv, loop->agent->options.socket, &loop->api, &loop->server,
 			       p);
@@ -292,6 +303,7 @@ static void close_handle(uv_handle_t *handle, void *arg)
 		(uv_handle_t *)&loop->interrupt, (uv_handle_t *)&loop->net,
 		(uv_handle_t *)&loop->gather,	 (uv_handle_t *)&loop->tick,
 		(uv_handle_t *)&loop->probe,	 (uv_handle_t *)&loop->end,
+		(uv_handle_t *)&loop->sleep,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(own); i++)

@@ -114,11 +114,15 @@ int engine_override(struct engine *engine, const char *service, const struct add
 int engine_refresh_ways(struct engine *engine, uint64_t now_ms, struct problems *p);
 
 /*
- * Finishes what waits for time (frees records and indices whose grace period is over). Call it
- * about once a second; returns the number of milliseconds until it wants to be called again, at
- * most 1000.
+ * Does what waits for time: changes that are gathered, slots on their way, drains that end, what failed before.
+ * Returns engine_due().
  */
 unsigned int engine_tick(struct engine *engine, uint64_t now_ms);
+/*
+ * The milliseconds until engine_tick() is to be called next, at most 1000. A change may make it sooner, so ask whenever
+ * something was done.
+ */
+unsigned int engine_due(const struct engine *engine, uint64_t now_ms);
 
 /* ---- looking --------------------------------------------------------------------------------- */
 

@@ -141,10 +141,11 @@ static bool find_entry(const struct engine *engine, const struct ids_service *se
 	uint32_t now;
 
 	if (!flows_find(view->flows, &view->places, hash, &data) || sl_flow_slot(data) != slot ||
-	    engine->options.ops->tick(engine->options.dataplane, &now))
+	    engine->options.ops->clock(engine->options.dataplane, &now))
 		return false;
 	*backend = sl_flow_backend(data);
-	return *backend <= view->limits.backends && sl_flow_age(data, now) <= service->idle_ticks &&
+	return *backend <= view->limits.backends &&
+	       sl_flow_age(data, now >> view->clock_shift) <= service->idle_ticks &&
 	       !(view->backends[*backend].flags & SL_BACKEND_DEAD);
 }
 

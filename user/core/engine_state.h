@@ -27,8 +27,9 @@ struct engine {
 	struct tables *tables;
 	struct track *track;	     /* of services that track their flows */
 	struct engine_drain *drains; /* [backends + 1] */
-	bool is_gathering;	     /* planned changes, since: */
-	uint64_t gathering_since_ms;
+	bool is_gathering;	     /* planned changes, since and at last: */
+	uint64_t gathering_since_ms, gathered_ms;
+	uint64_t due_ms;    /* when the next round is, at the latest */
 	uint64_t mended_ms; /* when slots were last looked at for damage */
 	uint64_t repaired;  /* entries, as of then */
 	int track_error;    /* of the last round; 0: it went well */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What goes on after a change of a service that tracks its flows: planned changes are gathered for a
- * second, slots go their way (track.h), drains have their end, and the indices of backends that left
+ * moment, slots go their way (track.h), drains have their end, and the indices of backends that left
  * become free.
  */
 #include <stdlib.h>
@@ -11,10 +11,15 @@
 #include "base/problem.h"
 #include "core/engine_state.h"
 
-#define TICK_MS	  1000
-#define GATHER_MS 1000 /* a rolling restart is one change and not fifty */
-#define HOLD_MS	  4000
-#define SCAN_MS	  10000
+#define TICK_MS 1000 /* between two rounds at most */
+#define HOLD_MS 4000
+#define SCAN_MS 10000
+/*
+ * A rolling restart is one change and not fifty: it is made when nothing has been added to it for a while, and soon
+ * enough that a drain takes effect within 5 s, the hold included.
+ */
+#define GATHER_MS     300
+#define GATHER_MAX_MS 800
 
 static void tell(const struct engine *engine, char *sentence)
 {
@@ -92,12 +97,12 @@ void engine_track_start(struct engine *engine)
 {
 	const struct dataplane_view *view = engine->options.view;
 	const struct track_times times = {
-		.hold = dataplane_ticks(view, HOLD_MS),
-		.scan = dataplane_ticks(view, SCAN_MS),
+		.hold = dataplane_units(view, HOLD_MS),
+		.scan = dataplane_units(view, SCAN_MS),
 	};
 
 	engine->track = track_new(view, times);
-	engine->mended_ms = engine->options.now_ms;
+	engine->mended_ms = engine->due_ms = engine->options.now_ms;
 	give_up_astray(engine);
 	adopt_regions(engine);
 }
@@ -179,31 +184,53 @@ static bool tell_health(struct engine *engine, uint64_t now_ms)
 
 /* ---- rounds ---------------------------------------------------------------------------------- */
 
-static void run_round(struct engine *engine)
+static void run_round(struct engine *engine, uint64_t now_ms)
 {
+	uint64_t unit_ns = dataplane_unit_ns(engine->options.view);
+	uint64_t due_ms;
+	uint32_t left;
+
 	engine->track_error =
 		track_run(engine->track, engine->options.ops, engine->options.dataplane);
+	if (engine->track_error || !track_due(engine->track, &left))
+		return;
+	due_ms = now_ms + (left * unit_ns + 999999) / 1000000;
+	if (due_ms < engine->due_ms)
+		engine->due_ms = due_ms;
 }
 
-static void note_gathering(struct engine *engine, uint64_t now_ms)
+/* `adds`: a planned change has come that is another one than before. */
+static void note_gathering(struct engine *engine, bool adds, uint64_t now_ms)
 {
 	bool is_gathering = track_is_gathering(engine->track);
 
 	if (is_gathering && !engine->is_gathering)
-		engine->gathering_since_ms = now_ms;
+		engine->gathering_since_ms = engine->gathered_ms = now_ms;
+	if (adds)
+		engine->gathered_ms = now_ms;
 	engine->is_gathering = is_gathering;
+}
+
+/* When what is gathered is put in force. */
+static uint64_t release_ms(const struct engine *engine)
+{
+	uint64_t quiet_ms = engine->gathered_ms + GATHER_MS;
+	uint64_t max_ms = engine->gathering_since_ms + GATHER_MAX_MS;
+
+	return quiet_ms < max_ms ? quiet_ms : max_ms;
 }
 
 void engine_track_follow(struct engine *engine, const struct plan *plan, uint64_t now_ms)
 {
-	bool is_urgent;
+	bool is_urgent, adds = false;
 
 	adopt_regions(engine);
 	is_urgent = tell_health(engine, now_ms);
 	for (size_t i = 0; plan && i < plan->table_count; i++)
-		track_want(engine->track, plan->tables[i].base, plan->tables[i].indices, is_urgent);
-	note_gathering(engine, now_ms);
-	run_round(engine);
+		adds |= track_want(engine->track, plan->tables[i].base, plan->tables[i].indices,
+				   is_urgent);
+	note_gathering(engine, adds, now_ms);
+	run_round(engine, now_ms);
 }
 
 /* ---- what waits for time --------------------------------------------------------------------- */
@@ -297,19 +324,27 @@ static void free_gone(struct engine *engine)
 
 unsigned int engine_track_tick(struct engine *engine, uint64_t now_ms)
 {
-	uint64_t gathered_ms = now_ms - engine->gathering_since_ms;
-
 	tell_health(engine, now_ms);
-	note_gathering(engine, now_ms);
-	if (engine->is_gathering && gathered_ms >= GATHER_MS) {
+	note_gathering(engine, false, now_ms);
+	if (engine->is_gathering && now_ms >= release_ms(engine)) {
 		track_release(engine->track);
 		engine->is_gathering = false;
 	}
-	run_round(engine);
+	engine->due_ms = now_ms + TICK_MS;
+	run_round(engine, now_ms);
 	free_gone(engine);
 	tell_all_held_open(engine, now_ms);
 	mend(engine, now_ms);
-	return engine->is_gathering && gathered_ms < GATHER_MS ? GATHER_MS - gathered_ms : TICK_MS;
+	return engine_due(engine, now_ms);
+}
+
+unsigned int engine_due(const struct engine *engine, uint64_t now_ms)
+{
+	uint64_t due_ms = engine->due_ms;
+
+	if (engine->is_gathering && release_ms(engine) < due_ms)
+		due_ms = release_ms(engine);
+	return due_ms > now_ms ? due_ms - now_ms : 0;
 }
 
 /* ---- looking --------------------------------------------------------------------------------- */
@@ -318,7 +353,7 @@ bool engine_service_slots(const struct engine *engine, const char *service,
 			  struct engine_slots *out)
 {
 	const struct ids_service *found = ids_find_service(&engine->ids, service);
-	uint64_t tick_ns = engine->options.view->tick_ns;
+	uint64_t unit_ns = dataplane_unit_ns(engine->options.view);
 	struct track_state state;
 	uint32_t now;
 
@@ -330,13 +365,13 @@ bool engine_service_slots(const struct engine *engine, const char *service,
 		.settling = state.settling,
 		.crowded = state.crowded,
 		.has_window = state.has_window &&
-			      !engine->options.ops->tick(engine->options.dataplane, &now),
+			      !engine->options.ops->clock(engine->options.dataplane, &now),
 	};
 	if (!out->has_window)
 		return true;
-	out->since_ms = (uint64_t)(now - state.since) * tick_ns / 1000000;
-	if (state.until > now)
-		out->left_ms = (uint64_t)(state.until - now) * tick_ns / 1000000;
+	out->since_ms = (now - state.since) * unit_ns / 1000000;
+	if ((int32_t)(state.until - now) > 0)
+		out->left_ms = (state.until - now) * unit_ns / 1000000;
 	return true;
 }
 
@@ -381,9 +416,9 @@ bool engine_scanned_ms(const struct engine *engine, uint64_t *ago)
 	struct track_scans scans = track_scans(engine->track);
 	uint32_t now;
 
-	if (!scans.count || engine->options.ops->tick(engine->options.dataplane, &now))
+	if (!scans.count || engine->options.ops->clock(engine->options.dataplane, &now))
 		return false;
-	*ago = (uint64_t)(now - scans.tick) * engine->options.view->tick_ns / 1000000;
+	*ago = (now - scans.last) * dataplane_unit_ns(engine->options.view) / 1000000;
 	return true;
 }
 

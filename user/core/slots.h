@@ -84,9 +84,15 @@ enum slot_advance {
 
 struct slot_clock {
 	bool has_begun;	       /* the window */
-	uint32_t age;	       /* ticks since then */
+	uint32_t age;	       /* since then, in units of a clock */
 	uint32_t hold, window; /* how long they last */
 };
+
+/* The age of a moving slot beyond which slot_advance() has something to do. */
+static inline uint32_t slot_limit(struct slot_words words, struct slot_clock clock)
+{
+	return words.cold & SL_COLD_HOLD_TCP ? clock.hold : clock.window;
+}
 
 /*
  * The one compare-and-swap that is due for a slot, from its present cold word to *cold. Never due

@@ -151,19 +151,32 @@ void track_sweep(struct track *t, bool (*is_in_force)(const void *arg, uint32_t 
 			track_drop(t, t->services[i].region.base);
 }
 
-void track_want(struct track *t, uint32_t base, const uint16_t *table, bool urgent)
+/* What is in force is wanted, too, until something else is. */
+static void want_present(const struct track *t, struct track_service *service)
+{
+	const struct track_region *region = &service->region;
+
+	service->wanted = mem_array(region->slots, sizeof(*service->wanted));
+	for (uint32_t i = 0; i < region->slots; i++)
+		service->wanted[i] = slot_now(track_words(t, region->base + i));
+}
+
+bool track_want(struct track *t, uint32_t base, const uint16_t *table, bool urgent)
 {
 	struct track_service *service = track_find(t, base);
+	bool is_other;
 	size_t size;
 
 	if (!service)
-		return;
-	size = service->region.slots * sizeof(*table);
+		return false;
 	if (!service->wanted)
-		service->wanted = mem_alloc(size);
+		want_present(t, service);
+	size = service->region.slots * sizeof(*table);
+	is_other = memcmp(service->wanted, table, size) != 0;
 	memcpy(service->wanted, table, size);
 	service->is_urgent |= urgent;
 	track_forget_met(t, service);
+	return is_other;
 }
 
 void track_release(struct track *t)
@@ -262,10 +275,14 @@ static const struct track_phase phases[] = {
 
 const struct track_step *track_next(struct track *t, uint32_t now)
 {
-	if (!track_is_busy(t))
+	if (!track_is_busy(t)) {
+		t->phase = 0;
 		return NULL;
-	if (t->phase == 0)
-		t->is_graced = t->is_lower_graced = t->is_scanned = false;
+	}
+	if (t->phase == 0) {
+		t->is_graced = t->is_lower_graced = t->is_scanned = t->has_due = false;
+		t->began = now;
+	}
 	for (; t->phase < ARRAY_SIZE(phases); t->phase++) {
 		t->stores.count = t->swaps.count = t->numbers.count = 0;
 		if (phases[t->phase].make(t, now))
@@ -296,6 +313,12 @@ bool track_is_busy(const struct track *t)
 			return true;
 	}
 	return false;
+}
+
+bool track_due(const struct track *t, uint32_t *left)
+{
+	*left = t->due - t->began;
+	return t->has_due && track_is_busy(t);
 }
 
 /* ---- doing it -------------------------------------------------------------------------------- */
@@ -342,7 +365,7 @@ int track_run(struct track *t, const struct dataplane_ops *ops, void *dataplane)
 	if (!track_is_busy(t))
 		return 0;
 	for (;;) {
-		err = ops->tick(dataplane, &now);
+		err = ops->clock(dataplane, &now);
 		if (err)
 			return err;
 		step = track_next(t, now);
@@ -350,7 +373,7 @@ int track_run(struct track *t, const struct dataplane_ops *ops, void *dataplane)
 			return 0;
 		err = track_execute(step, ops, dataplane);
 		if (!err)
-			err = ops->tick(dataplane, &now);
+			err = ops->clock(dataplane, &now);
 		track_done(t, err, now);
 		if (err)
 			return err;
@@ -362,13 +385,13 @@ int track_run(struct track *t, const struct dataplane_ops *ops, void *dataplane)
 static void look_window(const struct track *t, const struct track_service *s, uint32_t slot,
 			struct track_state *state)
 {
-	uint32_t since = t->start[slot], until = since + track_window(s->region.idle_ticks);
+	uint32_t since = t->start[slot], until = since + track_window_units(t, s);
 
 	if (since == TRACK_PENDING)
 		return;
-	if (!state->has_window || since < state->since)
+	if (!state->has_window || track_is_before(since, state->since))
 		state->since = since;
-	if (!state->has_window || until > state->until)
+	if (!state->has_window || track_is_before(state->until, until))
 		state->until = until;
 	state->has_window = true;
 }

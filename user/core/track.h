@@ -15,7 +15,11 @@
  * period. When track_next() returns NULL the round is over, and the next call begins another:
  * once a second is enough, and at once after something urgent came in.
  *
- * Pure: no clock (ticks come in), no log, no stores but through the steps.
+ * Time comes in as the agent's clock (`now`, dataplane.h), which is finer than the tick of entries, so that a hold ends when
+ * it is over and not up to a tick later. It wraps: times are compared by their difference. A duration is over when the
+ * age is greater, since what is measured may have begun anywhere in its unit.
+ *
+ * Pure: no clock, no log, no stores but through the steps.
  */
 #ifndef CORE_TRACK_H
 #define CORE_TRACK_H
@@ -28,7 +32,7 @@
 
 struct track;
 
-/* Times in ticks, converted upwards. */
+/* In units of the clock, converted upwards. */
 struct track_times {
 	uint32_t hold; /* 4 s: new TCP flows go to the former backend for so long */
 	uint32_t scan; /* 10 s: between two scans */
@@ -63,9 +67,9 @@ void track_sweep(struct track *track, bool (*is_in_force)(const void *arg, uint3
 /*
  * The backend index that each slot of a region shall have; copied. It is put in force by the next
  * round if it is `urgent` (a backend is down or dead), else by the first one after track_release(),
- * so that changes can be gathered.
+ * so that changes can be gathered. Returns whether it is another table than was wanted before.
  */
-void track_want(struct track *track, uint32_t base, const uint16_t *table, bool urgent);
+bool track_want(struct track *track, uint32_t base, const uint16_t *table, bool urgent);
 void track_release(struct track *track);
 bool track_is_gathering(const struct track *track); /* something waits for track_release() */
 
@@ -133,10 +137,15 @@ int track_run(struct track *track, const struct dataplane_ops *ops, void *datapl
 
 /* Whether anything is under way, so that rounds are needed. */
 bool track_is_busy(const struct track *track);
+/*
+ * Whether some slot waits for nothing but time, as of the last round: *left are the units from that round's beginning
+ * to when the first of them goes on.
+ */
+bool track_due(const struct track *track, uint32_t *left);
 
 /* ---- looking --------------------------------------------------------------------------------- */
 
-/* How long a window lasts: T, and a margin for clocks that differ. */
+/* How long a window lasts, in ticks: T, and a margin for clocks that differ. */
 static inline uint32_t track_window(uint16_t idle_ticks)
 {
 	return idle_ticks + idle_ticks / 256 + 2;
@@ -146,7 +155,7 @@ struct track_state {
 	uint32_t stable, moving, settling; /* slots */
 	uint32_t crowded;      /* moving slots that the full table holds open, or has held open */
 	bool has_window;       /* some moving slot's window has begun: */
-	uint32_t since, until; /* ticks: the first window's begin, the last one's end */
+	uint32_t since, until; /* clock: the first window's begin, the last one's end */
 };
 /* False: no such region. */
 bool track_state(const struct track *track, uint32_t base, struct track_state *out);
@@ -157,7 +166,7 @@ struct track_scans {
 	uint64_t repaired;	   /* entries deleted so far that no packet can have written */
 	uint64_t rebases, crowded; /* slots so far */
 	bool is_stale; /* a slot was rebased since: flows with entries became ones that only entries keep */
-	uint32_t tick; /* of the last one, if there was one */
+	uint32_t last; /* clock: the last one, if there was one */
 };
 struct track_scans track_scans(const struct track *track);
 /* Entries that name a backend, as of the last scan, and how many of them are of live flows. */

@@ -152,7 +152,7 @@ static inline void advance_slot(struct track *t, const struct track_service *s, 
 		.has_begun = t->start[slot] != TRACK_PENDING,
 		.age = now - t->start[slot],
 		.hold = t->times.hold,
-		.window = track_window(s->region.idle_ticks),
+		.window = track_window_units(t, s),
 	};
 	bool is_base_down;
 	struct dataplane_swap *swap;
@@ -166,6 +166,8 @@ static inline void advance_slot(struct track *t, const struct track_service *s, 
 		clock = (struct slot_clock){.has_begun = true, .age = UINT32_MAX};
 	switch (slot_advance(words, is_base_down, clock, &cold)) {
 	case SLOT_STAYS:
+		if (clock.has_begun)
+			track_note_due(t, t->start[slot] + slot_limit(words, clock) + 1);
 		return;
 	case SLOT_RENEWS:
 		/* Before the swap: should it be done and we not learn of it, the window is new anyway. */
@@ -321,12 +323,18 @@ static inline void begin_slot(struct track *t, const struct track_service *s, ui
 {
 	(void)s;
 	(void)words;
-	if (t->start[slot] == TRACK_PENDING)
-		t->start[slot] = now;
+	if (t->start[slot] != TRACK_PENDING)
+		return;
+	t->start[slot] = now;
+	/* Without a hold that is too early, and the next round knows better. */
+	track_note_due(t, now + t->times.hold + 1);
 }
 
 void track_begin(struct track *t, uint32_t now)
 {
+	/* In the one moment that reads as no moment none begins: the next round waits for another grace period. */
+	if (now == TRACK_PENDING)
+		return;
 	if (t->start)
 		track_each_open(t, now, begin_slot);
 	t->is_pending = false;

@@ -175,7 +175,7 @@ bool track_scan(struct track *t, uint32_t now)
 	mark_slots(t);
 	mark_lost(t);
 	t->scans.entries = t->scans.deleted = 0;
-	t->scan_tick = now;
+	t->scan_tick = now >> t->view->clock_shift;
 	t->visitor = (struct dataplane_visitor){t, judge, stays};
 	t->step = (struct track_step){.kind = TRACK_SCAN, .visitor = &t->visitor};
 	return true;
@@ -185,7 +185,7 @@ void track_scanned(struct track *t, uint32_t now)
 {
 	t->scans.count++;
 	t->scans.is_stale = false;
-	t->scans.tick = now;
+	t->scans.last = now;
 	t->has_scanned = t->is_scanned = true;
 	t->last_scan = now;
 	for (uint32_t i = 1; i <= t->view->limits.backends; i++) {

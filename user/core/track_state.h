@@ -58,17 +58,20 @@ struct track {
 	uint32_t leaving, gone;		/* backends that leave, and those of them that are gone */
 	uint32_t slots;			/* of the maps */
 	/* Of each slot, while any service is open, else NULL. */
-	uint32_t *start;	  /* tick at which its window began; of moving slots only */
+	uint32_t *start;	  /* clock at which its window began; of moving slots only */
 	uint16_t *mark;		  /* for a scan: see track_scan.c */
 	struct track_line *lines; /* [slots / SL_HOT_PER_LINE]; likewise */
 	bool is_pending;	  /* some window is to begin after the next grace period */
 	bool is_health_behind;	  /* some backend's flags are not yet what its health makes them */
 	bool has_scanned;
-	uint32_t last_scan; /* tick */
+	uint32_t last_scan; /* clock */
 	struct track_scans scans;
 
 	/* This round. */
 	size_t phase;
+	uint32_t began; /* clock */
+	bool has_due;
+	uint32_t due; /* clock: when the first of the slots that wait for time goes on */
 	bool is_graced, is_lower_graced, is_scanned;
 	struct track_step step;
 	struct track_list stores, swaps, numbers;
@@ -150,6 +153,24 @@ static inline void track_number(struct track *t, uint32_t index, uint32_t value)
 	struct track_number *number = track_add(&t->numbers, sizeof(*number));
 
 	*number = (struct track_number){index, value};
+}
+
+static inline uint32_t track_window_units(const struct track *t, const struct track_service *s)
+{
+	return track_window(s->region.idle_ticks) << t->view->clock_shift;
+}
+
+/* Whether one moment of the clock comes before another that is less than half a turn away. */
+static inline bool track_is_before(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) < 0;
+}
+
+static inline void track_note_due(struct track *t, uint32_t due)
+{
+	if (!t->has_due || track_is_before(due, t->due))
+		t->due = due;
+	t->has_due = true;
 }
 
 uint16_t track_longest(const struct track *t); /* what control.longest_ticks is to be */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The clock that packets read: jiffies64, shifted so that a tick is about a second. Userspace cannot read it, so
- * a program does (`tick` in bpf/sluice.bpf.c), which needs no privilege once it is loaded.
+ * a program does (`clock` in bpf/sluice.bpf.c), which needs no privilege once it is loaded.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -13,7 +13,10 @@
 
 #define SECOND_NS 1000000000
 
-/* Ticks of a second are in the middle: as much longer or shorter, by ratio. */
+/*
+ * Ticks of a second are in the middle: as much longer or shorter, by ratio. Entries hold 16 bits of tick, and the agent's
+ * clock has 32 of jiffies, so the shift is at most 16: a jiffy is longer than 20 us.
+ */
 int clock_shift(uint8_t *shift, uint64_t *tick_ns, struct problems *p)
 {
 	struct timespec

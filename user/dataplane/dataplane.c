@@ -272,6 +272,7 @@ static void set_view(struct dataplane *dp)
 {
 	dp->view.limits = dp->maps.limits;
 	dp->view.places = flows_places(dp->host_key, dp->maps.limits.flows);
+	dp->view.clock_shift = dp->options.manual_clock ? 0 : dp->tick_shift;
 #define SL_ARRAY(name, value, entries) dp->view.name = dp->maps.name;
 #include <sluice/maps.def>
 }

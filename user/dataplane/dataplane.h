@@ -49,13 +49,26 @@ struct dataplane_view {
 	const struct sl_backend *backends; /* [limits.backends + 1] */
 	const struct sl_counter_line *counters;
 	struct flows_places places;
-	uint64_t tick_ns; /* length of a tick */
+	uint64_t tick_ns;    /* length of a tick, in which entries count */
+	uint8_t clock_shift; /* a tick is 2 to the power of this many units of ops->clock */
 };
 
 /* Ticks that last at least so long. */
 static inline uint32_t dataplane_ticks(const struct dataplane_view *v, uint64_t ms)
 {
 	return (ms * 1000000 + v->tick_ns - 1) / v->tick_ns;
+}
+
+/* The length of a unit of ops->clock. */
+static inline uint64_t dataplane_unit_ns(const struct dataplane_view *v)
+{
+	return v->tick_ns >> v->clock_shift;
+}
+
+/* Units that last at least so long. */
+static inline uint32_t dataplane_units(const struct dataplane_view *v, uint64_t ms)
+{
+	return (ms * 1000000 + dataplane_unit_ns(v) - 1) / dataplane_unit_ns(v);
 }
 
 static inline uint16_t dataplane_hot(const struct dataplane_view *v, uint32_t slot)
@@ -131,8 +144,11 @@ struct dataplane_ops {
 	int (*write_longest)(void *self, uint16_t ticks);
 	/* Shows every flow entry to the visitor. */
 	int (*scan_flows)(void *self, const struct dataplane_visitor *visitor);
-	/* The clock that packets write into entries (their lower 16 bits of it). */
-	int (*tick)(void *self, uint32_t *now);
+	/*
+	 * The clock that packets read, in units of its own (`clock_shift`); it wraps. Shifted to ticks its lower
+	 * 16 bits are what packets write into entries.
+	 */
+	int (*clock)(void *self, uint32_t *now);
 	/* Lets packets be redirected out by this interface; idempotent. */
 	int (*open_way)(void *self, uint32_t ifindex);
 	/* Returns when every program that was running at the call has ended. */

@@ -21,7 +21,7 @@
 #include "dataplane/xdp.h"
 #include "sluice.skel.h"
 
-#define CLOCK	"tick"
+#define CLOCK "clock"
 
 /* A map of maps.def in the object: by its name, or the data section of an SL_GLOBAL. */
 static struct bpf_map *object_map(const struct bpf_object *object, const char *name)
@@ -211,8 +211,8 @@ int load_run(struct bpf_object *object, const struct sl_knobs *knobs, const stru
 		return xdp_load_refused(err, DATAPLANE_PROGRAM, p);
 	err = take_maps(object, maps);
 	if (err)
-		return problems_add(p, err, "BPF", DATAPLANE_PROGRAM, "no file descriptor is left: %s",
-				    strerror(-err));
+		return problems_add(p, err, "BPF", DATAPLANE_PROGRAM,
+				    "no file descriptor is left: %s", strerror(-err));
 	*out = (struct load_programs){bpf_program__fd(program), bpf_program__fd(clock)};
 	return 0;
 }

@@ -247,7 +247,7 @@ static int scan_flows(void *self, const struct dataplane_visitor *visitor)
 	return 0;
 }
 
-static int tick(void *self, uint32_t *now)
+static int read_clock(void *self, uint32_t *now)
 {
 	return clock_read(self, now);
 }
@@ -286,7 +286,7 @@ const struct dataplane_ops *dataplane_operations(void)
 		.write_idle = write_idle,
 		.write_longest = write_longest,
 		.scan_flows = scan_flows,
-		.tick = tick,
+		.clock = read_clock,
 		.open_way = open_way,
 		.grace = grace,
 		.set_revision = set_revision,

@@ -478,7 +478,7 @@ static int scan_flows(void *self, const struct dataplane_visitor *visitor)
 	return end(fake);
 }
 
-static int tick(void *self, uint32_t *now)
+static int read_clock(void *self, uint32_t *now)
 {
 	const struct fake *fake = self;
 
@@ -535,7 +535,7 @@ const struct dataplane_ops *fake_operations(void)
 		.write_idle = write_idle,
 		.write_longest = write_longest,
 		.scan_flows = scan_flows,
-		.tick = tick,
+		.clock = read_clock,
 		.open_way = open_way,
 		.grace = grace,
 		.set_revision = set_revision,
