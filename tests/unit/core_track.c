@@ -692,6 +692,80 @@ START_TEST(a_round_that_ends_early_is_no_part_of_the_next_one)
 }
 END_TEST
 
+/* Does one step of a round; false: it is over. */
+static bool step(enum track_kind *kind)
+{
+	const struct track_step *next = track_next(track, fake->now);
+
+	if (!next)
+		return false;
+	*kind = next->kind;
+	ck_assert_int_eq(track_execute(next, fake_operations(), fake), 0);
+	track_done(track, 0, fake->now);
+	return true;
+}
+
+START_TEST(a_table_that_comes_between_cold_and_hot_words_moves_no_slot_without_hold)
+{
+	const uint16_t early[SLOTS] = {B, A, A, B, A, A, A, A};
+	const uint16_t late[SLOTS] = {C, C, A, A, A, B, A, A};
+	enum track_kind kind;
+
+	start();
+	set(4, A | LOOK, A); /* settling */
+	fake_insert(fake, 1, BASE + 4, C, fake->now + 40);
+	set(5, A | LOOK, A);
+	fake_insert(fake, 2, BASE + 5, C, fake->now + 40);
+	adopt();
+	run();
+	fake->now++;
+	track_want(track, BASE, early, false);
+	track_release(track);
+	do
+		ck_assert(step(&kind));
+	while (kind != TRACK_STORE_COLD);
+	CHECK_SLOT(0, A, A | HOLD);
+	track_want(track, BASE, late, false);
+	do
+		ck_assert(step(&kind));
+	while (kind != TRACK_STORE_HOT);
+	CHECK_SLOT(0, C | LOOK, A | HOLD);
+	CHECK_SLOT(1, A, A);
+	CHECK_SLOT(3, A, A | HOLD); /* stable, so that its cold word is nothing */
+	CHECK_SLOT(5, A | LOOK, A);
+	while (step(&kind))
+		;
+	run();
+	CHECK_SLOT(0, C | LOOK, A | HOLD);
+	CHECK_SLOT(1, C | LOOK, A | HOLD);
+	CHECK_SLOT(5, B | LOOK, A | HOLD);
+	stop();
+}
+END_TEST
+
+START_TEST(a_packet_that_crowds_between_cold_and_hot_words_delays_no_slot)
+{
+	const uint16_t table[SLOTS] = {B, A, A, A, A, A, A, A};
+	enum track_kind kind;
+
+	start();
+	set(0, A | LOOK, A); /* settling, so that packets read its cold word */
+	fake_insert(fake, 1, BASE, C, fake->now + 40);
+	adopt();
+	run();
+	track_want(track, BASE, table, true);
+	do
+		ck_assert(step(&kind));
+	while (kind != TRACK_STORE_COLD);
+	crowd(0);
+	while (step(&kind))
+		;
+	ck_assert_uint_eq(words(0).hot, B | LOOK);
+	ck_assert_uint_eq(slot_base(words(0)), A);
+	stop();
+}
+END_TEST
+
 START_TEST(a_table_is_another_one_only_if_it_differs_from_what_was_wanted)
 {
 	uint16_t table[SLOTS] = {B, A, A, A, A, A, A, A};
@@ -762,6 +836,8 @@ RUN_TESTS("core_track", nothing_is_done_where_nothing_is_wanted,
 	  a_finer_clock_ends_a_hold_and_a_window_within_a_tick,
 	  a_finer_clock_wraps_in_a_hold_in_a_window_and_where_it_reads_as_no_time,
 	  a_round_that_ends_early_is_no_part_of_the_next_one,
+	  a_table_that_comes_between_cold_and_hot_words_moves_no_slot_without_hold,
+	  a_packet_that_crowds_between_cold_and_hot_words_delays_no_slot,
 	  a_table_is_another_one_only_if_it_differs_from_what_was_wanted,
 	  what_no_packet_can_have_written_is_deleted,
 	  a_scan_runs_only_while_something_is_unsettled_and_every_10_s)

@@ -67,7 +67,8 @@ void track_sweep(struct track *track, bool (*is_in_force)(const void *arg, uint3
 /*
  * The backend index that each slot of a region shall have; copied. It is put in force by the next
  * round if it is `urgent` (a backend is down or dead), else by the first one after track_release(),
- * so that changes can be gathered. Returns whether it is another table than was wanted before.
+ * so that changes can be gathered. One that comes while a round is under way may be put in force in part by it, each slot
+ * in order, and by the next one wholly. Returns whether it is another table than was wanted before.
  */
 bool track_want(struct track *track, uint32_t base, const uint16_t *table, bool urgent);
 void track_release(struct track *track);

@@ -259,6 +259,15 @@ bool track_table_cold(struct track *t, uint32_t now)
 	return store_step(t, TRACK_STORE_COLD);
 }
 
+/*
+ * Whether the cold word is what the hot one is to rely on, `crowded` aside, which packets set. It is not where the table
+ * has come after the cold words were stored: such a slot waits for the next round.
+ */
+static bool is_prepared(struct slot_words words, struct slot_move move)
+{
+	return !((words.cold ^ move.words.cold) & ~SL_COLD_CROWDED);
+}
+
 /* The same once more, over the cold words that are stored now. */
 bool track_table_hot(struct track *t, uint32_t now)
 {
@@ -274,6 +283,8 @@ bool track_table_hot(struct track *t, uint32_t now)
 			if (!may_move(t, words, s->wanted[i]))
 				continue;
 			move = move_of(t, words, s->wanted[i]);
+			if (!is_prepared(words, move))
+				continue;
 			if (move.words.hot & SL_HOT_LOOK)
 				track_open(t, s);
 			/* Before the store: should it be done and we not learn of it, no window is over. */
