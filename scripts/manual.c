@@ -207,6 +207,7 @@ static void generate_documents(void)
 #define WIRE_UINT(record, need, name, help) put_field(#name, TYPE_##need("integer"), help);
 #define WIRE_BOOL(record, name, help)	    put_field(#name, "boolean", help);
 #define WIRE_TEXTS(record, name, help)	    put_field(#name, "list of strings", help);
+#define WIRE_UINTS(record, name, help)	    put_field(#name, "list of integers", help);
 #define WIRE_LIST(record, name, of, help)   put_field(#name, "list of " #of, help);
 #define WIRE_END(record)		    end_list();
 #include "wire/documents.def"

@@ -52,6 +52,12 @@ static void fill(struct arena *arena, const struct wire_record *record, void *da
 				((const char **)list.list)[j] = draw_text(arena);
 			memcpy(at, &list, sizeof(list));
 			break;
+		case WIRE_TYPE_UINTS:
+			list.list = arena_alloc(arena, count * sizeof(uint64_t));
+			for (size_t j = 0; j < count; j++)
+				((uint64_t *)list.list)[j] = draw() >> (1 + draw() % 63);
+			memcpy(at, &list, sizeof(list));
+			break;
 		case WIRE_TYPE_LIST:
 			list.list = arena_alloc(arena, count * field->of->size);
 			for (size_t j = 0; j < count; j++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One encoder and one decoder for every record, driven by the tables that documents.def makes. */
+/* One encoder and one decoder for every record, driven by the tables that documents.def and prober.def make. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -12,25 +12,7 @@
 
 /* ---- the tables ------------------------------------------------------------------------------ */
 
-#define MUST			  true
-#define MAY			  false
-#define WIRE_RECORD(record, help) static const struct wire_field fields_of_##record[] = {
-#define FIELD(record, type, must, name, of, help) \
-	{#name, WIRE_TYPE_##type, must, offsetof(struct wire_##record, name), of, help},
-#define WIRE_TEXT(record, need, name, help) FIELD(record, TEXT, need, name, NULL, help)
-#define WIRE_UINT(record, need, name, help) FIELD(record, UINT, need, name, NULL, help)
-#define WIRE_BOOL(record, name, help)	    FIELD(record, FLAG, MUST, name, NULL, help)
-#define WIRE_TEXTS(record, name, help)	    FIELD(record, TEXTS, MUST, name, NULL, help)
-#define WIRE_LIST(record, name, of, help)   FIELD(record, LIST, MUST, name, &wire_##of##_record, help)
-#define WIRE_END(record)                                    \
-	}                                                   \
-	;                                                   \
-	const struct wire_record wire_##record##_record = { \
-		#record,                                    \
-		sizeof(struct wire_##record),               \
-		fields_of_##record,                         \
-		ARRAY_SIZE(fields_of_##record),             \
-	};
+#include "wire/as_tables.def"
 #include "wire/documents.def"
 
 const struct wire_record *const wire_kind_records[WIRE_KINDS] = {
@@ -128,7 +110,19 @@ static bool is_absent(const struct wire_field *field, const void *at)
 	return field->type == WIRE_TYPE_TEXT ? !*(const char *const *)at : !*(const uint64_t *)at;
 }
 
-/* Lists of strings and of records differ in what an element is and how wide. */
+/* What an element of a list of scalars is, and how wide any list's element. */
+static enum wire_type element_type(const struct wire_field *field)
+{
+	return field->type == WIRE_TYPE_UINTS ? WIRE_TYPE_UINT : WIRE_TYPE_TEXT;
+}
+
+static size_t element_size(const struct wire_field *field)
+{
+	if (field->of)
+		return field->of->size;
+	return field->type == WIRE_TYPE_UINTS ? sizeof(uint64_t) : sizeof(char *);
+}
+
 static json_t *encode_list(const struct wire_field *field, const void *at)
 {
 	json_t *array = json_array();
@@ -136,12 +130,11 @@ static json_t *encode_list(const struct wire_field *field, const void *at)
 
 	memcpy(&list, at, sizeof(list));
 	for (size_t i = 0; i < list.count; i++) {
-		size_t step = field->of ? field->of->size : sizeof(char *);
-		const char *element = (const char *)list.list + i * step;
+		const char *element = (const char *)list.list + i * element_size(field);
 
-		json_array_append_new(array, field->of
-						     ? wire_encode_record(field->of, element)
-						     : wire_encode_scalar(WIRE_TYPE_TEXT, element));
+		json_array_append_new(array,
+				      field->of ? wire_encode_record(field->of, element)
+						: wire_encode_scalar(element_type(field), element));
 	}
 	return array;
 }
@@ -170,7 +163,7 @@ static int decode_list(const struct wire_field *field, const json_t *json,
 		       const struct wire_path *path, struct arena *arena, void *at,
 		       struct problems *p)
 {
-	size_t step = field->of ? field->of->size : sizeof(char *);
+	size_t step = element_size(field);
 	struct any_list list = {.count = json_array_size(json)};
 	int err = 0;
 
@@ -182,9 +175,9 @@ static int decode_list(const struct wire_field *field, const json_t *json,
 		const json_t *value = json_array_get(json, i);
 		char *element = (char *)list.list + i * step;
 
-		err = field->of
-			      ? wire_decode_record(field->of, value, &here, arena, element, p)
-			      : wire_decode_scalar(WIRE_TYPE_TEXT, value, &here, arena, element, p);
+		err = field->of ? wire_decode_record(field->of, value, &here, arena, element, p)
+				: wire_decode_scalar(element_type(field), value, &here, arena,
+						     element, p);
 	}
 	memcpy(at, &list, sizeof(list));
 	return err;

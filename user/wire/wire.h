@@ -34,23 +34,7 @@ enum wire_code {
 
 /* ---- documents ------------------------------------------------------------------------------- */
 
-#define WIRE_RECORD(record, help) struct wire_##record {
-#define WIRE_END(record) \
-	}                \
-	;
-#define WIRE_TEXT(record, need, name, help) const char *name;
-#define WIRE_UINT(record, need, name, help) uint64_t name;
-#define WIRE_BOOL(record, name, help)	    bool name;
-#define WIRE_TEXTS(record, name, help) \
-	struct {                       \
-		const char **list;     \
-		size_t count;          \
-	} name;
-#define WIRE_LIST(record, name, of, help) \
-	struct {                          \
-		struct wire_##of *list;   \
-		size_t count;             \
-	} name;
+#include "wire/as_structs.def"
 #include "wire/documents.def"
 
 enum wire_kind {
@@ -101,7 +85,15 @@ void wire_check_text(const struct wire_check *check, struct text *out);
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
-enum wire_type { WIRE_TYPE_TEXT, WIRE_TYPE_UINT, WIRE_TYPE_FLAG, WIRE_TYPE_TEXTS, WIRE_TYPE_LIST };
+/* Scalars, then lists. */
+enum wire_type {
+	WIRE_TYPE_TEXT,
+	WIRE_TYPE_UINT,
+	WIRE_TYPE_FLAG,
+	WIRE_TYPE_TEXTS,
+	WIRE_TYPE_UINTS,
+	WIRE_TYPE_LIST
+};
 
 enum wire_access { WIRE_ACCESS_READ, WIRE_ACCESS_CHANGE, WIRE_ACCESS_LOCAL };
 
