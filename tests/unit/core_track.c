@@ -792,12 +792,14 @@ START_TEST(what_no_packet_can_have_written_is_deleted)
 	fake_insert(fake, 3, 9999, A, fake->now);  /* no slot at all */
 	fake_insert(fake, 4, BASE, 4711, fake->now);
 	fake_insert(fake, 5, BASE, 7, fake->now); /* an index that is free */
-	fake_insert(fake, 6, BASE, C, fake->now);
+	set(SLOTS, A | LOOK, B); /* in the service's last cache line, and not its */
+	fake_insert(fake, 6, BASE + SLOTS, A, fake->now);
+	fake_insert(fake, 7, BASE, C, fake->now);
 	pass(10);
-	for (uint64_t hash = 1; hash <= 5; hash++)
+	for (uint64_t hash = 1; hash <= 6; hash++)
 		ck_assert_uint_eq(fake_entry(fake, hash), SL_NOBODY);
-	ck_assert_uint_eq(fake_entry(fake, 6), C);
-	ck_assert_uint_eq(track_scans(track).repaired, 4);
+	ck_assert_uint_eq(fake_entry(fake, 7), C);
+	ck_assert_uint_eq(track_scans(track).repaired, 5);
 	stop();
 }
 END_TEST

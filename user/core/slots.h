@@ -6,6 +6,8 @@
  * A change of a slot is a row of a table of changes: what the words become, in the order cold, hot.
  * A packet reads `cold` only where `hot` says look, so whatever `hot` is to rely on is stored
  * before it.
+ *
+ * Inline: a change of a service asks for every slot, several times, and it may have millions.
  */
 #ifndef CORE_SLOTS_H
 #define CORE_SLOTS_H
@@ -56,7 +58,12 @@ static inline bool slot_is_at(struct slot_words words, uint16_t backend)
 	return words.hot == backend && words.cold == backend;
 }
 
-enum slot_state slot_state(struct slot_words words);
+static inline enum slot_state slot_state(struct slot_words words)
+{
+	if (!slot_is_looked_up(words))
+		return SLOT_STABLE;
+	return slot_now(words) == slot_base(words) ? SLOT_SETTLING : SLOT_MOVING;
+}
 
 /* ---- a change that keeps flows: the rows of docs/tracking.md --------------------------------- */
 
@@ -67,11 +74,45 @@ struct slot_move {
 	struct slot_words words;
 };
 
+#define SLOT_HOLD (SL_COLD_HOLD_TCP | SL_COLD_HOLD_UDP)
+
+static inline struct slot_move slot_moved(struct slot_words present, struct slot_words words)
+{
+	return (struct slot_move){
+		.store_cold = words.cold != present.cold,
+		.store_hot = words.hot != present.hot,
+		.words = words,
+	};
+}
+
 /*
  * Sends new flows of a slot to `wanted`. `holds`: those of the first seconds still go to the
  * backend that they go to now (a planned change); else they leave at once, since it is down.
  */
-struct slot_move slot_keep(struct slot_words present, uint16_t wanted, bool holds);
+static inline struct slot_move slot_keep(struct slot_words present, uint16_t wanted, bool holds)
+{
+	enum slot_state state = slot_state(present);
+	uint16_t now = slot_now(present), base = slot_base(present);
+	struct slot_words words = present;
+	struct slot_move move;
+
+	/* What a stable slot's cold word says counts for nothing. */
+	if (now == wanted && state != SLOT_MOVING)
+		return (struct slot_move){.words = present};
+	words.hot = wanted | SL_HOT_LOOK;
+	/* From nobody: no flow is there to be kept. The base follows by slot_advance(), when hot is stored: were it
+	 * there before, a packet that read an older hot word with `look` could write into a stable slot. */
+	if (state == SLOT_STABLE ? now == SL_NOBODY : base == SL_NOBODY) {
+		words.cold = SL_NOBODY;
+		return slot_moved(present, words);
+	}
+	if (state == SLOT_MOVING) /* another change, or back to base */
+		return slot_moved(present, words);
+	words.cold = now | (holds ? SLOT_HOLD : 0);
+	move = slot_moved(present, words);
+	move.begins = true;
+	return move;
+}
 
 /* What becomes of a moving slot as time goes by. */
 enum slot_advance {
@@ -98,8 +139,34 @@ static inline uint32_t slot_limit(struct slot_words words, struct slot_clock clo
  * The one compare-and-swap that is due for a slot, from its present cold word to *cold. Never due
  * but for a moving slot.
  */
-enum slot_advance slot_advance(struct slot_words present, bool is_base_down,
-			       struct slot_clock clock, uint32_t *cold);
+static inline enum slot_advance slot_advance(struct slot_words present, bool is_base_down,
+					     struct slot_clock clock, uint32_t *cold)
+{
+	uint32_t seen = present.cold;
+
+	if (slot_state(present) != SLOT_MOVING)
+		return SLOT_STAYS;
+	if (slot_base(present) == SL_NOBODY) {
+		*cold = slot_now(present);
+		return SLOT_REBASES;
+	}
+	if (is_base_down && seen & SLOT_HOLD) {
+		*cold = seen & ~SLOT_HOLD;
+		return SLOT_LETS_GO;
+	}
+	if (seen & SL_COLD_CROWDED) {
+		*cold = (seen & ~SL_COLD_CROWDED) | (is_base_down ? 0 : SLOT_HOLD);
+		return SLOT_RENEWS;
+	}
+	if (!clock.has_begun)
+		return SLOT_STAYS;
+	if (seen & SL_COLD_HOLD_TCP) {
+		*cold = seen & ~SL_COLD_HOLD_TCP;
+		return clock.age > clock.hold ? SLOT_RELEASES : SLOT_STAYS;
+	}
+	*cold = slot_now(present);
+	return clock.age > clock.window ? SLOT_REBASES : SLOT_STAYS;
+}
 
 /* ---- a change that moves flows --------------------------------------------------------------- */
 

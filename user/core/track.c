@@ -21,6 +21,8 @@ struct track *track_new(const struct dataplane_view *view, struct track_times ti
 	t->slots = view->limits.slots;
 	t->backends = mem_array(backends, sizeof(*t->backends));
 	t->named = mem_array(backends, sizeof(*t->named));
+	t->entries = mem_array(backends, sizeof(*t->entries));
+	t->live = mem_array(backends, sizeof(*t->live));
 	t->is_lost = mem_array((SL_FLOW_BACKEND >> 16) + 1, sizeof(*t->is_lost));
 	return t;
 }
@@ -34,7 +36,8 @@ void track_free(struct track *t)
 	free(t->services);
 	free(t->backends);
 	track_close(t);
-	free(t->limits);
+	free(t->entries);
+	free(t->live);
 	free(t->named);
 	free(t->is_lost);
 	free(t->stores.items);
@@ -87,6 +90,7 @@ void track_open(struct track *t, struct track_service *service)
 	t->start = mem_map(t->slots, sizeof(*t->start));
 	t->mark = mem_map(t->slots, sizeof(*t->mark));
 	t->lines = mem_array(t->slots / SL_HOT_PER_LINE, sizeof(*t->lines));
+	t->renewed = mem_array(t->slots / SL_HOT_PER_LINE, sizeof(*t->renewed));
 }
 
 void track_close(struct track *t)
@@ -94,9 +98,11 @@ void track_close(struct track *t)
 	mem_unmap(t->start, t->slots, sizeof(*t->start));
 	mem_unmap(t->mark, t->slots, sizeof(*t->mark));
 	free(t->lines);
+	free(t->renewed);
 	t->start = NULL;
 	t->mark = NULL;
 	t->lines = NULL;
+	t->renewed = NULL;
 }
 
 static struct track_service *insert(struct track *t, const struct track_region *region)
@@ -238,6 +244,7 @@ void track_forget(struct track *t, uint32_t index)
 {
 	track_leave(t, index, false);
 	t->backends[index] = (struct track_backend){};
+	t->entries[index] = t->live[index] = 0;
 }
 
 /* ---- a round --------------------------------------------------------------------------------- */
@@ -414,7 +421,7 @@ bool track_state(const struct track *t, uint32_t base, struct track_state *out)
 			continue;
 		out->moving++;
 		out->crowded += words.cold & SL_COLD_CROWDED ||
-				t->lines[slot / SL_HOT_PER_LINE].renewed & track_bit(slot);
+				t->renewed[slot / SL_HOT_PER_LINE] & track_bit(slot);
 		look_window(t, s, slot, out);
 	}
 	return true;
@@ -427,6 +434,6 @@ struct track_scans track_scans(const struct track *t)
 
 uint32_t track_entries(const struct track *t, uint32_t index, uint32_t *live)
 {
-	*live = t->backends[index].live;
-	return t->backends[index].entries;
+	*live = t->live[index];
+	return t->entries[index];
 }

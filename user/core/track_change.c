@@ -173,7 +173,7 @@ static inline void advance_slot(struct track *t, const struct track_service *s, 
 		/* Before the swap: should it be done and we not learn of it, the window is new anyway. */
 		t->start[slot] = TRACK_PENDING;
 		t->is_pending = true;
-		t->lines[slot / SL_HOT_PER_LINE].renewed |= track_bit(slot);
+		t->renewed[slot / SL_HOT_PER_LINE] |= track_bit(slot);
 		break;
 	case SLOT_LETS_GO:
 	case SLOT_RELEASES:
@@ -223,7 +223,7 @@ static bool may_move(const struct track *t, const struct slot_words words, uint1
 }
 
 /* Of the dead, and of indices that are none's (memory that was damaged), no flow is to be kept. */
-static struct slot_words believed(const struct track *t, struct slot_words words)
+static inline struct slot_words believed(const struct track *t, struct slot_words words)
 {
 	if (is_dead(t, slot_now(words)))
 		words.hot &= SL_HOT_LOOK;
@@ -232,7 +232,8 @@ static struct slot_words believed(const struct track *t, struct slot_words words
 	return words;
 }
 
-static struct slot_move move_of(const struct track *t, struct slot_words words, uint16_t wanted)
+static inline __attribute__((always_inline)) struct slot_move
+move_of(const struct track *t, struct slot_words words, uint16_t wanted)
 {
 	return slot_keep(believed(t, words), wanted,
 			 !(track_flags(t, slot_now(words)) & SL_BACKEND_DOWN));
@@ -291,7 +292,7 @@ bool track_table_hot(struct track *t, uint32_t now)
 			if (move.begins) {
 				t->start[slot] = TRACK_PENDING;
 				t->is_pending = true;
-				t->lines[slot / SL_HOT_PER_LINE].renewed &= ~track_bit(slot);
+				t->renewed[slot / SL_HOT_PER_LINE] &= ~track_bit(slot);
 			}
 			track_store(t, slot, move.words.hot);
 		}

@@ -4,8 +4,8 @@
  * forgotten so that it can come back, and the index of one that left becomes free.
  *
  * A scan of a million entries meets slots in no order, and waits for memory at each. So what it
- * asks of a slot lies in a 16-bit mark, written before, and what belongs to the cache line of hot
- * words that the slot is in (it has one service) lies with that.
+ * asks of a slot lies in a 16-bit mark, written before, and all else in a record of the cache line
+ * of hot words that the slot is in (it has one service); both are fetched long before.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -69,31 +69,44 @@ void track_scan_graced(struct track *t, uint32_t now)
 
 /* ---- the scan -------------------------------------------------------------------------------- */
 
-static uint16_t mark_of(struct slot_words words)
+/*
+ * Marks the slots of a line of hot words; compiled to vectors, and so without atomic loads: only this thread stores
+ * what is read here, and packets no more than other bits of the same cold word.
+ */
+static void mark_line(uint16_t mark[SL_HOT_PER_LINE], const struct sl_hot_line *hot,
+		      const struct sl_cold_line *cold)
 {
-	enum slot_state state = slot_state(words);
+	for (int c = 0; c < SL_HOT_PER_LINE / SL_COLD_PER_LINE; c++)
+		for (int i = 0; i < SL_COLD_PER_LINE; i++) {
+			uint16_t word = hot->word[c * SL_COLD_PER_LINE + i];
+			uint16_t base = cold[c].word[i] & SL_COLD_BASE;
+			uint16_t now = word & SL_HOT_NOW;
+			uint16_t settles = now == base ? now : 0;
 
-	if (state == SLOT_STABLE)
-		return 0;
-	return MARK_LOOK | (state == SLOT_SETTLING ? slot_now(words) : 0);
+			mark[c * SL_COLD_PER_LINE + i] =
+				word & SL_HOT_LOOK ? MARK_LOOK | settles : 0;
+		}
 }
 
 static void mark_slots(struct track *t)
 {
-	free(t->limits);
-	t->limits = mem_array(t->service_count + 1, sizeof(*t->limits));
 	for (size_t n = 0; n < t->service_count; n++) {
 		const struct track_service *s = &t->services[n];
+		const struct track_line line = {
+			.age = track_window(s->region.idle_ticks),
+			.live = s->region.idle_ticks,
+		};
 
-		t->limits[n] = (struct track_limit){track_window(s->region.idle_ticks),
-						    s->region.idle_ticks};
-		for (uint32_t i = 0; s->is_open && i < s->region.slots; i++) {
+		for (uint32_t i = 0; s->is_open && i < s->region.slots; i += SL_HOT_PER_LINE) {
 			uint32_t slot = s->region.base + i;
 
-			t->mark[slot] = mark_of(track_words(t, slot));
-			t->lines[slot / SL_HOT_PER_LINE].occupied = 0;
-			t->lines[slot / SL_HOT_PER_LINE].service = n;
+			mark_line(&t->mark[slot], &t->view->hot[slot / SL_HOT_PER_LINE],
+				  &t->view->cold[slot / SL_COLD_PER_LINE]);
+			t->lines[slot / SL_HOT_PER_LINE] = line;
 		}
+		/* The rest of the last line is nobody's. */
+		for (uint32_t i = s->region.slots; s->is_open && i % SL_HOT_PER_LINE; i++)
+			t->mark[s->region.base + i] = 0;
 	}
 }
 
@@ -104,67 +117,77 @@ static void mark_lost(struct track *t)
 
 	memset(t->is_lost, true, locked);
 	t->is_lost[locked] = false;
-	for (uint32_t i = 1; i <= t->view->limits.backends; i++) {
+	for (uint32_t i = 1; i <= t->view->limits.backends; i++)
 		t->is_lost[i] = !t->view->backends[i].family || track_flags(t, i) & SL_BACKEND_DEAD;
-		t->backends[i].entries = t->backends[i].live = 0;
-	}
-}
-
-static inline void keep(struct track *t, uint32_t slot, uint32_t backend, bool is_live)
-{
-	if (t->lines && slot < t->slots)
-		t->lines[slot / SL_HOT_PER_LINE].occupied |= track_bit(slot);
-	if (backend <= t->view->limits.backends) {
-		t->backends[backend].entries++;
-		t->backends[backend].live += is_live;
-	}
+	memset(t->entries, 0, (t->view->limits.backends + 1) * sizeof(*t->entries));
+	memset(t->live, 0, (t->view->limits.backends + 1) * sizeof(*t->live));
 }
 
 /* Userspace waits for memory as packets do; but it knows in advance for what. */
-#define FETCH_AHEAD 16
+#define FETCH_AHEAD 32
 
-static inline void fetch_mark(const struct track *t, uint32_t slots, uint64_t data)
+static inline void fetch(const uint16_t *marks, const struct track_line *lines, uint32_t slots,
+			 uint64_t data)
 {
-	if (sl_flow_slot(data) < slots)
-		__builtin_prefetch(&t->mark[sl_flow_slot(data)]);
+	uint32_t slot = sl_flow_slot(data);
+
+	if (slot >= slots)
+		return;
+	__builtin_prefetch(&marks[slot]);
+	__builtin_prefetch(&lines[slot / SL_HOT_PER_LINE], 1);
 }
 
 static void judge(void *arg, const uint64_t *data, size_t count, bool *over)
 {
-	static const struct track_limit none;
+	const uint32_t locked = SL_FLOW_LOCK >> 16;
 	struct track *t = arg;
-	uint32_t slots = t->mark ? t->slots : 0;
-	size_t kept = 0, repaired = 0;
+	const uint16_t *marks = t->mark, tick = t->scan_tick;
+	const uint32_t slots = marks ? t->slots : 0, backends = t->view->limits.backends;
+	const bool *is_lost = t->is_lost;
+	struct track_line *lines = t->lines, none = {};
+	uint32_t *entries = t->entries, *live = t->live;
+	size_t deleted = 0, repaired = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		uint32_t slot = sl_flow_slot(data[i]), backend = sl_flow_backend(data[i]);
-		uint32_t mark = slot < slots ? t->mark[slot] : 0;
-		const struct track_limit *limit =
-			mark ? &t->limits[t->lines[slot / SL_HOT_PER_LINE].service] : &none;
-		uint16_t age = sl_flow_age(data[i], t->scan_tick);
+		bool is_slot = slot < slots;
+		struct track_line *line = is_slot ? &lines[slot / SL_HOT_PER_LINE] : &none;
+		uint32_t mark = is_slot ? marks[slot] : 0;
+		uint16_t age = sl_flow_age(data[i], tick);
 
 		if (i + FETCH_AHEAD < count)
-			fetch_mark(t, slots, data[i + FETCH_AHEAD]);
-		over[i] = sl_flow_in_use(data[i]) &&
-			  (!mark || age > limit->age || t->is_lost[backend] ||
-			   mark == (MARK_LOOK | backend));
-		repaired += over[i] && (!mark || backend > t->view->limits.backends);
-		kept += !over[i];
-		if (!over[i])
-			keep(t, slot, backend, age <= limit->live);
+			fetch(marks, lines, slots, data[i + FETCH_AHEAD]);
+		over[i] = backend != locked && (!mark | (age > line->age) | is_lost[backend] |
+						(mark == (MARK_LOOK | backend)));
+		if (over[i]) {
+			deleted++;
+			repaired += !mark || backend > backends;
+			continue;
+		}
+		line->occupied |= track_bit(slot);
+		if (backend <= backends) {
+			entries[backend]++;
+			live[backend] += age <= line->live;
+		}
 	}
-	t->scans.entries += kept;
-	t->scans.deleted += count - kept;
+	t->scans.entries += count - deleted;
+	t->scans.deleted += deleted;
 	t->scans.repaired += repaired;
 }
 
 static void stays(void *arg, uint64_t data)
 {
+	uint32_t slot = sl_flow_slot(data), backend = sl_flow_backend(data);
 	struct track *t = arg;
 
 	t->scans.deleted--;
 	t->scans.entries++;
-	keep(t, sl_flow_slot(data), sl_flow_backend(data), true);
+	if (t->lines && slot < t->slots)
+		t->lines[slot / SL_HOT_PER_LINE].occupied |= track_bit(slot);
+	if (backend <= t->view->limits.backends) {
+		t->entries[backend]++;
+		t->live[backend]++;
+	}
 }
 
 bool track_scan(struct track *t, uint32_t now)
@@ -192,11 +215,10 @@ void track_scanned(struct track *t, uint32_t now)
 		struct track_backend *backend = &t->backends[i];
 
 		if (is_reviving(t, i))
-			backend->is_forgotten = !backend->entries;
+			backend->is_forgotten = !t->entries[i];
 		if (backend->leaves && !backend->is_gone)
-			backend->clean_scans = backend->is_named || backend->entries
-						       ? 0
-						       : backend->clean_scans + 1;
+			backend->clean_scans =
+				backend->is_named || t->entries[i] ? 0 : backend->clean_scans + 1;
 	}
 }
 

@@ -27,7 +27,6 @@ struct track_backend {
 	bool leaves, is_named; /* by a hot or a cold word, as of the last look */
 	uint8_t clean_scans;   /* in a row, that found nothing to name it */
 	bool is_gone;
-	uint32_t entries, live; /* as of the last scan */
 };
 
 /* A list that a step holds; its memory is used again by the next one. */
@@ -36,17 +35,11 @@ struct track_list {
 	size_t count, room;
 };
 
-/* Ages by which a scan judges entries, in ticks. */
-struct track_limit {
-	uint32_t age;  /* older ones are over */
-	uint16_t live; /* older ones are of flows that are over */
-};
-
-/* The slots of a cache line of hot words; its masks have a bit for each. */
+/* For a scan, what the slots of a cache line of hot words have in common; they are of one service. */
 struct track_line {
-	uint32_t renewed;  /* the window began once more, since it was crowded */
-	uint32_t occupied; /* the scan has met an entry that stays */
-	uint32_t service;  /* its number, from 0 */
+	uint32_t occupied; /* a bit for each slot: the scan has met an entry that stays */
+	uint16_t age;	   /* in ticks: older entries are over */
+	uint16_t live;	   /* likewise: older ones are of flows that are over */
 };
 
 struct track {
@@ -55,14 +48,16 @@ struct track {
 	struct track_service *services; /* sorted by base */
 	size_t service_count;
 	struct track_backend *backends; /* [backends + 1] */
+	uint32_t *entries, *live;	/* [backends + 1], as of the last scan */
 	uint32_t leaving, gone;		/* backends that leave, and those of them that are gone */
 	uint32_t slots;			/* of the maps */
 	/* Of each slot, while any service is open, else NULL. */
 	uint32_t *start;	  /* clock at which its window began; of moving slots only */
 	uint16_t *mark;		  /* for a scan: see track_scan.c */
 	struct track_line *lines; /* [slots / SL_HOT_PER_LINE]; likewise */
-	bool is_pending;	  /* some window is to begin after the next grace period */
-	bool is_health_behind;	  /* some backend's flags are not yet what its health makes them */
+	uint32_t *renewed; /* as many, a bit for each slot: crowded, its window began once more */
+	bool is_pending;   /* some window is to begin after the next grace period */
+	bool is_health_behind; /* some backend's flags are not yet what its health makes them */
 	bool has_scanned;
 	uint32_t last_scan; /* clock */
 	struct track_scans scans;
@@ -77,9 +72,8 @@ struct track {
 	struct track_list stores, swaps, numbers;
 	struct dataplane_visitor visitor;
 	uint16_t scan_tick;
-	struct track_limit *limits; /* for a scan, by a mark's number */
-	bool *is_lost;		    /* likewise, by an entry's 16 bits of backend */
-	bool *named;		    /* [backends + 1], for the phase that needs it */
+	bool *is_lost; /* for a scan, by an entry's 16 bits of backend */
+	bool *named;   /* [backends + 1], for the phase that needs it */
 };
 
 /*
