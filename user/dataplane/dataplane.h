@@ -120,7 +120,8 @@ struct dataplane_visitor {
 /*
  * Every change of the maps. Each returns 0 or a negative errno and then has changed nothing that a packet
  * sees. Stores are releases, in the order of the calls; all but `grace` and `open_way` make no syscall, except
- * that a spare which was in force since the last grace period is waited for first.
+ * that a spare which was in force since the last grace period is waited for first. A new one is named in
+ * operations.def, too.
  */
 struct dataplane_ops {
 	/* Writes a record that no listener table in force names. */

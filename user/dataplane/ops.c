@@ -274,22 +274,8 @@ static void set_revision(void *self, uint64_t revision)
 const struct dataplane_ops *dataplane_operations(void)
 {
 	static const struct dataplane_ops ops = {
-		.write_service = write_service,
-		.write_backend = write_backend,
-		.write_path = write_path,
-		.write_flags = write_flags,
-		.clear_counters = clear_counters,
-		.write_listeners = write_listeners,
-		.store_cold = store_cold,
-		.store_hot = store_hot,
-		.swap_cold = swap_cold,
-		.write_idle = write_idle,
-		.write_longest = write_longest,
-		.scan_flows = scan_flows,
-		.clock = read_clock,
-		.open_way = open_way,
-		.grace = grace,
-		.set_revision = set_revision,
+#define DATAPLANE_OPERATION(name, function) .name = function,
+#include "dataplane/operations.def"
 	};
 
 	return &ops;
