@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/problem.h"
 #include "random.h"
+#include "unit/support/refused.h"
 #include "unit/unit.h"
 #include "wire/record.h"
 
@@ -167,9 +168,7 @@ END_TEST
 
 /* ---- what is refused, and how ---------------------------------------------------------------- */
 
-static const struct {
-	const char *line, *complaint;
-} refused[] = {
+static const struct refused refused[] = {
 	{"", "reply: is not a JSON document"},
 	{"[]", "kind: expected the name of a document"},
 	{"7", "reply: is not a JSON document"},
@@ -211,23 +210,16 @@ static const struct {
 	 "reply 'data': is no field"},
 };
 
+static int decode(const char *line, size_t length, struct problems *p)
+{
+	struct wire_reply reply = {};
+
+	return wire_decode_reply(line, length, &reply, p);
+}
+
 START_TEST(a_wrong_reply_is_refused_by_the_name_of_what_is_wrong)
 {
-	for (size_t item = 0; item < ARRAY_SIZE(refused); item++) {
-		struct wire_reply reply = {};
-		struct problems p = {};
-		char *text;
-
-		ck_assert_int_lt(wire_decode_reply(refused[item].line, strlen(refused[item].line),
-						   &reply, &p),
-				 0);
-		ck_assert_uint_eq(p.count, 1);
-		text = problem_text(&p.list[0]);
-		ck_assert_msg(strstr(text, refused[item].complaint), "%s\ngives: %s",
-			      refused[item].line, text);
-		free(text);
-		problems_free(&p);
-	}
+	check_refused(refused, ARRAY_SIZE(refused), decode);
 }
 END_TEST
 

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/problem.h"
 #include "base/text.h"
+#include "unit/support/refused.h"
 #include "unit/unit.h"
 #include "wire/record.h"
 
@@ -60,9 +61,7 @@ START_TEST(a_request_without_arguments_may_leave_them_out)
 }
 END_TEST
 
-static const struct {
-	const char *line, *complaint;
-} refused[] = {
+static const struct refused refused[] = {
 	{"{", "request: is not a JSON document"},
 	{"null", "request: is not a JSON document"},
 	{"[]", "request: expected an object"},
@@ -95,23 +94,16 @@ static const struct {
 	 "is nested deeper than 2"},
 };
 
+static int decode(const char *line, size_t length, struct problems *p)
+{
+	struct wire_request request = {};
+
+	return wire_decode_request(line, length, &request, p);
+}
+
 START_TEST(a_wrong_request_is_refused_by_the_name_of_what_is_wrong)
 {
-	for (size_t item = 0; item < ARRAY_SIZE(refused); item++) {
-		struct wire_request request = {};
-		struct problems p = {};
-		char *text;
-
-		ck_assert_int_lt(wire_decode_request(refused[item].line, strlen(refused[item].line),
-						     &request, &p),
-				 0);
-		ck_assert_uint_eq(p.count, 1);
-		text = problem_text(&p.list[0]);
-		ck_assert_msg(strstr(text, refused[item].complaint), "%s\ngives: %s",
-			      refused[item].line, text);
-		free(text);
-		problems_free(&p);
-	}
+	check_refused(refused, ARRAY_SIZE(refused), decode);
 }
 END_TEST
 
