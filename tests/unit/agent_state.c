@@ -20,26 +20,15 @@
 #include "base/mem.h"
 #include "base/problem.h"
 #include "base/text.h"
+#include "unit/support/scratch.h"
 #include "unit/unit.h"
 
 #define TEXT "version: 1\nservices: []\n\n"
 
-static char directory[] = "/tmp/sluice-state-XXXXXX";
-
 static void enter_directory(void)
 {
 	ck_assert_int_eq(key_init(), 0);
-	ck_assert_ptr_nonnull(mkdtemp(directory));
-	ck_assert_int_eq(chdir(directory), 0);
-}
-
-static void leave_directory(void)
-{
-	char *command = mem_format("rm -rf '%s'", directory);
-
-	ck_assert_int_eq(chdir("/"), 0);
-	ck_assert_int_eq(system(command), 0);
-	free(command);
+	scratch_enter();
 }
 
 static void add_override(struct state *state, const char *service, const char *address,
@@ -195,17 +184,17 @@ START_TEST(a_stored_state_loads_and_a_missing_one_is_empty)
 	struct stat is;
 
 	enter_directory();
-	ck_assert_int_eq(state_load(directory, &back, NULL), 0);
+	ck_assert_int_eq(state_load(scratch, &back, NULL), 0);
 	ck_assert_uint_eq(back.revision, 0);
 	ck_assert_ptr_null(back.text);
-	ck_assert_int_eq(state_store(directory, &state, NULL), 0);
+	ck_assert_int_eq(state_store(scratch, &state, NULL), 0);
 	ck_assert_int_eq(stat("state", &is), 0);
 	ck_assert_uint_eq(is.st_mode & 07777, 0600);
-	ck_assert_int_eq(state_load(directory, &back, NULL), 0);
+	ck_assert_int_eq(state_load(scratch, &back, NULL), 0);
 	expect_equal(&state, &back);
 	state_free(&back);
 	state_free(&state);
-	leave_directory();
+	scratch_leave();
 }
 END_TEST
 
@@ -216,10 +205,10 @@ START_TEST(a_damaged_file_is_an_error_and_not_an_empty_state)
 
 	enter_directory();
 	ck_assert_int_eq(file_write_atomic("state", 0600, "", 0, NULL), 0);
-	ck_assert_int_eq(state_load(directory, &back, &p), -EBADMSG);
+	ck_assert_int_eq(state_load(scratch, &back, &p), -EBADMSG);
 	ck_assert_ptr_nonnull(strstr(p.list[0].field, "/state"));
 	problems_free(&p);
-	leave_directory();
+	scratch_leave();
 }
 END_TEST
 
@@ -227,7 +216,7 @@ END_TEST
 static void mount_small(const char *options)
 {
 	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    mount("tmpfs", directory, "tmpfs", 0, options)) {
+	    mount("tmpfs", scratch, "tmpfs", 0, options)) {
 		fprintf(stderr, "SKIP: needs root for a mount namespace: %s\n", strerror(errno));
 		_exit(0);
 	}
@@ -243,10 +232,10 @@ static void fails_and_keeps_the_old(int expected)
 	next.text_length = 1 << 20;
 	next.text = mem_alloc(next.text_length + 1);
 	memset(next.text, '#', next.text_length);
-	ck_assert_int_eq(state_store(directory, &next, &p), expected);
+	ck_assert_int_eq(state_store(scratch, &next, &p), expected);
 	ck_assert_uint_eq(p.count, 1);
-	ck_assert_ptr_nonnull(strstr(p.list[0].field, directory));
-	ck_assert_int_eq(state_load(directory, &back, NULL), 0);
+	ck_assert_ptr_nonnull(strstr(p.list[0].field, scratch));
+	ck_assert_int_eq(state_load(scratch, &back, NULL), 0);
 	expect_equal(&state, &back);
 	problems_free(&p);
 	state_free(&back);
@@ -260,12 +249,12 @@ START_TEST(a_full_disk_keeps_the_old_state)
 
 	enter_directory();
 	mount_small("size=64k");
-	ck_assert_int_eq(state_store(directory, &state, NULL), 0);
+	ck_assert_int_eq(state_store(scratch, &state, NULL), 0);
 	fails_and_keeps_the_old(-ENOSPC);
 	ck_assert_int_ne(access("state.new", F_OK), 0);
 	state_free(&state);
-	umount2(directory, MNT_DETACH);
-	leave_directory();
+	umount2(scratch, MNT_DETACH);
+	scratch_leave();
 }
 END_TEST
 
@@ -275,12 +264,12 @@ START_TEST(a_read_only_disk_keeps_the_old_state)
 
 	enter_directory();
 	mount_small("size=4m");
-	ck_assert_int_eq(state_store(directory, &state, NULL), 0);
-	ck_assert_int_eq(mount(NULL, directory, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+	ck_assert_int_eq(state_store(scratch, &state, NULL), 0);
+	ck_assert_int_eq(mount(NULL, scratch, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
 	fails_and_keeps_the_old(-EROFS);
 	state_free(&state);
-	umount2(directory, MNT_DETACH);
-	leave_directory();
+	umount2(scratch, MNT_DETACH);
+	scratch_leave();
 }
 END_TEST
 
@@ -290,24 +279,24 @@ START_TEST(a_writer_killed_at_any_time_leaves_a_whole_state)
 	struct state state = example(), back;
 
 	enter_directory();
-	ck_assert_int_eq(state_store(directory, &state, NULL), 0);
+	ck_assert_int_eq(state_store(scratch, &state, NULL), 0);
 	for (int round = 0; round < 40; round++) {
 		pid_t writer = fork();
 
 		if (writer == 0)
 			for (;; state.revision++)
-				if (state_store(directory, &state, NULL))
+				if (state_store(scratch, &state, NULL))
 					_exit(1);
 		usleep(500 + 397 * round);
 		kill(writer, SIGKILL);
 		ck_assert_int_eq(waitpid(writer, NULL, 0), writer);
-		ck_assert_int_eq(state_load(directory, &back, NULL), 0);
+		ck_assert_int_eq(state_load(scratch, &back, NULL), 0);
 		ck_assert_uint_ge(back.revision, state.revision);
 		ck_assert_str_eq(back.text, TEXT);
 		state_free(&back);
 	}
 	state_free(&state);
-	leave_directory();
+	scratch_leave();
 }
 END_TEST
 
@@ -318,7 +307,7 @@ START_TEST(the_directory_is_locked_and_is_ours_alone)
 	int fd;
 
 	enter_directory();
-	made = mem_format("%s/a/b", directory);
+	made = mem_format("%s/a/b", scratch);
 	fd = state_open_dir(made, NULL);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(state_open_dir(made, &p), -EWOULDBLOCK);
@@ -328,12 +317,12 @@ START_TEST(the_directory_is_locked_and_is_ours_alone)
 	fd = state_open_dir(made, NULL);
 	ck_assert_int_ge(fd, 0);
 	close(fd);
-	/* `directory` holds "a", which is not sluice's. */
-	ck_assert_int_eq(state_open_dir(directory, &p), -ENOTEMPTY);
+	/* `scratch` holds "a", which is not sluice's. */
+	ck_assert_int_eq(state_open_dir(scratch, &p), -ENOTEMPTY);
 	ck_assert_ptr_nonnull(strstr(p.list[0].expected, "'a'"));
 	problems_free(&p);
 	free(made);
-	leave_directory();
+	scratch_leave();
 }
 END_TEST
 

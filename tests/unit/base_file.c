@@ -14,24 +14,8 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/problem.h"
+#include "unit/support/scratch.h"
 #include "unit/unit.h"
-
-static char directory[] = "/tmp/sluice-file-XXXXXX";
-
-static void enter_directory(void)
-{
-	ck_assert_ptr_nonnull(mkdtemp(directory));
-	ck_assert_int_eq(chdir(directory), 0);
-}
-
-static void leave_directory(void)
-{
-	char *command = mem_format("rm -rf '%s'", directory);
-
-	ck_assert_int_eq(chdir("/"), 0);
-	ck_assert_int_eq(system(command), 0);
-	free(command);
-}
 
 static void put(const char *path, const char *content)
 {
@@ -67,7 +51,7 @@ START_TEST(a_file_is_replaced_whole_with_its_mode_and_leaves_no_litter)
 {
 	struct stat is;
 
-	enter_directory();
+	scratch_enter();
 	umask(077);
 	put("f", "first, and longer");
 	ck_assert_int_eq(file_write_atomic("f", 0640, "second", 6, NULL), 0);
@@ -75,19 +59,19 @@ START_TEST(a_file_is_replaced_whole_with_its_mode_and_leaves_no_litter)
 	ck_assert_int_eq(stat("f", &is), 0);
 	ck_assert_uint_eq(is.st_mode & 0777, 0640);
 	ck_assert_int_eq(access("f.new", F_OK), -1);
-	leave_directory();
+	scratch_leave();
 }
 END_TEST
 
 START_TEST(what_a_crash_left_behind_is_replaced_and_a_link_is_not_followed)
 {
-	enter_directory();
+	scratch_enter();
 	put("precious", "kept");
 	ck_assert_int_eq(symlink("precious", "f.new"), 0);
 	put("f", "new");
 	expect_content("f", "new");
 	expect_content("precious", "kept");
-	leave_directory();
+	scratch_leave();
 }
 END_TEST
 
@@ -103,7 +87,7 @@ START_TEST(a_full_disk_leaves_the_old_content)
 		free(large);
 		return;
 	}
-	enter_directory();
+	scratch_enter();
 	ck_assert_int_eq(mkdir("full", 0700), 0);
 	ck_assert_int_eq(mount("tmpfs", "full", "tmpfs", 0, "size=64k"), 0);
 	put("full/f", "old");
@@ -113,7 +97,7 @@ START_TEST(a_full_disk_leaves_the_old_content)
 	expect_content("full/f", "old");
 	ck_assert_int_eq(access("full/f.new", F_OK), -1);
 	ck_assert_int_eq(umount("full"), 0);
-	leave_directory();
+	scratch_leave();
 	free(large);
 }
 END_TEST
@@ -124,7 +108,7 @@ START_TEST(a_file_size_limit_leaves_the_old_content)
 	struct problems p = {};
 	char large[10000] = {};
 
-	enter_directory();
+	scratch_enter();
 	put("f", "old");
 	signal(SIGXFSZ, SIG_IGN);
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
@@ -132,7 +116,7 @@ START_TEST(a_file_size_limit_leaves_the_old_content)
 	ck_assert_str_eq(only_text(&p), "f: cannot be written: File too large");
 	expect_content("f", "old");
 	ck_assert_int_eq(access("f.new", F_OK), -1);
-	leave_directory();
+	scratch_leave();
 }
 END_TEST
 
@@ -140,7 +124,7 @@ START_TEST(a_directory_that_is_missing_or_unwritable_is_named)
 {
 	struct problems p = {};
 
-	enter_directory();
+	scratch_enter();
 	ck_assert_int_eq(file_write_atomic("no/f", 0600, "x", 1, &p), -ENOENT);
 	ck_assert_str_eq(only_text(&p), "no/f: cannot be written: No such file or directory");
 	ck_assert_int_eq(mkdir("shut", 0700), 0);
@@ -153,7 +137,7 @@ START_TEST(a_directory_that_is_missing_or_unwritable_is_named)
 	expect_content("shut/f", "old");
 	if (getuid() == 0)
 		ck_assert_int_eq(seteuid(0), 0);
-	leave_directory();
+	scratch_leave();
 }
 END_TEST
 
@@ -161,7 +145,7 @@ START_TEST(a_target_that_cannot_be_replaced_leaves_no_litter)
 {
 	struct problems p = {};
 
-	enter_directory();
+	scratch_enter();
 	ck_assert_int_eq(mkdir("f", 0700), 0);
 	ck_assert_int_eq(file_write_atomic("f", 0600, "x", 1, &p), -EISDIR);
 	ck_assert_str_eq(only_text(&p), "f: cannot be written: Is a directory");
@@ -169,7 +153,7 @@ START_TEST(a_target_that_cannot_be_replaced_leaves_no_litter)
 	ck_assert_int_eq(mkdir("g.new", 0700), 0);
 	ck_assert_int_lt(file_write_atomic("g", 0600, "x", 1, NULL), 0);
 	ck_assert_int_eq(access("g", F_OK), -1);
-	leave_directory();
+	scratch_leave();
 }
 END_TEST
 
@@ -179,7 +163,7 @@ START_TEST(reading_is_bounded_and_says_why_it_failed)
 	size_t length = 77;
 	char *data = NULL;
 
-	enter_directory();
+	scratch_enter();
 	put("f", "12345678");
 	ck_assert_int_eq(file_read("f", 8, &data, &length, &p), 0);
 	ck_assert_uint_eq(length, 8);
@@ -194,7 +178,7 @@ START_TEST(reading_is_bounded_and_says_why_it_failed)
 	ck_assert_ptr_null(data);
 	put("empty", "");
 	expect_content("empty", "");
-	leave_directory();
+	scratch_leave();
 }
 END_TEST
 
@@ -215,7 +199,7 @@ START_TEST(directories_are_made_as_deep_as_needed)
 	struct problems p = {};
 	struct stat is;
 
-	enter_directory();
+	scratch_enter();
 	umask(0);
 	ck_assert_int_eq(file_make_dirs("a/b//c/", 0750, &p), 0);
 	ck_assert_int_eq(stat("a/b/c", &is), 0);
@@ -228,7 +212,7 @@ START_TEST(directories_are_made_as_deep_as_needed)
 	ck_assert_int_eq(file_make_dirs("a/file/below", 0750, &p), -ENOTDIR);
 	ck_assert_str_eq(only_text(&p), "a/file/below: cannot be made: Not a directory");
 	ck_assert_int_eq(file_make_dirs("", 0750, NULL), -ENOENT);
-	leave_directory();
+	scratch_leave();
 }
 END_TEST
 

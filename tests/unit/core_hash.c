@@ -14,22 +14,13 @@
 
 #include "base/addr.h"
 #include "base/mem.h"
-#include "core/key.h"
 #include "random.h"
+#include "unit/support/fixed_key.h"
 #include "unit/unit.h"
 
 #define MILLION 1000000
 
 static struct key key;
-
-static void set_up(void)
-{
-	uint8_t master[SL_KEY_SIZE];
-
-	for (unsigned int i = 0; i < sizeof(master); i++)
-		master[i] = i;
-	key_derive(master, &key);
-}
 
 struct flow {
 	const char *source, *destination;
@@ -70,7 +61,7 @@ START_TEST(hashes_are_the_golden_ones)
 		{{"2001:db8:1:2:3:4:5:6", "2001:db8::7", 53124, 53, 17}, 0x643a1c1b0206e0b1},
 	};
 
-	set_up();
+	key = fixed_key();
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		ck_assert_uint_eq(hash_flow(&cases[i].flow), cases[i].hash);
 }
@@ -140,7 +131,7 @@ START_TEST(no_two_of_a_million_structured_flows_collide)
 	int family = _i % 2 ? 6 : 4;
 	uint32_t collisions = 0;
 
-	set_up();
+	key = fixed_key();
 	for (uint32_t n = 0; n < MILLION; n++)
 		hashes[n] = structured(_i / 2, family, n);
 	qsort(hashes, MILLION, sizeof(*hashes), compare_hashes);
@@ -161,7 +152,7 @@ START_TEST(structured_flows_fill_slots_and_buckets_evenly)
 	static const uint32_t buckets[] = {16381, 4096, 4096};
 	int family = _i % 2 ? 6 : 4;
 
-	set_up();
+	key = fixed_key();
 	for (size_t kind = 0; kind < ARRAY_SIZE(buckets); kind++) {
 		uint32_t *count = mem_array(buckets[kind], sizeof(*count));
 		double expected = (double)MILLION / buckets[kind], sum = 0,
@@ -191,7 +182,7 @@ START_TEST(each_input_bit_flips_half_of_the_output)
 	int family = _i ? 6 : 4;
 	unsigned int words = family == 4 ? 4 : WORDS;
 
-	set_up();
+	key = fixed_key();
 	for (unsigned int bit = 0; bit < 32 * words - 24; bit++) { /* the protocol is 8 bits */
 		uint32_t flips[64] = {};
 
@@ -225,7 +216,7 @@ START_TEST(families_halves_and_keys_are_independent)
 	struct key other = key;
 	uint32_t zero[4] = {};
 
-	set_up();
+	key = fixed_key();
 	other = key;
 	other.hash.v4[0][0] ^= UINT64_C(1) << 40;
 	other.hash.v6[1][3] ^= UINT64_C(1) << 40;

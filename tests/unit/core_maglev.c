@@ -12,21 +12,12 @@
 #include <time.h>
 
 #include "base/mem.h"
-#include "core/key.h"
 #include "core/maglev.h"
 #include "random.h"
+#include "unit/support/fixed_key.h"
 #include "unit/unit.h"
 
 static struct key key;
-
-static void set_up(void)
-{
-	uint8_t master[SL_KEY_SIZE];
-
-	for (unsigned int i = 0; i < sizeof(master); i++)
-		master[i] = i;
-	key_derive(master, &key);
-}
 
 static struct addr address(const char *text)
 {
@@ -64,7 +55,7 @@ static uint16_t *build(const char *service, const struct maglev_member *members,
 {
 	uint16_t *table = mem_array(size, sizeof(*table));
 
-	set_up();
+	key = fixed_key();
 	ck_assert_int_eq(maglev_build(key.maglev, service, members, count, size, table), 0);
 	return table;
 }
