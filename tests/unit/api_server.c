@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "base/problem.h"
 #include "base/text.h"
+#include "unit/support/fake_host.h"
 #include "unit/unit.h"
 #include "wire/wire.h"
 
@@ -29,6 +30,15 @@
 #define CLIENTS_MAX 64 /* as the server has it */
 #define VERSION	    "{\"version\":1,\"command\":\"version\"}\n"
 #define DOWN	    "{\"version\":1,\"command\":\"down\"}\n"
+/* Answered 0.2 s and 12 s later. */
+#define CHECK(address)                          \
+	"{\"version\":1,\"command\":\"backend " \
+	"check\",\"arguments\":{\"service\":\"web\",\"address\":\"" address "\"}}\n"
+#define SOON CHECK("10.0.1.2")
+#define LATE CHECK("10.0.1.120")
+#define BACKENDS                                                                    \
+	" - name: web\n   address: 203.0.113.10\n   port: 80\n   table-size: 251\n" \
+	"   backends: [{address: 10.0.1.2}, {address: 10.0.1.120}]\n"
 
 static char directory[64], path[80];
 static pid_t server;
@@ -48,7 +58,52 @@ static void agent_log(void *self, const char *sentence)
 	(void)sentence;
 }
 
-static const struct api api = {.host = {.down = agent_down, .log = agent_log}};
+/* What is promised is kept after a while. */
+static struct check {
+	uv_timer_t timer;
+	api_probed_function *done;
+	void *arg;
+	bool is_open;
+} checks[4];
+
+static uv_loop_t loop_of_server;
+
+static void on_check_closed(uv_handle_t *handle)
+{
+	struct check *check = handle->data;
+
+	check->is_open = false;
+}
+
+static void on_checked(uv_timer_t *timer)
+{
+	struct check *check = timer->data;
+
+	check->done(check->arg, NULL, 0, "the tests' answer");
+	uv_close((uv_handle_t *)timer, on_check_closed);
+}
+
+static int agent_check(void *self, const char *service, const struct addr *backend,
+		       api_probed_function *done, void *arg, struct problems *p)
+{
+	struct check *check = checks;
+
+	(void)self;
+	(void)service;
+	(void)p;
+	while (check->is_open)
+		check++;
+	*check = (struct check){.done = done, .arg = arg, .is_open = true};
+	uv_timer_init(&loop_of_server, &check->timer);
+	check->timer.data = check;
+	/* The last number of its address, in tenths of a second. */
+	uv_timer_start(&check->timer, on_checked, backend->bytes[3] * 100, 0);
+	return 0;
+}
+
+static struct api api = {
+	.host = {.down = agent_down, .log = agent_log, .check = agent_check},
+};
 
 static void on_signal(uv_signal_t *handle, int number)
 {
@@ -64,21 +119,26 @@ static void run_server(int ready)
 {
 	struct api_server *opened;
 	struct problems p = {};
+	struct fake_host host;
 	uv_signal_t end;
-	uv_loop_t loop;
 
 	signal(SIGPIPE, SIG_IGN);
-	uv_loop_init(&loop);
-	if (api_server_open(&loop, path, &api, &opened, &p))
+	fake_host_init(&host, &fake_limits);
+	fake_host_start(&host);
+	fake_apply(&host, BACKENDS, true, 0);
+	api.engine = host.engine;
+	uv_loop_init(&loop_of_server);
+	if (api_server_open(&loop_of_server, path, &api, &opened, &p))
 		_exit(10);
-	uv_signal_init(&loop, &end);
+	uv_signal_init(&loop_of_server, &end);
 	end.data = opened;
 	uv_signal_start(&end, on_signal, SIGTERM);
 	if (write(ready, "", 1) != 1)
 		_exit(11);
 	close(ready);
-	uv_run(&loop, UV_RUN_DEFAULT);
-	exit(uv_loop_close(&loop) ? 12 : 0);
+	uv_run(&loop_of_server, UV_RUN_DEFAULT);
+	fake_host_free(&host);
+	exit(uv_loop_close(&loop_of_server) ? 12 : 0);
 }
 
 static void make_directory(void)
@@ -469,6 +529,72 @@ START_TEST(clients_that_vanish_and_bytes_at_random_do_no_harm)
 }
 END_TEST
 
+START_TEST(an_answer_that_takes_time_keeps_nobody_else_waiting_and_its_client_s_order)
+{
+	int slow, quick;
+
+	start();
+	slow = connect_to();
+	quick = connect_to();
+	say(slow, SOON VERSION);
+	for (int i = 0; i < 100; i++) {
+		say(quick, VERSION);
+		expect(quick, "\"kind\":\"version\"");
+	}
+	expect(slow, "cannot be probed: the tests' answer");
+	expect(slow, "\"kind\":\"version\"");
+	close(slow);
+	close(quick);
+	stop();
+}
+END_TEST
+
+START_TEST(who_does_not_wait_for_an_answer_that_takes_time_does_no_harm)
+{
+	int fds[3];
+
+	start();
+	for (int round = 0; round < 5; round++) {
+		for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+			fds[i] = connect_to();
+			say(fds[i], SOON);
+		}
+		close(fds[0]);
+		close(fds[1]);
+		expect(fds[2], "the tests' answer");
+		close(fds[2]);
+	}
+	stop();
+}
+END_TEST
+
+START_TEST(an_end_of_the_server_hangs_up_on_those_whom_an_answer_is_promised)
+{
+	int fd;
+
+	start();
+	fd = connect_to();
+	say(fd, SOON);
+	usleep(50000);
+	stop();
+	expect_end(fd);
+}
+END_TEST
+
+/* Longer than the patience with those who are slow. */
+START_TEST(an_answer_may_take_longer_than_clients_may)
+{
+	int fd;
+
+	start();
+	fd = connect_to();
+	say(fd, LATE);
+	expect(fd, "the tests' answer");
+	close(fd);
+	stop();
+}
+END_TEST
+
 START_TEST(root_may_change_and_others_whom_the_file_lets_in_may_read)
 {
 	int fd, status;
@@ -511,4 +637,8 @@ RUN_TESTS("api_server", each_line_gets_a_line_in_order, the_socket_is_for_owner_
 	  when_all_places_are_busy_one_more_is_told_so,
 	  who_keeps_a_request_or_a_reply_waiting_is_hung_up_on_and_others_are_not,
 	  clients_that_vanish_and_bytes_at_random_do_no_harm,
+	  an_answer_that_takes_time_keeps_nobody_else_waiting_and_its_client_s_order,
+	  who_does_not_wait_for_an_answer_that_takes_time_does_no_harm,
+	  an_end_of_the_server_hangs_up_on_those_whom_an_answer_is_promised,
+	  an_answer_may_take_longer_than_clients_may,
 	  root_may_change_and_others_whom_the_file_lets_in_may_read)

@@ -219,6 +219,18 @@ static void host_log(void *self, const char *sentence)
 	log_info("%s", sentence);
 }
 
+/* The configuration has no health yet. */
+static int host_check(void *self, const char *service, const struct addr *backend,
+		      api_probed_function *done, void *arg, struct problems *p)
+{
+	(void)self;
+	(void)backend;
+	(void)done;
+	(void)arg;
+	return problems_add(p, -ENOENT, "service", service,
+			    "has no `health`, so its backends are never probed");
+}
+
 /* ---- the loop itself ------------------------------------------------------------------------- */
 
 static int watch_signal(struct loop *loop, uv_signal_t *signal, uv_signal_cb on_signal, int number)
@@ -276,7 +288,8 @@ int loop_open(struct agent *agent, struct loop **out, struct problems *p)
 	loop->gather_ms = GATHER_MS;
 	loop->api = (struct api){
 		.engine = agent->engine,
-		.host = {loop, host_now_ms, host_interfaces, host_apply, host_down, host_log},
+		.host = {loop, host_now_ms, host_interfaces, host_apply, host_down, host_log,
+			 host_check},
 		.started_at_ms = ways_now_ms(),
 	};
 	err = watch(loop, p);

@@ -34,6 +34,23 @@ struct api_interface {
 	const char *problem;	  /* what is wrong with it: a sentence; NULL: nothing */
 };
 
+/* What one probe of a backend came to. */
+struct api_probed {
+	bool is_tunnel; /* else straight to the backend */
+	struct addr address;
+	uint16_t port; /* host order; 0: a kind without ports */
+	bool ok;
+	uint32_t latency_us;
+	const char *what; /* in words */
+};
+
+/*
+ * Takes the results of a check, each probe's. count 0: there are none, and `why` says why. Called
+ * once.
+ */
+typedef void api_probed_function(void *arg, const struct api_probed *results, size_t count,
+				 const char *why);
+
 /* What the agent owns. `self` is handed to each. Strings that it gives live until the next call. */
 struct api_host {
 	void *self;
@@ -51,6 +68,12 @@ struct api_host {
 	int (*down)(void *self, struct problems *p);
 	/* Notes who changed what, for the log: "apply of FILE by uid 0". */
 	void (*log)(void *self, const char *sentence);
+	/*
+	 * Probes a backend once, now, and calls `done` later, in a bounded time. Returns 0, or a
+	 * negative errno, explained in `p`, and then does not call.
+	 */
+	int (*check)(void *self, const char *service, const struct addr *backend,
+		     api_probed_function *done, void *arg, struct problems *p);
 };
 
 struct api {
@@ -65,12 +88,20 @@ struct api_client {
 	bool may_change; /* root or the agent's own user; all others may read */
 };
 
+/* That the server will take the answer to a request later. */
+struct api_promise {
+	/* Gives the reply, which is taken over as the promise is. Called once, also when the client
+	 * has gone. */
+	void (*keep)(struct api_promise *promise, char *reply);
+};
+
 /*
  * Answers one request: `line` is one JSON document without its newline. Returns the reply,
- * likewise; the caller frees it. Never fails: what is wrong becomes a reply of kind error.
+ * likewise; the caller frees it. NULL: it takes time, and `promise` is taken over and will be kept;
+ * else that stays the caller's. Never fails: what is wrong becomes a reply of kind error.
  */
-char *api_answer(const struct api *api, const struct api_client *client, const char *line,
-		 size_t length);
+char *api_answer(const struct api *api, const struct api_client *client,
+		 struct api_promise *promise, const char *line, size_t length);
 
 /*
  * Fills in what `check` answers about a configuration that was read without error. `running` (NULL:

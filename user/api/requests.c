@@ -23,6 +23,7 @@ static answer_function *const functions[WIRE_COMMANDS] = {
 	[WIRE_COMMAND_backend_enable] = answer_backend_enable,
 	[WIRE_COMMAND_backend_disable] = answer_backend_disable,
 	[WIRE_COMMAND_backend_weight] = answer_backend_weight,
+	[WIRE_COMMAND_backend_check] = answer_backend_check,
 	[WIRE_COMMAND_flow_lookup] = answer_flow_lookup,
 	[WIRE_COMMAND_flow_stats] = answer_flow_stats,
 	[WIRE_COMMAND_counters] = answer_counters,
@@ -62,20 +63,22 @@ static enum wire_code answer(struct request *request, const struct wire_request 
 	return code;
 }
 
-char *api_answer(const struct api *api, const struct api_client *client, const char *line,
-		 size_t length)
+char *api_answer(const struct api *api, const struct api_client *client,
+		 struct api_promise *promise, const char *line, size_t length)
 {
-	struct request request = {.api = api, .client = client};
+	struct request request = {.api = api, .client = client, .promise = promise};
 	struct wire_request decoded = {};
 	enum wire_code code = WIRE_USAGE;
-	char *reply;
+	char *reply = NULL;
 
 	request.arena = arena_new();
 	request.arguments = &decoded.arguments;
 	if (!wire_decode_request(line, length, &decoded, &request.errors))
 		code = answer(&request, &decoded);
-	reply = code ? wire_encode_error(code, &request.errors)
-		     : wire_encode_reply(request.kind, request.data);
+	if (code)
+		reply = wire_encode_error(code, &request.errors);
+	else if (!request.is_promised)
+		reply = wire_encode_reply(request.kind, request.data);
 	wire_request_free(&decoded);
 	problems_free(&request.errors);
 	arena_free(request.arena);

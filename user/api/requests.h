@@ -12,17 +12,25 @@ struct request {
 	const struct api_client *client;
 	const struct wire_arguments *arguments;
 	struct arena *arena; /* of the reply and what it points to */
+	/* For what takes time; whoever sets is_promised takes it over. */
+	struct api_promise *promise;
+	bool is_promised;
 	enum wire_kind kind; /* the reply, once it is known */
 	const void *data;
 	struct problems errors;
 };
 
-/* Each fills in kind and data, or returns an exit code, explained in the errors. */
+/*
+ * Each fills in kind and data, or takes the promise over, or returns an exit code, explained in the
+ * errors.
+ */
 typedef enum wire_code answer_function(struct request *request);
 
 /* look.c, status.c */
 answer_function answer_status, answer_service_list, answer_service_show, answer_backend_list,
 	answer_counters, answer_version;
+/* probe.c */
+answer_function answer_backend_check;
 /* flows.c */
 answer_function answer_flow_lookup, answer_flow_stats;
 /* change.c */

@@ -29,12 +29,19 @@
 #define READ_STEP   (64 << 10)
 #define SOCKET_MODE 0660
 
+/* Outlives a client that does not wait for it. */
+struct promise {
+	struct api_promise given;
+	struct client *client; /* NULL: gone */
+};
+
 struct client {
 	struct api_server *server;
 	struct client *next;
 	uv_pipe_t pipe;
 	uv_write_t write;
-	char *reply; /* on its way; NULL: none */
+	char *reply;		 /* on its way; NULL: none */
+	struct promise *promise; /* that it waits for; NULL: none */
 	struct text received;
 	uint64_t since_ms; /* of its last sign of life */
 	bool is_last;	   /* closed when the reply is out */
@@ -83,6 +90,8 @@ static void close_client(struct client *client)
 
 	if (uv_is_closing((uv_handle_t *)&client->pipe))
 		return;
+	if (client->promise)
+		client->promise->client = NULL;
 	while (*at && *at != client)
 		at = &(*at)->next;
 	if (*at) {
@@ -156,6 +165,38 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 	*buffer = uv_buf_init(client->server->step, sizeof(client->server->step));
 }
 
+static void keep(struct api_promise *given, char *reply)
+{
+	struct promise *promise = (struct promise *)given;
+	struct client *client = promise->client;
+
+	free(promise);
+	if (!client) {
+		free(reply);
+		return;
+	}
+	client->promise = NULL;
+	send_reply(client, reply);
+}
+
+/* Answers a line now, or promises to. */
+static void answer(struct client *client, const char *line, size_t length)
+{
+	struct promise *promise = mem_alloc(sizeof(*promise));
+	char *reply;
+
+	*promise = (struct promise){.given = {keep}, .client = client};
+	client->promise = promise;
+	client->who.may_change = client->who.uid == 0 || client->who.uid == geteuid();
+	reply = api_answer(client->server->api, &client->who, &promise->given, line, length);
+	drop_received(client, length + 1);
+	if (!reply)
+		return;
+	free(promise);
+	client->promise = NULL;
+	send_reply(client, reply);
+}
+
 /* Answers the next whole line that has been received, or reads on. */
 static void serve(struct client *client)
 {
@@ -163,7 +204,6 @@ static void serve(struct client *client)
 	const char *line = client->received.data;
 	const char *newline = line ? memchr(line, '\n', client->received.length) : NULL;
 	size_t length = newline ? (size_t)(newline - line) : client->received.length;
-	char *reply;
 	int err;
 
 	if (length > WIRE_REQUEST_MAX) {
@@ -171,10 +211,7 @@ static void serve(struct client *client)
 		refuse(client, "request", "is longer than 5 MiB");
 	} else if (newline) {
 		uv_read_stop((uv_stream_t *)&client->pipe);
-		client->who.may_change = client->who.uid == 0 || client->who.uid == geteuid();
-		reply = api_answer(server->api, &client->who, line, length);
-		drop_received(client, length + 1);
-		send_reply(client, reply);
+		answer(client, line, length);
 	} else if (server->pending > PENDING_MAX) {
 		uv_read_stop((uv_stream_t *)&client->pipe);
 		refuse(client, "agent", "other clients send too much at once; try again");
@@ -204,7 +241,7 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer)
 
 static bool is_idle(const struct client *client)
 {
-	return !client->reply && client->received.length == 0;
+	return !client->reply && !client->promise && client->received.length == 0;
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -214,7 +251,8 @@ static void on_tick(uv_timer_t *timer)
 
 	for (client = server->clients; client; client = next) {
 		next = client->next;
-		if (!is_idle(client) && uv_now(server->loop) - client->since_ms > PATIENCE_MS)
+		if (!is_idle(client) && !client->promise &&
+		    uv_now(server->loop) - client->since_ms > PATIENCE_MS)
 			close_client(client);
 	}
 }

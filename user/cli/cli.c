@@ -195,6 +195,8 @@ static enum wire_code watch(const struct cli *cli, struct client *client, struct
 /* What a reply means for the exit code, beyond that it is no error. */
 static enum wire_code judge(const struct cli *cli, const struct wire_reply *reply)
 {
+	if (reply->kind == WIRE_KIND_backend_check)
+		return reply->backend_check->ok ? WIRE_OK : WIRE_FAILED;
 	if (reply->kind != WIRE_KIND_plan)
 		return WIRE_OK;
 	if (cli->command == WIRE_COMMAND_diff)

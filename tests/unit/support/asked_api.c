@@ -47,6 +47,28 @@ static void agent_log(void *self, const char *sentence)
 	asked.agent.logged = mem_string(sentence);
 }
 
+static int agent_check(void *self, const char *service, const struct addr *backend,
+		       api_probed_function *done, void *arg, struct problems *p)
+{
+	(void)self;
+	(void)backend;
+	if (asked.agent.fails)
+		return problems_add(p, -ENOENT, "service", service, "has no health");
+	asked.agent.probed = done;
+	asked.agent.probed_arg = arg;
+	return 0;
+}
+
+/* A promise that tests keep: the reply is noted. */
+static void keep(struct api_promise *promise, char *reply)
+{
+	(void)promise;
+	ck_assert_ptr_null(asked.agent.kept);
+	asked.agent.kept = reply;
+}
+
+static struct api_promise promise = {keep};
+
 void asked_start(void)
 {
 	fake_host_init(&asked.host, &fake_limits);
@@ -54,7 +76,8 @@ void asked_start(void)
 	asked.agent.now_ms = 65000;
 	asked.api = (struct api){
 		.engine = asked.host.engine,
-		.host = {NULL, agent_now, agent_interfaces, agent_apply, agent_down, agent_log},
+		.host = {NULL, agent_now, agent_interfaces, agent_apply, agent_down, agent_log,
+			 agent_check},
 		.started_at_ms = 5000,
 	};
 }
@@ -63,19 +86,42 @@ void asked_stop(void)
 {
 	fake_host_free(&asked.host);
 	free(asked.agent.logged);
+	free(asked.agent.kept);
 }
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
-struct wire_reply ask_line(const struct api_client *client, const char *line)
+static struct wire_reply decode(char *answer)
 {
-	char *answer = api_answer(&asked.api, client, line, strlen(line));
 	struct wire_reply reply = {};
 	struct problems p = {};
 
+	ck_assert_ptr_nonnull(answer);
 	ck_assert_msg(!wire_decode_reply(answer, strlen(answer), &reply, &p), "%s", answer);
 	free(answer);
 	return reply;
+}
+
+struct wire_reply ask_line(const struct api_client *client, const char *line)
+{
+	return decode(api_answer(&asked.api, client, &promise, line, strlen(line)));
+}
+
+void ask_for_later(enum wire_command command, struct wire_arguments arguments)
+{
+	char *line = wire_encode_request(command, &arguments);
+
+	ck_assert_ptr_null(api_answer(&asked.api, &asked_reader, &promise, line, strlen(line)));
+	ck_assert_ptr_null(asked.agent.kept);
+	free(line);
+}
+
+struct wire_reply asked_later(void)
+{
+	char *kept = asked.agent.kept;
+
+	asked.agent.kept = NULL;
+	return decode(kept);
 }
 
 struct wire_reply ask_as(const struct api_client *client, enum wire_command command,

@@ -25,7 +25,10 @@ struct asked_agent {
 	bool fails;
 	unsigned int downs;
 	char *logged;
-	uint64_t now_ms; /* 60 s after its start, at first */
+	uint64_t now_ms;	     /* 60 s after its start, at first */
+	api_probed_function *probed; /* of the last check that was asked for */
+	void *probed_arg;
+	char *kept; /* the reply to what was promised */
 };
 
 struct asked_api {
@@ -45,6 +48,10 @@ struct wire_reply ask_line(const struct api_client *client, const char *line);
 struct wire_reply ask_as(const struct api_client *client, enum wire_command command,
 			 struct wire_arguments arguments);
 struct wire_reply ask(enum wire_command command, struct wire_arguments arguments); /* as root */
+
+/* Asks, as a reader, what is promised an answer; and the reply, when it was kept. */
+void ask_for_later(enum wire_command command, struct wire_arguments arguments);
+struct wire_reply asked_later(void);
 
 #define NOTHING ((struct wire_arguments){})
 struct wire_arguments file_of(const char *text); /* named a.yaml */
