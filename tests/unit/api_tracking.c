@@ -124,6 +124,20 @@ START_TEST(what_holds_a_change_open_is_said_by_service_and_status)
 	ck_assert_ptr_nonnull(reply.service->held_open);
 	ck_assert_ptr_nonnull(strstr(reply.service->held_open, "Input/output error"));
 	wire_reply_free(&reply);
+	reply = ask(WIRE_COMMAND_status, NOTHING);
+	ck_assert_str_eq(reply.status->findings.list[0].level, "error");
+	ck_assert_str_eq(reply.status->findings.list[0].about, "changes");
+	ck_assert_str_eq(reply.status->findings.list[0].what,
+			 "slots do not go on, and their flows stay where they are, since a change "
+			 "of the maps fails (Input/output error); it is tried again each second");
+	for (size_t i = 1; i < reply.status->findings.count; i++)
+		ck_assert_ptr_null(strstr(reply.status->findings.list[i].what, "held open"));
+	wire_reply_free(&reply);
+	pass(1);
+	reply = ask(WIRE_COMMAND_status, NOTHING);
+	for (size_t i = 0; i < reply.status->findings.count; i++)
+		ck_assert_str_ne(reply.status->findings.list[i].about, "changes");
+	wire_reply_free(&reply);
 	asked_stop();
 }
 END_TEST

@@ -526,24 +526,144 @@ START_TEST(damaged_entries_are_deleted_and_named)
 }
 END_TEST
 
-START_TEST(a_drain_that_is_held_open_is_told_once)
+START_TEST(that_slots_do_not_go_on_is_told_once_and_that_they_do_again)
+{
+	start(WEB(A "," B));
+	pass(1);
+	ck_assert_ptr_null(host.told);
+	override_state("10.0.1.12", CONFIG_DRAIN);
+	for (int i = 0; i < 3; i++) {
+		host.fake->fail_at = host.fake->calls + 1;
+		now_ms += 1000;
+		ck_assert_uint_eq(engine_tick(host.engine, now_ms), 1000);
+		ck_assert_int_eq(engine_track_error(host.engine), -EIO);
+		ck_assert_uint_eq(slots().stable, 251);
+		if (i > 0) {
+			ck_assert_ptr_null(host.told);
+			continue;
+		}
+		ck_assert_str_eq(host.told,
+				 "flow tracking: slots do not go on, and their flows stay where "
+				 "they are, since a change of the maps fails (Input/output error); "
+				 "it is tried again each second");
+		free(host.told);
+		host.told = NULL;
+	}
+	pass(1);
+	ck_assert_str_eq(host.told, "flow tracking: slots go on again");
+	ck_assert_uint_eq(slots().moving, 125);
+	free(host.told);
+	host.told = NULL;
+	pass(3);
+	ck_assert_ptr_null(host.told);
+	fake_host_free(&host);
+}
+END_TEST
+
+/* Whether every change is held open until the drain is over, at each second. */
+static void drain_crowded(const char *service, unsigned int seconds)
 {
 	uint32_t slot;
 
-	start(WEB(A "," B));
+	start(service);
 	slot = slot_at(index_of("10.0.1.12"));
 	override_state("10.0.1.12", CONFIG_DRAIN);
-	for (int i = 0; i < 125; i++) {
+	while (seconds--) {
 		pass(1);
 		host.fake->cold[slot / SL_COLD_PER_LINE].word[slot % SL_COLD_PER_LINE] |=
 			SL_COLD_CROWDED;
 	}
-	ck_assert_ptr_nonnull(host.told);
-	ck_assert_ptr_nonnull(strstr(host.told, "backend 10.0.1.12 is past its drain-timeout"));
+	ck_assert_uint_eq(dataplane_cold(&host.fake->view, slot) & SL_COLD_BASE,
+			  index_of("10.0.1.12"));
+	ck_assert_uint_eq(slots().crowded, 1);
+}
+
+START_TEST(a_drain_that_is_held_open_ends_in_death_where_drain_end_says_move)
+{
+	uint32_t b;
+
+	drain_crowded(SERVICE(", drain-end: move", A "," B), 119);
+	b = index_of("10.0.1.12");
+	ck_assert_uint_eq(host.fake->backends[b].flags, 0);
+	pass(1);
+	ck_assert_uint_eq(host.fake->backends[b].flags, SL_BACKEND_DOWN | SL_BACKEND_DEAD);
+	ck_assert_uint_eq(fake_place(&host, "web", "10.0.1.12").bases, 0);
+	pass(11);
+	ck_assert_uint_eq(slots().stable, 251);
+	ck_assert_ptr_null(host.told);
+	fake_host_free(&host);
+}
+END_TEST
+
+START_TEST(a_drain_that_is_held_open_is_told_and_goes_on_where_drain_end_says_keep)
+{
+	drain_crowded(SERVICE(", drain-end: keep", A "," B), 119);
+	ck_assert_ptr_null(host.told);
+	pass(1);
+	ck_assert_str_eq(host.told, "service web: backend 10.0.1.12 is past its drain-timeout, and "
+				    "1 slots are held open, since the flow table was full; raise "
+				    "limits.flows, or set drain-end: move");
+	ck_assert_uint_eq(host.fake->backends[index_of("10.0.1.12")].flags, 0);
+	ck_assert_uint_eq(fake_place(&host, "web", "10.0.1.12").bases, 1);
 	free(host.told);
 	host.told = NULL;
 	pass(5);
 	ck_assert_ptr_null(host.told);
+	/* With room it ends as any other. */
+	pass(70);
+	ck_assert_uint_eq(slots().stable, 251);
+	fake_host_free(&host);
+}
+END_TEST
+
+/* By SYNs, and FINs and RSTs. */
+static void count_flows(const char *service, const char *backend, uint64_t opened, uint64_t closed)
+{
+	uint32_t line = fake_place(&host, service, backend).counters_line;
+
+	host.fake->counters[line].count[SL_BACKEND_opened] = opened;
+	host.fake->counters[line].count[SL_BACKEND_closed] = closed;
+}
+
+START_TEST(a_forecast_says_what_apply_then_does_and_when_the_flow_table_is_small)
+{
+	static const char before[] = WEB(A "," B) FAKE_DNS, after[] = WEB(A);
+	struct engine_forecast planned, applied;
+	struct problems p = {};
+	struct config *config;
+
+	start(before);
+	count_flows("web", "10.0.1.11", 2000, 1500);
+	count_flows("web", "10.0.1.12", 900, 898);
+	count_flows("dns", "10.0.1.12", 7000, 0); /* not tracked: its flows are not kept */
+	config = fake_config(after);
+	ck_assert_int_eq(engine_plan(host.engine, config, &planned, &p), 0);
+	config_free(config);
+	ck_assert_uint_eq(planned.slots_total, 251);
+	ck_assert_uint_eq(planned.slots_moved, 125);
+	ck_assert_uint_eq(planned.slots_tracked, 125);
+	ck_assert_uint_eq(planned.flows_kept, 502 * 125 / 251);
+	ck_assert_ptr_null(planned.warning);
+	engine_forecast_free(&planned);
+	/* More than 40 % of 4096 entries. */
+	count_flows("web", "10.0.1.11", 5000, 1500);
+	config = fake_config(after);
+	ck_assert_int_eq(engine_plan(host.engine, config, &planned, &p), 0);
+	config_free(config);
+	ck_assert_str_eq(planned.warning,
+			 "about 1744 live flows are to be kept while slots move, by the SYNs and "
+			 "FINs counted, and limits.flows is 4096: the change may take longer, and "
+			 "breaks none; raise limits.flows to 4360 or more, which takes a restart");
+	ck_assert_int_eq(engine_apply(host.engine, fake_config(after), false, now_ms, &applied, &p),
+			 0);
+	ck_assert_uint_eq(applied.slots_moved, planned.slots_moved);
+	ck_assert_uint_eq(applied.slots_tracked, planned.slots_tracked);
+	ck_assert_uint_eq(applied.flows_kept, planned.flows_kept);
+	ck_assert_str_eq(applied.warning, planned.warning);
+	engine_forecast_free(&planned);
+	engine_forecast_free(&applied);
+	pass(1);
+	ck_assert_uint_eq(slots().moving, 125);
 	fake_host_free(&host);
 }
 END_TEST
@@ -641,7 +761,10 @@ int main(void)
 		a_flow_is_looked_up_by_entry_base_or_table,
 		damaged_slots_are_mended_and_named,
 		damaged_entries_are_deleted_and_named,
-		a_drain_that_is_held_open_is_told_once,
+		a_forecast_says_what_apply_then_does_and_when_the_flow_table_is_small,
+		that_slots_do_not_go_on_is_told_once_and_that_they_do_again,
+		a_drain_that_is_held_open_ends_in_death_where_drain_end_says_move,
+		a_drain_that_is_held_open_is_told_and_goes_on_where_drain_end_says_keep,
 		a_restart_takes_up_what_is_under_way,
 	};
 	TCase *cases = unit_cases("core_track_engine");

@@ -2,6 +2,7 @@
 /* Documents about flows: where one goes, what the flow table holds, and how far changes are. */
 #include <inttypes.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/requests.h"
@@ -9,17 +10,25 @@
 
 /* ---- how far a change is ---------------------------------------------------------------------- */
 
+const char *track_problem(struct request *request)
+{
+	char *problem = engine_track_problem(request->api->engine);
+	const char *kept = arena_string(request->arena, problem);
+
+	free(problem);
+	return kept;
+}
+
 /* What keeps slots from going on; NULL: nothing but time. */
 static const char *held_open(struct request *request, const struct engine_slots *slots)
 {
-	int err = engine_track_error(request->api->engine);
+	const char *problem;
 
 	if (!slots->moving && !slots->settling)
 		return NULL;
-	if (err)
-		return arena_format(request->arena,
-				    "an operation fails, and is tried again each second: %s",
-				    strerror(-err));
+	problem = track_problem(request);
+	if (problem)
+		return problem;
 	if (slots->crowded)
 		return arena_format(request->arena,
 				    "%u slots move again from the start, since the flow table was "

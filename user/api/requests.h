@@ -53,6 +53,7 @@ struct slots_document {
 	const char *held_open; /* NULL: only time */
 };
 struct slots_document describe_slots(struct request *request, const char *service);
+const char *track_problem(struct request *request); /* engine_track_problem(), in the arena */
 
 #define SLOTS_FIELDS(document)                                                                   \
 	.slots_stable = (document).slots.stable, .slots_moving = (document).slots.moving,        \

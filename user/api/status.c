@@ -98,7 +98,10 @@ static void look_at_services(struct request *request, struct findings *findings,
 		const struct model_service *service = &model->services[i];
 		const char *held_open;
 
-		held_open = describe_slots(request, service->name).held_open;
+		/* What holds all of them is said once. */
+		held_open = engine_track_error(request->api->engine)
+				    ? NULL
+				    : describe_slots(request, service->name).held_open;
 		out->backends += service->backend_count;
 		out->backends_ready += service->ready;
 		out->services_ready += service->ready > 0;
@@ -113,6 +116,14 @@ static void look_at_services(struct request *request, struct findings *findings,
 		for (size_t j = 0; j < service->backend_count; j++)
 			look_at_backend(request, service, &service->backends[j], findings);
 	}
+}
+
+static void look_at_tracking(struct request *request, struct findings *findings)
+{
+	const char *problem = track_problem(request);
+
+	if (problem)
+		add(findings, error, "changes", problem);
 }
 
 /* The data path has met what cannot be. */
@@ -171,6 +182,7 @@ enum wire_code answer_status(struct request *request)
 		add(&findings, error, "configuration", "none is in force; 'sluicectl apply FILE'");
 	look_at_interfaces(request, config, &findings, out);
 	look_at_services(request, &findings, out);
+	look_at_tracking(request, &findings);
 	look_at_counters(request, &findings);
 	look_at_usage(request, config, out);
 	sort_by_level(&findings, out);

@@ -182,6 +182,8 @@ struct track_scans engine_scans(const struct engine *engine);
 bool engine_scanned_ms(const struct engine *engine, uint64_t *ago);
 /* Why slots do not go on: the errno of an operation that failed, negative; 0: they do. */
 int engine_track_error(const struct engine *engine);
+/* The same as a sentence for people, of which the caller frees the memory; NULL: they do. */
+char *engine_track_problem(const struct engine *engine);
 
 /* Where a packet of this flow goes, from the maps as a packet reads them. */
 struct engine_flow {

@@ -184,14 +184,28 @@ static bool tell_health(struct engine *engine, uint64_t now_ms)
 
 /* ---- rounds ---------------------------------------------------------------------------------- */
 
+/* People are told when it begins and when it ends. */
+static void note_error(struct engine *engine, int err)
+{
+	bool is_news = !err != !engine->track_error;
+	char *problem;
+
+	engine->track_error = err;
+	problem = engine_track_problem(engine);
+	if (is_news)
+		tell(engine,
+		     mem_format("flow tracking: %s", problem ? problem : "slots go on again"));
+	free(problem);
+}
+
 static void run_round(struct engine *engine, uint64_t now_ms)
 {
 	uint64_t unit_ns = dataplane_unit_ns(engine->options.view);
 	uint64_t due_ms;
 	uint32_t left;
 
-	engine->track_error =
-		track_run(engine->track, engine->options.ops, engine->options.dataplane);
+	note_error(engine,
+		   track_run(engine->track, engine->options.ops, engine->options.dataplane));
 	if (engine->track_error || !track_due(engine->track, &left))
 		return;
 	due_ms = now_ms + (left * unit_ns + 999999) / 1000000;
@@ -425,4 +439,14 @@ bool engine_scanned_ms(const struct engine *engine, uint64_t *ago)
 int engine_track_error(const struct engine *engine)
 {
 	return engine->track_error;
+}
+
+char *engine_track_problem(const struct engine *engine)
+{
+	if (!engine->track_error)
+		return NULL;
+	return mem_format("slots do not go on, and their flows stay where they are, since a change "
+			  "of the maps "
+			  "fails (%s); it is tried again each second",
+			  strerror(-engine->track_error));
 }
