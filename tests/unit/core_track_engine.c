@@ -231,6 +231,73 @@ START_TEST(a_lost_way_acts_at_once_and_a_false_alarm_costs_nothing)
 }
 END_TEST
 
+/* Loses the way to a backend while operation `fail`, if not 0, fails; whether there was one. */
+static bool lose_way_failing_at(unsigned int fail)
+{
+	const struct sl_backend *backend;
+	struct problems p = {};
+	unsigned int calls;
+	uint32_t b;
+
+	start(WEB(A "," B));
+	b = index_of("10.0.1.12");
+	backend = &host.fake->backends[b];
+	calls = host.fake->calls;
+	host.fake->fail_at = fail ? calls + fail : 0;
+	host.way[12] = NET_WAY_FAILED;
+	engine_refresh_ways(host.engine, now_ms, &p);
+	problems_free(&p);
+	if (!backend->path[backend->active].ifindex)
+		ck_assert_uint_eq(fake_place(&host, "web", "10.0.1.12").slots, 0);
+	return host.fake->calls >= calls + fail;
+}
+
+START_TEST(a_way_is_lost_when_no_slot_sends_new_flows_there_any_more)
+{
+	const struct sl_backend *backend;
+	uint32_t b;
+
+	for (unsigned int fail = 1; lose_way_failing_at(fail); fail++) {
+		b = index_of("10.0.1.12");
+		/* The rest is made good. */
+		now_ms += 1000;
+		host.fake->now++;
+		engine_tick(host.engine, now_ms);
+		now_ms += 1000;
+		host.fake->now++;
+		engine_tick(host.engine, now_ms);
+		backend = &host.fake->backends[b];
+		ck_assert_uint_eq(backend->path[backend->active].ifindex, 0);
+		ck_assert_uint_eq(fake_place(&host, "web", "10.0.1.12").slots, 0);
+		ck_assert_int_eq(engine_track_error(host.engine), 0);
+		fake_host_free(&host);
+		ck_assert_uint_lt(fail, 20);
+	}
+	b = index_of("10.0.1.12");
+	backend = &host.fake->backends[b];
+	ck_assert_uint_eq(backend->path[backend->active].ifindex, 0);
+	ck_assert_uint_eq(fake_place(&host, "web", "10.0.1.12").slots, 0);
+	fake_host_free(&host);
+}
+END_TEST
+
+START_TEST(a_lost_way_is_among_what_a_plan_says)
+{
+	struct engine_forecast forecast;
+	struct problems p = {};
+	struct config *config = fake_config(WEB(A "," B));
+
+	start(WEB(A "," B));
+	host.way[12] = NET_WAY_FAILED;
+	ck_assert_int_eq(engine_plan(host.engine, config, &forecast, &p), 0);
+	ck_assert_uint_eq(forecast.operation_count, 2);
+	ck_assert_str_eq(forecast.operations[1], "service web: backend 10.0.1.12 has no way");
+	engine_forecast_free(&forecast);
+	config_free(config);
+	fake_host_free(&host);
+}
+END_TEST
+
 START_TEST(what_an_administrator_takes_down_is_dead_at_once_and_alive_when_enabled)
 {
 	uint32_t b, slot;
@@ -363,6 +430,7 @@ START_TEST(a_removed_backend_keeps_its_flows_its_way_and_its_index_until_they_en
 	ck_assert_uint_eq(fake_entry(host.fake, 5), SL_NOBODY);
 	ck_assert_uint_eq(host.fake->backends[b].family, 0);
 	ck_assert(!fake_find_place(&host, "web", "10.0.1.12", &place));
+	ck_assert_uint_eq(model_find_service(engine_model(host.engine), "web")->leaving_count, 0);
 	host.fake->calls = 0;
 	pass(30);
 	ck_assert_uint_eq(host.fake->calls, 0);
@@ -751,6 +819,8 @@ int main(void)
 		changes_are_gathered_while_they_come_but_not_for_long,
 		a_tick_comes_when_a_hold_is_over,
 		a_lost_way_acts_at_once_and_a_false_alarm_costs_nothing,
+		a_way_is_lost_when_no_slot_sends_new_flows_there_any_more,
+		a_lost_way_is_among_what_a_plan_says,
 		what_an_administrator_takes_down_is_dead_at_once_and_alive_when_enabled,
 		a_drain_ends_as_drain_end_says,
 		a_backend_is_empty_only_by_a_scan_after_its_last_slot_was_rebased,

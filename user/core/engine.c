@@ -74,6 +74,7 @@ static int run_plan(struct engine *engine, const struct plan *plan, struct probl
 	struct ids ids;
 	int err;
 
+	engine->is_behind = false;
 	if (!plan->count)
 		return 0;
 	err = apply_plan(plan, engine->options.ops, engine->options.dataplane, engine->options.view,
@@ -105,6 +106,24 @@ void engine_clean(struct engine *engine)
 	engine->is_behind |= is_behind;
 	problems_free(&p);
 	plan_free(plan);
+}
+
+/*
+ * After a change: services that track their flows follow it, then paths that are lost are written, so that no slot sends
+ * new flows there any more. What fails is made good by the next tick.
+ */
+static void follow(struct engine *engine, const struct plan *plan, uint64_t now_ms)
+{
+	const struct engine_options *options = &engine->options;
+
+	engine_track_follow(engine, plan, now_ms);
+	for (size_t i = 0; plan && i < plan->lost; i++) {
+		const struct plan_operation *o = &plan->list[plan->count + i];
+
+		if (engine->track_error ||
+		    options->ops->write_path(options->dataplane, o->index, o->path))
+			engine->is_behind = true;
+	}
 }
 
 static void take_model(struct engine *engine, struct engine_change *change)
@@ -263,7 +282,7 @@ int engine_apply(struct engine *engine, struct config *config, bool force, uint6
 		overrides_free(&engine->overrides);
 		engine->overrides = overrides;
 	}
-	engine_track_follow(engine, err ? NULL : change.plan, now_ms);
+	follow(engine, err ? NULL : change.plan, now_ms);
 	change_free(&change);
 	return err;
 }
@@ -322,7 +341,7 @@ int engine_override(struct engine *engine, const char *service, const struct add
 		overrides_free(&engine->overrides);
 		engine->overrides = overrides;
 	}
-	engine_track_follow(engine, err ? NULL : change.plan, now_ms);
+	follow(engine, err ? NULL : change.plan, now_ms);
 	free(unsafe);
 	change_free(&change);
 	return err;
@@ -346,7 +365,7 @@ int engine_refresh_ways(struct engine *engine, uint64_t now_ms, struct problems 
 	}
 	err = run_plan(engine, change.plan, p);
 	take_model(engine, &change);
-	engine_track_follow(engine, err ? NULL : change.plan, now_ms);
+	follow(engine, err ? NULL : change.plan, now_ms);
 	change_free(&change);
 	return err;
 }

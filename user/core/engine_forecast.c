@@ -233,7 +233,8 @@ void change_forecast(const struct engine *engine, const struct engine_change *ch
 		.backends_removed = plan->backends_removed,
 		.slots_total = plan->slots_total,
 		.slots_moved = plan->slots_moved,
-		.operations = mem_array(plan->count + plan->table_count, sizeof(*out->operations)),
+		.operations = mem_array(plan->count + plan->table_count + plan->lost,
+					sizeof(*out->operations)),
 		.force_needed = unsafe,
 		.unsafe = unsafe,
 	};
@@ -243,6 +244,8 @@ void change_forecast(const struct engine *engine, const struct engine_change *ch
 	for (size_t i = 0; i < plan->table_count; i++)
 		if (plan->tables[i].moved)
 			out->operations[out->operation_count++] = mem_string(plan->tables[i].text);
+	for (size_t i = plan->count; i < plan->count + plan->lost; i++)
+		out->operations[out->operation_count++] = mem_string(plan->list[i].text);
 	forecast_flows(engine, change, out);
 }
 

@@ -239,6 +239,8 @@ static void join_phases(struct plan_builder *b)
 		plan->count += from->count;
 		free(from->list);
 	}
+	plan->lost = b->phases[PHASE_LOST].count;
+	plan->count -= plan->lost;
 }
 
 static struct plan_builder begin(const struct dataplane_view *view, const struct ids *ids)

@@ -13,10 +13,12 @@
  *	late		paths that are lost, backends that are down: no slot names them by now
  *	free		a grace period, then what nothing names any more is wiped; where flows were
  *			tracked, their entries are deleted before, and another period waited for
+ *	lost		paths that are lost, of services that track their flows
  *
  * The slots of services that track their flows are not among the operations, nor are the flags of
  * their backends: a change of theirs goes on for minutes (track.h). The plan only says which tables
- * are wanted.
+ * are wanted. When these are urgent, slots move before the phase `lost`, which apart from the others
+ * is done when track.h has had its round.
  *
  * Where nothing differs the plan is empty.
  */
@@ -76,7 +78,8 @@ struct plan_table {
 struct plan {
 	struct arena *arena; /* of everything below */
 	struct plan_operation *list;
-	size_t count;
+	size_t count;		   /* of all phases but the last, */
+	size_t lost;		   /* and of that one, which follows in the list */
 	struct plan_table *tables; /* not among the operations */
 	size_t table_count;
 	uint32_t services_added, services_removed, services_changed;

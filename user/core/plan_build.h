@@ -13,6 +13,7 @@ enum plan_phase {
 	PHASE_HOT,
 	PHASE_LATE,
 	PHASE_FREE,
+	PHASE_LOST,
 	PHASES
 };
 

@@ -105,7 +105,7 @@ static void plan_known_backend(struct service_plan *s, const struct model_backen
 
 		*value = wanted->path;
 		open_way(b, wanted);
-		plan_add(b, is_lost ? PHASE_LATE : PHASE_PREPARE,
+		plan_add(b, is_lost ? (s->tracks ? PHASE_LOST : PHASE_LATE) : PHASE_PREPARE,
 			 (struct plan_operation){PLAN_WRITE_PATH, index, .path = value},
 			 "service %s: backend %s %s%s", s->wanted->name, text,
 			 is_lost ? "has no way" : "is reached over ",
