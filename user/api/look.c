@@ -116,7 +116,7 @@ static size_t all_of(const struct model_service *service)
 }
 
 /*
- * Those that are configured, then those that are not any more, but still have a place. Returns
+ * Those that are configured, then those that are not any more, but may still have flows. Returns
  * their number.
  */
 static size_t describe_backends(struct request *request, const struct model_service *service,
@@ -128,8 +128,7 @@ static size_t describe_backends(struct request *request, const struct model_serv
 	for (size_t i = 0; i < service->backend_count; i++)
 		describe(request, service, &places, &service->backends[i], &list[i]);
 	for (size_t i = 0; i < service->leaving_count; i++)
-		if (engine_place_of(places.list, places.count, &service->leaving[i].address))
-			describe(request, service, &places, &service->leaving[i], &list[count++]);
+		describe(request, service, &places, &service->leaving[i], &list[count++]);
 	free(places.list);
 	return count;
 }

@@ -312,20 +312,32 @@ static void mend(struct engine *engine, uint64_t now_ms)
 	engine->is_behind = true;
 }
 
+/* Whether any backend of a service is gone. */
+static bool retire_gone(struct engine *engine, const struct ids_service *service)
+{
+	const struct ids_backend *known;
+	bool is_any = false;
+	size_t count;
+
+	known = ids_backends_of(&engine->ids, service->line, &count);
+	for (size_t i = 0; i < count; i++) {
+		if (!track_is_gone(engine->track, known[i].index))
+			continue;
+		ids_retire_backend(&engine->ids, known[i].index);
+		model_remove_leaving(engine->model, service->name, &known[i].address);
+		is_any = true;
+	}
+	return is_any;
+}
+
 /* Frees the indices that nothing names any more. */
 static void free_gone(struct engine *engine)
 {
 	const struct dataplane_view *view = engine->options.view;
 	bool is_any = false;
 
-	for (size_t i = 0; i < engine->ids.known_count; i++) {
-		uint32_t index = engine->ids.known[i].index;
-
-		if (!track_is_gone(engine->track, index))
-			continue;
-		ids_retire_backend(&engine->ids, index);
-		is_any = true;
-	}
+	for (size_t i = 0; i < engine->ids.service_count; i++)
+		is_any |= retire_gone(engine, &engine->ids.services[i]);
 	if (!is_any)
 		return;
 	engine_clean(engine);

@@ -117,6 +117,18 @@ void model_add_leaving(struct model *model, const struct config *config, const c
 	backend->reason = backend->path.ifindex ? MODEL_DRAINED : MODEL_NO_WAY;
 }
 
+void model_remove_leaving(struct model *model, const char *service, const struct addr *address)
+{
+	struct model_service *of = (struct model_service *)model_find_service(model, service);
+	size_t count = 0;
+
+	for (size_t i = 0; of && i < of->leaving_count; i++)
+		if (!addr_equal(&of->leaving[i].address, address))
+			of->leaving[count++] = of->leaving[i];
+	if (of)
+		of->leaving_count = count;
+}
+
 void model_free(struct model *model)
 {
 	if (!model)

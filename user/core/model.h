@@ -78,6 +78,9 @@ void model_add_leaving(struct model *model, const struct config *config, const c
 				       struct net_nexthop *out),
 		       void *self);
 
+/* One that is gone: no flow of it is left. */
+void model_remove_leaving(struct model *model, const char *service, const struct addr *address);
+
 const struct model_service *model_find_service(const struct model *model, const char *name);
 const struct model_backend *model_find_backend(const struct model_service *service,
 					       const struct addr *address);
