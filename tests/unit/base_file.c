@@ -63,6 +63,24 @@ START_TEST(a_file_is_replaced_whole_with_its_mode_and_leaves_no_litter)
 }
 END_TEST
 
+START_TEST(a_quick_write_replaces_a_file_whole_too_and_names_what_it_cannot)
+{
+	struct problems p = {};
+	struct stat is;
+
+	scratch_enter();
+	put("f", "first, and longer");
+	ck_assert_int_eq(file_write_quick("f", 0600, "second", 6, NULL), 0);
+	expect_content("f", "second");
+	ck_assert_int_eq(stat("f", &is), 0);
+	ck_assert_uint_eq(is.st_mode & 0777, 0600);
+	ck_assert_int_eq(access("f.new", F_OK), -1);
+	ck_assert_int_eq(file_write_quick("no/f", 0600, "x", 1, &p), -ENOENT);
+	ck_assert_str_eq(only_text(&p), "no/f: cannot be written: No such file or directory");
+	scratch_leave();
+}
+END_TEST
+
 START_TEST(what_a_crash_left_behind_is_replaced_and_a_link_is_not_followed)
 {
 	scratch_enter();
@@ -217,6 +235,7 @@ START_TEST(directories_are_made_as_deep_as_needed)
 END_TEST
 
 RUN_TESTS("base_file", a_file_is_replaced_whole_with_its_mode_and_leaves_no_litter,
+	  a_quick_write_replaces_a_file_whole_too_and_names_what_it_cannot,
 	  what_a_crash_left_behind_is_replaced_and_a_link_is_not_followed,
 	  a_full_disk_leaves_the_old_content, a_file_size_limit_leaves_the_old_content,
 	  a_directory_that_is_missing_or_unwritable_is_named,

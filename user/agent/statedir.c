@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "agent/healthfile.h"
 #include "agent/state.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -21,7 +22,7 @@
  * All that a state directory may hold, and names that begin so: what a crash or a person leaves
  * beside.
  */
-static const char *const own_files[] = {STATE_FILE, "key"};
+static const char *const own_files[] = {STATE_FILE, HEALTHFILE_NAME, "key"};
 
 static bool is_own(const char *name)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Files that survive a crash: the new content is complete on the disk under another name before a rename
- * puts it in place, and the directory is synced so that the rename is on the disk, too.
+ * puts it in place, and the directory is synced so that the rename is on the disk, too. (The quick ones leave the
+ * disk to the kernel.)
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -103,8 +104,11 @@ static int sync_directory_of(const char *path)
 	return err;
 }
 
-/* Makes `path`, which must not exist, with exactly this content and mode, and waits for the disk. */
-static int write_new(const char *path, mode_t mode, const void *data, size_t length)
+/*
+ * Makes `path`, which must not exist, with exactly this content and mode. `syncs`: and waits for the
+ * disk.
+ */
+static int write_new(const char *path, mode_t mode, const void *data, size_t length, bool syncs)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode & 0600);
 	int err;
@@ -114,15 +118,15 @@ static int write_new(const char *path, mode_t mode, const void *data, size_t len
 	err = write_all(fd, data, length);
 	if (!err && fchmod(fd, mode))
 		err = -errno;
-	if (!err && fsync(fd))
+	if (!err && syncs && fsync(fd))
 		err = -errno;
 	if (close(fd) && !err)
 		err = -errno;
 	return err;
 }
 
-int file_write_atomic(const char *path, mode_t mode, const void *data, size_t length,
-		      struct problems *p)
+static int replace(const char *path, mode_t mode, const void *data, size_t length, bool syncs,
+		   struct problems *p)
 {
 	char *temporary = mem_format("%s.new", path);
 	int err = 0;
@@ -131,15 +135,27 @@ int file_write_atomic(const char *path, mode_t mode, const void *data, size_t le
 	if (unlink(temporary) && errno != ENOENT)
 		err = -errno;
 	if (!err)
-		err = write_new(temporary, mode, data, length);
+		err = write_new(temporary, mode, data, length, syncs);
 	if (!err && rename(temporary, path))
 		err = -errno;
 	if (err)
 		unlink(temporary);
-	else
+	else if (syncs)
 		err = sync_directory_of(path);
 	free(temporary);
 	return err ? fail(p, -err, path, "cannot be written") : 0;
+}
+
+int file_write_atomic(const char *path, mode_t mode, const void *data, size_t length,
+		      struct problems *p)
+{
+	return replace(path, mode, data, length, true, p);
+}
+
+int file_write_quick(const char *path, mode_t mode, const void *data, size_t length,
+		     struct problems *p)
+{
+	return replace(path, mode, data, length, false, p);
 }
 
 int file_make_dirs(const char *path, mode_t mode, struct problems *p)

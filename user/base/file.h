@@ -24,6 +24,13 @@ int file_read(const char *path, size_t max, char **data, size_t *length, struct 
 int file_write_atomic(const char *path, mode_t mode, const void *data, size_t length,
 		      struct problems *p);
 
+/*
+ * The same for what is worth nothing after the machine's own crash: does not wait for the disk, so after such
+ * a crash `path` may be empty or cut off. A death of the process leaves the old content or the new.
+ */
+int file_write_quick(const char *path, mode_t mode, const void *data, size_t length,
+		     struct problems *p);
+
 /* mkdir -p with `mode` for what is made. */
 int file_make_dirs(const char *path, mode_t mode, struct problems *p);
 

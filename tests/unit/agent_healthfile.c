@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The file of health and clocks: what is written reads back, and what is damaged is nothing. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/healthfile.h"
+#include "agent/sealed.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/problem.h"
+#include "unit/support/scratch.h"
+#include "unit/unit.h"
+
+static struct healthfile example(void)
+{
+	struct healthfile file = {.wall_ms = 1790000000123};
+
+	text_add(&file.health, "up 10.0.1.11 web\nhealth 7\nclocks 3\n");
+	text_add(&file.clocks, "drain 10.0.1.12 5000 web\n");
+	return file;
+}
+
+static void expect_equal(const struct healthfile *a, const struct healthfile *b)
+{
+	ck_assert_uint_eq(a->wall_ms, b->wall_ms);
+	ck_assert_str_eq(a->health.data ? a->health.data : "",
+			 b->health.data ? b->health.data : "");
+	ck_assert_str_eq(a->clocks.data ? a->clocks.data : "",
+			 b->clocks.data ? b->clocks.data : "");
+}
+
+/* Decodes what must be refused, and gives the problem's text. */
+static char *refused(const char *data, size_t length)
+{
+	struct healthfile file = {.wall_ms = 1};
+	struct problems p = {};
+	char *text;
+
+	ck_assert_int_eq(healthfile_decode("health", data, length, &file, &p), -EBADMSG);
+	ck_assert_uint_eq(file.wall_ms, 1);
+	ck_assert_uint_eq(p.count, 1);
+	text = problem_text(&p.list[0]);
+	problems_free(&p);
+	return text;
+}
+
+static void expect_refused(const char *data, size_t length)
+{
+	free(refused(data, length));
+}
+
+/* A sealed file of this body. */
+static struct text sealed(const char *magic, const char *body)
+{
+	struct text inner = {}, out = {};
+
+	text_add_bytes(&inner, body, strlen(body));
+	sealed_add(magic, &inner, &out);
+	text_free(&inner);
+	return out;
+}
+
+START_TEST(what_is_written_reads_back)
+{
+	struct healthfile file = example(), read;
+	struct text text = {};
+	struct problems p = {};
+
+	healthfile_encode(&file, &text);
+	ck_assert_int_eq(healthfile_decode("health", text.data, text.length, &read, &p), 0);
+	expect_equal(&file, &read);
+	healthfile_free(&read);
+	text_free(&text);
+	healthfile_free(&file);
+	file.wall_ms = 5;
+	healthfile_encode(&file, &text);
+	ck_assert_int_eq(healthfile_decode("health", text.data, text.length, &read, &p), 0);
+	expect_equal(&file, &read);
+	healthfile_free(&read);
+	text_free(&text);
+}
+END_TEST
+
+START_TEST(any_byte_that_differs_or_is_missing_is_damage)
+{
+	struct healthfile file = example();
+	struct text text = {};
+
+	healthfile_encode(&file, &text);
+	for (size_t i = 0; i < text.length; i++) {
+		expect_refused(text.data, i);
+		text.data[i] ^= 1;
+		expect_refused(text.data, text.length);
+		text.data[i] ^= 1;
+	}
+	text_add(&text, "\n");
+	expect_refused(text.data, text.length);
+	text_free(&text);
+	healthfile_free(&file);
+}
+END_TEST
+
+START_TEST(lines_in_no_order_of_ours_are_refused)
+{
+	static const char *const bodies[] = {
+		"",
+		"wall 5\n",
+		"wall 5\nhealth 0\n",
+		"wall 5\nclocks 0\nhealth 0\n",
+		"wall 5\nhealth 0\nclocks 0\nmore 0\n",
+		"wall 5\nhealth 1\nclocks 0\n",
+		"wall 5\nhealth 1000000\nclocks 0\n",
+		"wall -5\nhealth 0\nclocks 0\n",
+		"wall\nhealth 0\nclocks 0\n",
+		"wall 99999999999999999999\nhealth 0\nclocks 0\n",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
+		struct text text = sealed("sluice-health 1", bodies[i]);
+		char *why = refused(text.data, text.length);
+
+		ck_assert_msg(strstr(why, "has a line that makes no sense"), "%s: %s", bodies[i],
+			      why);
+		free(why);
+		text_free(&text);
+	}
+}
+END_TEST
+
+START_TEST(another_kind_of_file_is_named_and_not_believed)
+{
+	struct text text = sealed("sluice-health 2", "wall 5\nhealth 0\nclocks 0\n");
+	char *why = refused(text.data, text.length);
+
+	ck_assert_str_eq(why, "health: is not a state file of this version; nothing in it is used, "
+			      "and the health of all backends begins anew");
+	free(why);
+	text_free(&text);
+}
+END_TEST
+
+START_TEST(a_directory_without_one_gives_an_empty_one)
+{
+	struct healthfile read = example();
+	struct problems p = {};
+
+	healthfile_free(&read);
+	scratch_enter();
+	read.wall_ms = 7;
+	ck_assert_int_eq(healthfile_load(".", &read, &p), 0);
+	ck_assert_uint_eq(read.wall_ms, 0);
+	ck_assert_uint_eq(p.count, 0);
+	scratch_leave();
+}
+END_TEST
+
+START_TEST(a_file_is_kept_for_the_agent_alone_and_replaced)
+{
+	struct healthfile file = example(), read;
+	struct problems p = {};
+	struct stat is;
+
+	scratch_enter();
+	ck_assert_int_eq(healthfile_store(".", &file, &p), 0);
+	file.wall_ms++;
+	ck_assert_int_eq(healthfile_store(".", &file, &p), 0);
+	ck_assert_int_eq(stat(HEALTHFILE_NAME, &is), 0);
+	ck_assert_uint_eq(is.st_mode & 07777, 0600);
+	ck_assert_int_eq(healthfile_load(".", &read, &p), 0);
+	expect_equal(&file, &read);
+	healthfile_free(&read);
+	ck_assert_int_eq(truncate(HEALTHFILE_NAME, 100), 0);
+	ck_assert_int_eq(healthfile_load(".", &read, &p), -EBADMSG);
+	ck_assert_uint_eq(read.wall_ms, 0);
+	ck_assert_ptr_null(read.health.data);
+	problems_free(&p);
+	ck_assert_int_eq(healthfile_store("none", &file, &p), -ENOENT);
+	problems_free(&p);
+	healthfile_free(&file);
+	scratch_leave();
+}
+END_TEST
+
+RUN_TESTS("agent_healthfile", what_is_written_reads_back,
+	  any_byte_that_differs_or_is_missing_is_damage, lines_in_no_order_of_ours_are_refused,
+	  another_kind_of_file_is_named_and_not_believed,
+	  a_directory_without_one_gives_an_empty_one,
+	  a_file_is_kept_for_the_agent_alone_and_replaced)
