@@ -3,18 +3,11 @@
  * What a scalar can be: for each kind how it is read, what a message says it should be, how it is
  * written back, and its JSON Schema. The table at the end is all that the rest of this folder sees.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "config/schema.h"
-
-typedef const char *parse_function(const struct field *field, const char *text,
-				   struct value *value);
-typedef void write_function(const struct field *field, struct text *out);
-
-#define NOT_SUPPORTED_YET "is not supported yet"
+#include "config/kinds.h"
 
 /* ---- numbers ----------------------------------------------------------------------------- */
 
@@ -142,151 +135,6 @@ static void json_duration(const struct field *field, struct text *out)
 {
 	(void)field;
 	text_add(out, "\"type\": \"string\", \"pattern\": \"^(0|[1-9][0-9]*)(ms|s|m|h)$\"");
-}
-
-/* ---- addresses --------------------------------------------------------------------------- */
-
-/* Why a text that is no address was probably written. */
-static const char *guess_mistake(const char *text)
-{
-	const char *colon = strchr(text, ':');
-	struct prefix prefix;
-	struct addr addr;
-	bool letters = false;
-
-	if (prefix_parse(text, &prefix) != -EINVAL)
-		return "has a prefix length";
-	if (*text == '[' || (colon && colon == strrchr(text, ':') && strchr(text, '.')))
-		return "has a port or brackets";
-	if (strchr(text, '%') && strchr(text, ':'))
-		return "has a zone";
-	for (const char *c = text; *c; c++) {
-		if (!isalnum((unsigned char)*c) && *c != '.' && *c != '-' && *c != '_')
-			return "";
-		letters |= !!isalpha((unsigned char)*c);
-	}
-	if (letters && addr_parse(text, &addr))
-		return "is a host name, which sluice does not look up (a name's address changes "
-		       "under you)";
-	return "";
-}
-
-static const char *parse_address(const struct field *field, const char *text, struct value *value)
-{
-	struct prefix prefix = {};
-
-	if (addr_parse(text, &prefix.addr))
-		return guess_mistake(text);
-	if (field->lo && prefix.addr.family != field->lo)
-		return "is of the other family";
-	if (addr_is_unusable(&prefix.addr))
-		return "is an address that no host has (unspecified, loopback, multicast, "
-		       "broadcast, link-local or "
-		       "IPv4-mapped)";
-	prefix.length = addr_size(prefix.addr.family) * 8;
-	value->prefix = prefix;
-	return NULL;
-}
-
-static const char *parse_prefix(const struct field *field, const char *text, struct value *value)
-{
-	struct prefix prefix;
-	int err = prefix_parse(text, &prefix);
-
-	(void)field;
-	if (err == -EDOM)
-		return "has bits set beyond its length";
-	if (err)
-		return "";
-	value->prefix = prefix;
-	return NULL;
-}
-
-static const char *parse_vip(const struct field *field, const char *text, struct value *value)
-{
-	char address[ADDR_TEXT_SIZE];
-	struct value prefix = {};
-	const char *wrong;
-
-	if (!strchr(text, '/'))
-		return parse_address(field, text, value);
-	wrong = parse_prefix(field, text, &prefix);
-	if (wrong)
-		return wrong;
-	if (!prefix_is_host(&prefix.prefix))
-		return "is a prefix, which is not supported yet";
-	return parse_address(field, addr_format(&prefix.prefix.addr, address), value);
-}
-
-/* Of 192.0.2.1:7946 or [2001:db8::1]:7946 makes a prefix and a number. */
-static const char *parse_endpoint(const struct field *field, const char *text, struct value *value)
-{
-	const char *colon = strrchr(text, ':'), *end = colon;
-	char address[ADDR_TEXT_SIZE];
-	struct value endpoint = {};
-	const char *wrong;
-
-	(void)field;
-	if (!colon || text_parse_uint(colon + 1, 65535, &endpoint.number) || !endpoint.number)
-		return "";
-	if (*text == '[' && colon[-1] == ']') {
-		text++;
-		end--;
-	}
-	if (end < text || (size_t)(end - text) >= sizeof(address))
-		return "";
-	memcpy(address, text, end - text);
-	address[end - text] = '\0';
-	wrong = parse_address(&(const struct field){}, address, &endpoint);
-	if (wrong)
-		return wrong;
-	if ((endpoint.prefix.addr.family == 6) != (*end == ']'))
-		return "";
-	value->prefix = endpoint.prefix;
-	value->number = endpoint.number;
-	return NULL;
-}
-
-static void expect_address(const struct field *field, struct text *out)
-{
-	static const char *const families[] = {[0] = "IPv4 or IPv6", [4] = "IPv4", [6] = "IPv6"};
-
-	text_add(out, "an %s address", families[field->lo]);
-}
-
-static void expect_prefix(const struct field *field, struct text *out)
-{
-	(void)field;
-	text_add(out, "a prefix such as 198.51.100.0/24");
-}
-
-static void expect_endpoint(const struct field *field, struct text *out)
-{
-	(void)field;
-	text_add(out, "address:port or [address]:port");
-}
-
-static void format_address(const struct value *value, struct text *out)
-{
-	char text[ADDR_TEXT_SIZE];
-
-	text_add(out, "%s", addr_format(&value->prefix.addr, text));
-}
-
-static void format_prefix(const struct value *value, struct text *out)
-{
-	char text[PREFIX_TEXT_SIZE];
-
-	text_add(out, "%s", prefix_format(&value->prefix, text));
-}
-
-static void format_endpoint(const struct value *value, struct text *out)
-{
-	bool six = value->prefix.addr.family == 6;
-
-	text_add(out, "%s", six ? "[" : "");
-	format_address(value, out);
-	text_add(out, "%s:%llu", six ? "]" : "", (unsigned long long)value->number);
 }
 
 /* ---- texts ------------------------------------------------------------------------------- */
@@ -417,7 +265,7 @@ static void expect_word(const struct field *field, struct text *out)
 static const struct kind {
 	parse_function *parse;
 	write_function *expect, *json;
-	void (*format)(const struct value *value, struct text *out);
+	format_function *format;
 	void (*suggest)(const struct field *field, const char *wrong, struct text *out);
 } kinds[FIELD_KINDS] = {
 	[KIND_WORD] = {parse_word, expect_word, NULL, format_number},
@@ -425,10 +273,11 @@ static const struct kind {
 	[KIND_PRIME] = {parse_prime, expect_prime, json_number, format_number, suggest_prime},
 	[KIND_COUNT] = {parse_count, expect_count, json_count, format_number},
 	[KIND_DURATION] = {parse_duration, expect_duration, json_duration, format_duration},
-	[KIND_ADDRESS] = {parse_address, expect_address, json_text, format_address},
-	[KIND_VIP] = {parse_vip, expect_address, json_text, format_address},
-	[KIND_PREFIX] = {parse_prefix, expect_prefix, json_text, format_prefix},
-	[KIND_ENDPOINT] = {parse_endpoint, expect_endpoint, json_text, format_endpoint},
+	[KIND_ADDRESS] = {kind_parse_address, kind_expect_address, json_text, kind_format_address},
+	[KIND_VIP] = {kind_parse_vip, kind_expect_address, json_text, kind_format_address},
+	[KIND_PREFIX] = {kind_parse_prefix, kind_expect_prefix, json_text, kind_format_prefix},
+	[KIND_ENDPOINT] = {kind_parse_endpoint, kind_expect_endpoint, json_text,
+			   kind_format_endpoint},
 	[KIND_NAME] = {parse_name, expect_name, json_text, format_text},
 	[KIND_DEVICE] = {parse_device, expect_device, json_text, format_text},
 	[KIND_PATH] = {parse_path, expect_path, json_text, format_text},
