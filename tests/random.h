@@ -7,6 +7,7 @@
 #define TESTS_RANDOM_H
 
 #include <stdint.h>
+#include <stdlib.h>
 
 static uint64_t random_state = 88172645463325252u;
 
@@ -21,6 +22,14 @@ static inline uint64_t random_next(void)
 static inline uint32_t random_below(uint32_t bound)
 {
 	return (random_next() >> 32) % bound;
+}
+
+/* A number that the environment may set: a seed, a count. */
+static inline unsigned int random_setting(const char *name, unsigned int otherwise)
+{
+	const char *value = getenv(name);
+
+	return value ? strtoul(value, NULL, 10) : otherwise;
 }
 
 #endif

@@ -312,22 +312,15 @@ static void run_one(struct world *world, const struct frame *in, unsigned int nu
 		tell(in, "came out other than it should", number);
 }
 
-static unsigned int from_environment(const char *name, unsigned int otherwise)
-{
-	const char *value = getenv(name);
-
-	return value ? strtoul(value, NULL, 10) : otherwise;
-}
-
 START_TEST(a_frame_at_random_is_sent_dropped_or_passed_as_an_independent_reading_says)
 {
-	unsigned int frames = from_environment("PACKET_FRAMES", FRAMES);
+	unsigned int frames = random_setting("PACKET_FRAMES", FRAMES);
 	static struct frame frame;
 	struct world world;
 	struct world_counts counts;
 	size_t fates[3] = {0};
 
-	random_state ^= from_environment("PACKET_SEED", 0);
+	random_state ^= random_setting("PACKET_SEED", 0);
 	world_open(&world, false);
 	for (unsigned int i = 0; i < frames; i++) {
 		if (random_below(8) == 0)

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Starting, adopting, copying into other limits, refusing, taking down: what is pinned before and after. */
+/* Starting, adopting, copying into other limits, taking down: what is pinned before and after. */
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <elf.h>
-#include <linux/capability.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -308,154 +305,17 @@ START_TEST(what_a_crash_left_behind_is_removed_by_the_next_start)
 }
 END_TEST
 
-/* ---- refusals ------------------------------------------------------------------------------------ */
-
-START_TEST(a_second_agent_on_the_same_pins_is_refused)
-{
-	struct dataplane_options options = pinned_options();
-	struct dataplane *dp = pinned_open(&options);
-	struct problems p = {0};
-
-	pinned_refuse(&options, -EWOULDBLOCK, "is held by another process");
-	ck_assert_int_eq(dataplane_down(pinned_dir, &p), -EWOULDBLOCK);
-	pinned_expect(&p, "is held by another process");
-	ck_assert(pinned_exists("maps/hot"));
-	dataplane_close(dp);
-	dataplane_close(pinned_open(&options));
-}
-END_TEST
-
-START_TEST(a_pin_directory_that_is_on_no_bpf_file_system_is_refused_and_not_made)
-{
-	char dir[] = "/tmp/sl-test-XXXXXX";
-	struct dataplane_options options = pinned_options();
-	struct problems p = {0};
-	char *below;
-
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	below = mem_format("%s/a/b", dir);
-	options.pin_dir = below;
-	pinned_refuse(&options, -EINVAL, "is not on a BPF file system");
-	ck_assert_int_eq(dataplane_down(dir, &p), -EINVAL);
-	pinned_expect(&p, "is not on a BPF file system");
-	ck_assert_int_eq(rmdir(dir), 0);
-	free(below);
-}
-END_TEST
-
-static void drop_capabilities(void)
-{
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct none[2] = {0};
-
-	ck_assert_int_eq(syscall(SYS_capset, &header, none), 0);
-}
-
-START_TEST(without_privilege_nothing_is_left_behind)
-{
-	struct dataplane_options options = pinned_options();
-
-	drop_capabilities();
-	pinned_refuse(&options, -EPERM, "run this as root");
-	ck_assert(!pinned_exists(""));
-}
-END_TEST
-
-START_TEST(another_user_is_told_to_be_root)
-{
-	struct dataplane_options options = pinned_options();
-
-	ck_assert_int_eq(setgid(65534), 0);
-	ck_assert_int_eq(setuid(65534), 0);
-	pinned_refuse(&options, -EPERM, "root");
-}
-END_TEST
-
 START_TEST(changes_need_no_privilege_after_the_start)
 {
 	struct dataplane_options options = pinned_options();
 	struct dataplane *dp = pinned_open(&options);
 
-	drop_capabilities();
+	pinned_drop_capabilities();
 	fill(dp);
 	ck_assert_int_eq(dataplane_operations()->grace(dp), 0);
 	ck_assert_int_eq(dataplane_operations()->open_way(dp, if_nametoindex("lo")), 0);
 	check_filled(dp);
 	dataplane_close(dp);
-}
-END_TEST
-
-START_TEST(limits_beyond_the_memory_are_refused_and_nothing_is_left_behind)
-{
-	struct dataplane_options options = pinned_options();
-
-	options.limits.flows = 1u << 31;
-	pinned_refuse(&options, -ENOMEM, "lower `limits`");
-	ck_assert(!pinned_exists(""));
-}
-END_TEST
-
-static const struct sl_limits impossible_limits[] = {
-	{1, 0, 16, 8, 4096, 1024},
-	{0, 4, 0, 8, 4096, 1024},
-	{0, 4, 16, 0, 4096, 1024},
-	{0, 4, 16, 32768, 4096, 1024},
-	{0, 4, 16, 8, 5000, 1024},
-	{0, 4, 16, 8, 2, 1024},
-	{0, 4, 16, 8, 4096, 1000},
-	{0, 4, 16, 8, 4096, 0},
-	{0, 4, 16, 8, 4096, SL_SLOTS_MAX + 32},
-};
-
-START_TEST(impossible_limits_are_refused)
-{
-	struct dataplane_options options = pinned_options();
-
-	options.limits = impossible_limits[_i];
-	pinned_refuse(&options, -EINVAL, "limits");
-	ck_assert(!pinned_exists(""));
-}
-END_TEST
-
-START_TEST(an_object_that_is_none_or_another_is_refused)
-{
-	struct dataplane_options options = pinned_options();
-	size_t size;
-	char *decap = pinned_object("bpf/decap.bpf.o", &size);
-
-	options.object = "rubbish";
-	options.object_size = 7;
-	pinned_refuse(&options, -EINVAL, "cannot be read");
-	options.object = decap;
-	options.object_size = size;
-	pinned_refuse(&options, -EINVAL, "it has no such map");
-	free(decap);
-	ck_assert(!pinned_exists(""));
-}
-END_TEST
-
-/* Makes the program's first instruction read a register that nothing has written. */
-static void spoil(char *object)
-{
-	const Elf64_Ehdr *elf = (const void *)object;
-	const Elf64_Shdr *sections = (const void *)(object + elf->e_shoff);
-	const char *names = object + sections[elf->e_shstrndx].sh_offset;
-
-	for (int i = 0; i < elf->e_shnum; i++)
-		if (strcmp(names + sections[i].sh_name, "xdp") == 0)
-			memcpy(object + sections[i].sh_offset, "\xbf\x96\0\0\0\0\0\0", 8);
-}
-
-START_TEST(what_the_verifier_says_is_said)
-{
-	struct dataplane_options options = pinned_options();
-	char *object = pinned_object("bpf/sluice.bpf.o", &options.object_size);
-
-	spoil(object);
-	options.object = object;
-	pinned_refuse(&options, -EACCES, "R9 !read_ok");
-	ck_assert(!pinned_exists(""));
-	free(object);
 }
 END_TEST
 
@@ -514,15 +374,7 @@ Suite *dataplane_pins_suite(void)
 	tcase_add_test(tc, maps_of_another_layout_or_key_are_refused);
 	tcase_add_test(tc, maps_that_are_not_what_meta_says_are_refused);
 	tcase_add_test(tc, what_a_crash_left_behind_is_removed_by_the_next_start);
-	tcase_add_test(tc, a_second_agent_on_the_same_pins_is_refused);
-	tcase_add_test(tc, a_pin_directory_that_is_on_no_bpf_file_system_is_refused_and_not_made);
-	tcase_add_test(tc, without_privilege_nothing_is_left_behind);
-	tcase_add_test(tc, another_user_is_told_to_be_root);
 	tcase_add_test(tc, changes_need_no_privilege_after_the_start);
-	tcase_add_test(tc, limits_beyond_the_memory_are_refused_and_nothing_is_left_behind);
-	tcase_add_loop_test(tc, impossible_limits_are_refused, 0, ARRAY_SIZE(impossible_limits));
-	tcase_add_test(tc, an_object_that_is_none_or_another_is_refused);
-	tcase_add_test(tc, what_the_verifier_says_is_said);
 	tcase_add_test(tc, down_removes_all_and_detaches);
 	tcase_add_test(tc, down_leaves_what_is_not_ours);
 	suite_add_tcase(suite, tc);

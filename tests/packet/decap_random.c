@@ -6,24 +6,18 @@
  */
 #include <bpf/bpf.h>
 #include <check.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "dataplane/decap.h"
+#include "packet/backend.h"
 #include "packet/frame.h"
-#include "packet/pinned.h"
 #include "random.h"
 
-#define BALANCER4 "192.0.2.10"
-#define BALANCER6 "2001:db8::10"
-#define SELF4	  "10.0.1.11"
-#define SELF6	  "2001:db8:1::11"
-#define FRAMES	  10000
-#define LONGEST	  9014
+#define FRAMES	10000
+#define LONGEST 9014
 
 /* Larger than struct frame: test runs take jumbo frames in several buffers. */
 struct jumbo {
@@ -214,45 +208,22 @@ static int run(int program, const struct jumbo *in, struct jumbo *out)
 	return options.retval;
 }
 
-static void attach(void)
-{
-	static struct prefix from[2];
-	static struct addr own[2];
-	struct decap_options options = {
-		.pin_dir = pinned_dir,
-		.device = "sl-a",
-		.ifindex = if_nametoindex("sl-a"),
-		.from = from,
-		.from_count = 2,
-		.own = own,
-		.own_count = 2,
-	};
-	struct problems p = {0}, warnings = {0};
-	struct dataplane_link link;
-
-	prefix_parse(BALANCER4, &from[0]);
-	prefix_parse(BALANCER6, &from[1]);
-	addr_parse(SELF4, &own[0]);
-	addr_parse(SELF6, &own[1]);
-	pinned_ok(decap_attach(&options, &link, &warnings, &p), &p);
-}
-
-static unsigned int from_environment(const char *name, unsigned int otherwise)
-{
-	const char *value = getenv(name);
-
-	return value ? strtoul(value, NULL, 10) : otherwise;
-}
-
 START_TEST(a_frame_at_random_comes_out_as_an_independent_reading_says)
 {
 	static struct jumbo in, out, wanted;
-	unsigned int frames = from_environment("PACKET_FRAMES", FRAMES), fates[FATES] = {0};
+	unsigned int frames = random_setting("PACKET_FRAMES", FRAMES), fates[FATES] = {0};
+	struct decap_options options;
+	struct prefix from[2];
 	int program;
 
-	random_state ^= from_environment("PACKET_SEED", 0);
-	pinned_run("ip link add sl-a type veth peer name sl-b");
-	attach();
+	random_state ^= random_setting("PACKET_SEED", 0);
+	backend_make_device();
+	options = backend_options();
+	ck_assert_int_eq(prefix_parse(BALANCER4, &from[0]), 0);
+	ck_assert_int_eq(prefix_parse(BALANCER6, &from[1]), 0);
+	options.from = from;
+	options.from_count = ARRAY_SIZE(from);
+	backend_attach(&options);
 	program = bpf_prog_get_fd_by_id(pinned_program_on("sl-a"));
 	ck_assert_int_ge(program, 0);
 	for (unsigned int i = 0; i < frames; i++) {
@@ -274,7 +245,7 @@ START_TEST(a_frame_at_random_comes_out_as_an_independent_reading_says)
 	for (int i = 0; i < FATES; i++)
 		ck_assert_msg(fates[i] > frames / 50, "too few of fate %d: %u", i, fates[i]);
 	close(program);
-	pinned_ok(decap_detach(pinned_dir, "sl-a", NULL), &(struct problems){0});
+	backend_detach_all();
 }
 END_TEST
 

@@ -2,12 +2,14 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <dirent.h>
+#include <linux/capability.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -139,6 +141,14 @@ void pinned_run(const char *format, ...)
 	va_end(args);
 	ck_assert_msg(system(command) == 0, "%s", command);
 	free(command);
+}
+
+void pinned_drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[2] = {0};
+
+	ck_assert_int_eq(syscall(SYS_capset, &header, none), 0);
 }
 
 uint32_t pinned_map_id(int fd)

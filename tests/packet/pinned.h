@@ -38,6 +38,8 @@ unsigned int pinned_count(const char *folder); /* entries in <pinned_dir>/<folde
 /* Runs a command that must succeed. */
 void pinned_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+void pinned_drop_capabilities(void); /* all of this process */
+
 uint32_t pinned_map_id(int fd);
 uint32_t pinned_program_id(int fd);
 /* The program on a device; 0: none. */

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bpf/bpf.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "packet/backend.h"
+
+static const char *const from_text[] = {BALANCER4, "198.51.100.0/24", "2001:db8::/64"};
+static const char *const own_text[] = {SELF4, SELF6, "127.0.0.1"};
+
+static struct prefix from[ARRAY_SIZE(from_text)];
+static struct addr own[ARRAY_SIZE(own_text)];
+
+struct decap_options backend_options(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(from_text); i++)
+		ck_assert_int_eq(prefix_parse(from_text[i], &from[i]), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(own_text); i++)
+		ck_assert_int_eq(addr_parse(own_text[i], &own[i]), 0);
+	return (struct decap_options){
+		.pin_dir = pinned_dir,
+		.device = "sl-a",
+		.ifindex = if_nametoindex("sl-a"),
+		.from = from,
+		.from_count = ARRAY_SIZE(from),
+		.own = own,
+		.own_count = ARRAY_SIZE(own),
+	};
+}
+
+void backend_make_device(void)
+{
+	pinned_run("ip link add sl-a type veth peer name sl-b");
+}
+
+void backend_detach_all(void)
+{
+	char **names;
+	size_t count;
+
+	decap_devices(pinned_dir, &names, &count, NULL);
+	for (size_t i = 0; i < count; i++) {
+		decap_detach(pinned_dir, names[i], NULL);
+		free(names[i]);
+	}
+	free(names);
+}
+
+struct dataplane_link backend_attach(const struct decap_options *options)
+{
+	struct problems p = {0}, warnings = {0};
+	struct dataplane_link link;
+
+	pinned_ok(decap_attach(options, &link, &warnings, &p), &p);
+	pinned_ok(warnings.count, &warnings);
+	return link;
+}
+
+struct decap_state backend_read(const char *device)
+{
+	struct decap_state state;
+	struct problems p = {0};
+
+	pinned_ok(decap_read(pinned_dir, device, &state, &p), &p);
+	return state;
+}
+
+void backend_frame(struct frame *frame, const struct packet *packet, const char *source,
+		   const char *destination)
+{
+	struct outer outer = {
+		.source = source,
+		.destination = destination,
+		.source_mac = {2, 0, 0, 0, 0, 2},
+		.destination_mac = {2, 0, 0, 0, 1, 0x11},
+		.id = 7,
+		.flow_label = 0x12345,
+	};
+	struct frame inner;
+
+	frame_build(&inner, packet);
+	frame_encapsulate(frame, &inner, &outer);
+}
+
+int backend_run(const struct frame *in, struct frame *out)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = in->data, .data_size_in = in->length,
+		    .data_out = out->data, .data_size_out = sizeof(out->data), .repeat = 1);
+	int fd = bpf_prog_get_fd_by_id(pinned_program_on("sl-a"));
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_msg(bpf_prog_test_run_opts(fd, &options) == 0, "test run: %m");
+	close(fd);
+	out->length = options.data_size_out;
+	return options.retval;
+}
