@@ -53,10 +53,26 @@ static int fill_backends(struct rig *rig, uint32_t count)
 	return err;
 }
 
-static int fill_services(struct rig *rig)
+int rig_listen(struct rig *rig, const uint32_t records[RIG_SERVICES])
 {
 	struct dataplane_listener list[4 * RIG_SERVICES];
 	size_t count = 0;
+
+	for (int s = RIG_TCP; s < RIG_SERVICES; s++)
+		for (int i = 0; records[s] && i < 4; i++) {
+			if (!(i & 1 ? services[s].udp : services[s].tcp))
+				continue;
+			addr_parse(i & 2 ? services[s].v6 : services[s].v4, &list[count].address);
+			list[count].port = services[s].port;
+			list[count].protocol = i & 1 ? IPPROTO_UDP : IPPROTO_TCP;
+			list[count++].service = records[s];
+		}
+	return rig->ops->write_listeners(rig->dp, list, count);
+}
+
+static int fill_services(struct rig *rig)
+{
+	uint32_t records[RIG_SERVICES] = {0};
 	int err = 0;
 
 	for (int s = RIG_TCP; !err && s < RIG_SERVICES; s++) {
@@ -67,16 +83,9 @@ static int fill_services(struct rig *rig)
 		record.counters = sl_counter_services(&rig->view->limits) + s;
 		snprintf(record.name, sizeof(record.name), "service %d", s);
 		err = rig->ops->write_service(rig->dp, s, &record);
-		for (int i = 0; i < 4; i++) {
-			if (!(i & 1 ? services[s].udp : services[s].tcp))
-				continue;
-			addr_parse(i & 2 ? services[s].v6 : services[s].v4, &list[count].address);
-			list[count].port = services[s].port;
-			list[count].protocol = i & 1 ? IPPROTO_UDP : IPPROTO_TCP;
-			list[count++].service = s;
-		}
+		records[s] = s;
 	}
-	return err ? err : rig->ops->write_listeners(rig->dp, list, count);
+	return err ? err : rig_listen(rig, records);
 }
 
 static void make_templates(struct rig *rig)

@@ -71,6 +71,9 @@ void rig_set_tick(struct rig *rig, uint16_t tick);
 void rig_set_idle(struct rig *rig, enum rig_service service, uint16_t ticks);
 void rig_set_longest(struct rig *rig, uint16_t ticks);
 
+/* Switches to a listener table in which each service's listeners name that record; 0: it has none. */
+int rig_listen(struct rig *rig, const uint32_t records[RIG_SERVICES]);
+
 uint32_t rig_first_slot(const struct rig *rig, enum rig_service service);
 uint64_t rig_hash(const struct rig *rig, const struct rig_flow *flow);
 uint32_t rig_slot(const struct rig *rig, const struct rig_flow *flow);

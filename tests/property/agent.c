@@ -18,12 +18,14 @@ static int no_grace(void *self)
 static void adopt(struct world *w)
 {
 	for (int s = RIG_TCP; s < RIG_SERVICES; s++) {
-		struct track_region region = {.record = s,
-					      .base = rig_first_slot(w->rig, s),
-					      .slots = WORLD_SLOTS,
+		const struct world_service *service = &w->service[s];
+		struct track_region region = {.record = service->record,
+					      .base = service->base,
+					      .slots = service->slots,
 					      .idle_ticks = w->idle[s]};
 
-		track_adopt(w->track, &region);
+		if (service->is_present && service->tracks)
+			track_adopt(w->track, &region);
 	}
 }
 
@@ -64,10 +66,17 @@ void agent_want(struct world *w)
 	if (w->want_changed) {
 		adopt(w);
 		for (int s = RIG_TCP; s < RIG_SERVICES; s++) {
-			uint16_t table[WORLD_SLOTS];
+			const struct world_service *service = &w->service[s];
+			uint16_t table[WORLD_SLOTS_MOST];
 
+			if (!service->is_present)
+				continue;
+			if (!service->tracks) {
+				regions_store(w, s);
+				continue;
+			}
 			events_fill(w, s, table);
-			track_want(w->track, rig_first_slot(w->rig, s), table, w->urgent);
+			track_want(w->track, service->base, table, w->urgent);
 		}
 		w->want_changed = w->urgent = false;
 	}
@@ -152,6 +161,7 @@ static void crash(struct world *w)
 	w->progress[WORLD_torn] += w->step && w->step_done > 0;
 	w->progress[WORLD_restarts]++;
 	agent_start(w);
+	regions_restart(w);
 	world_look(w);
 	world_tell(w, "the agent was killed and starts anew");
 }
@@ -159,8 +169,10 @@ static void crash(struct world *w)
 /* Packets run between the working out of a step and its parts. */
 void agent_step(struct world *w)
 {
-	if (world_chance(w, .002)) {
+	if (world_chance(w, w->change.is_on ? .03 : .002)) {
 		crash(w);
+	} else if (w->change.is_on) {
+		regions_step(w);
 	} else if (w->step && world_chance(w, .002)) {
 		refuse(w);
 	} else if (w->step) {

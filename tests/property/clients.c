@@ -32,13 +32,20 @@ static enum sl_event event_of(struct world *w)
 	return SL_EVENT_NONE;
 }
 
-/* Runs a packet; returns the backend. */
-static uint16_t run(struct world *w, struct rig_frame *frame, enum oracle_kind kind, uint32_t slot)
+/* Runs a packet to a listener; returns the backend. */
+static uint16_t run(struct world *w, struct rig_frame *frame, enum oracle_kind kind,
+		    enum rig_service listener, uint32_t slot)
 {
 	int to = rig_send(w->rig, frame, tcp_flags[kind]);
 	enum sl_event event;
 
 	w->packets++;
+	if (!regions_listens(w, listener)) {
+		w->progress[WORLD_passed]++;
+		if (to >= 0)
+			world_break(w, 0, "a packet for a service that is gone did not pass");
+		return SL_NOBODY;
+	}
 	if (to < 0) {
 		world_break(w, 0,
 			    "a packet neither went to a backend nor was dropped as no_backend");
@@ -90,10 +97,12 @@ static void random_tuple(struct world *w, struct rig_flow *t)
 /* The client opens a flow with its tuple: a new one, or the tuple of a flow before. */
 static void begin(struct world *w, struct client *c)
 {
-	uint32_t slot = c->flow.slot;
+	enum rig_service listener = c->tuple.service;
 
-	c->flow = (struct oracle_flow){
-		.slot = slot, .udp = c->tuple.udp, .service = c->tuple.service};
+	c->flow = (struct oracle_flow){.slot = regions_slot(w, listener, c->hash),
+				       .udp = c->tuple.udp,
+				       .service = w->service[w->listener[listener]].record};
+	c->era = w->era[listener];
 	c->id = ++w->next_id;
 	c->packets_left = 2 + world_below(w, 10);
 	c->syns = 0;
@@ -113,7 +122,6 @@ static void arrive(struct world *w)
 	random_tuple(w, &c->tuple);
 	rig_build(w->rig, &c->tuple, &c->frame);
 	c->hash = rig_hash(w->rig, &c->tuple);
-	c->flow.slot = rig_slot(w->rig, &c->tuple);
 	begin(w, c);
 	wait_until(w, c, w->now);
 }
@@ -131,14 +139,31 @@ static void leave(struct world *w, struct client *c)
 	}
 }
 
+/* The oracle is told when a flow's packets find another service, or another table. */
+static void locate(struct world *w, struct client *c)
+{
+	enum rig_service listener = c->tuple.service;
+
+	if (c->era == w->era[listener])
+		return;
+	c->era = w->era[listener];
+	oracle_replace(&c->flow, regions_slot(w, listener, c->hash),
+		       w->service[w->listener[listener]].record);
+}
+
 /* Returns whether the flow goes on. */
 static bool send_packet(struct world *w, struct client *c, enum oracle_kind kind)
 {
 	uint16_t had = c->flow.backend;
 	int64_t silence = had ? w->now - c->flow.last : 0;
-	uint16_t to = run(w, &c->frame, kind, c->flow.slot);
-	enum oracle_word word = oracle_packet(&w->oracle, &c->flow, kind, to);
+	enum oracle_word word;
+	uint16_t to;
 
+	locate(w, c);
+	to = run(w, &c->frame, kind, c->tuple.service, c->flow.slot);
+	if (!regions_listens(w, c->tuple.service))
+		return false;
+	word = oracle_packet(&w->oracle, &c->flow, kind, to);
 	if (w->trace == c->id)
 		world_tell(w, "%s, %s after %lld ticks, goes to %u (its backend: %u)",
 			   kind_names[kind], oracle_word_name(word), (long long)silence, to, had);
@@ -230,9 +255,9 @@ static void flood(struct world *w)
 	random_tuple(w, &tuple);
 	rig_build(w->rig, &tuple, &frame);
 	kind = tuple.udp ? ORACLE_UDP : kinds[world_below(w, ARRAY_SIZE(kinds))];
-	unknown.slot = rig_slot(w->rig, &tuple);
-	if (oracle_is_broken(
-		    oracle_forged(&w->oracle, &unknown, kind, run(w, &frame, kind, unknown.slot))))
+	unknown.slot = regions_slot(w, tuple.service, rig_hash(w->rig, &tuple));
+	if (oracle_is_broken(oracle_forged(&w->oracle, &unknown, kind,
+					   run(w, &frame, kind, tuple.service, unknown.slot))))
 		world_break(w, 0, "a packet of a flood went to a backend that is dead");
 	w->progress[WORLD_floods]++;
 }
@@ -246,8 +271,8 @@ static void forge(struct world *w)
 
 	if (!c || !c->id || !c->flow.backend || c->flow.udp || c->flow.handshake || c->flow.closing)
 		return;
-	/* Before the packet, whose slot it may crowd. */
-	to = run(w, &c->frame, kind, c->flow.slot);
+	locate(w, c);
+	to = run(w, &c->frame, kind, c->tuple.service, c->flow.slot);
 	if (oracle_is_broken(oracle_forged(&w->oracle, &c->flow, kind, to)))
 		world_break(w, c->id, "a forged packet went to a backend that is dead");
 	if (w->trace == c->id)

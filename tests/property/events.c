@@ -37,11 +37,11 @@ static unsigned int usable(const struct world *w, bool even_drained)
 	return count;
 }
 
-void events_fill(struct world *w, enum rig_service service, uint16_t table[WORLD_SLOTS])
+void events_fill(struct world *w, enum rig_service service, uint16_t table[WORLD_SLOTS_MOST])
 {
 	bool drained = usable(w, false) == 0;
 
-	for (int i = 0; i < WORLD_SLOTS; i++) {
+	for (int i = 0; i < WORLD_SLOTS_MOST; i++) {
 		uint16_t *want = &w->want[service][i];
 
 		if (*want == SL_NOBODY || !is_usable(w, *want, drained))
@@ -54,15 +54,10 @@ void events_open(struct world *w)
 {
 	for (int s = RIG_TCP; s < RIG_SERVICES; s++) {
 		w->idle[s] = s == RIG_UDP ? 40 : 60;
-		rig_set_idle(w->rig, s, w->idle[s]);
-		for (int i = 0; i < WORLD_SLOTS; i++) {
-			uint32_t slot = rig_first_slot(w->rig, s) + i;
-
+		for (int i = 0; i < WORLD_SLOTS_MOST; i++)
 			w->want[s][i] = 1 + i % WORLD_BACKENDS;
-			rig_set_cold(w->rig, slot, w->want[s][i]);
-			rig_set_hot(w->rig, slot, w->want[s][i]);
-		}
 	}
+	regions_open(w);
 }
 
 /* ---- what may happen in a tick ---------------------------------------------------------------------- */
@@ -71,7 +66,7 @@ static void change_tables(struct world *w, uint16_t b)
 {
 	(void)b;
 	for (int s = RIG_TCP; s < RIG_SERVICES; s++)
-		for (int i = 0; i < WORLD_SLOTS; i++)
+		for (int i = 0; i < WORLD_SLOTS_MOST; i++)
 			if (world_chance(w, .3))
 				w->want[s][i] = any_usable(w);
 }
@@ -114,7 +109,7 @@ static void revive(struct world *w, uint16_t b)
 	oracle_revive(&w->oracle, b);
 	agent_health(w, b, TRACK_UP);
 	for (int s = RIG_TCP; s < RIG_SERVICES; s++)
-		for (int i = 0; i < WORLD_SLOTS; i++)
+		for (int i = 0; i < WORLD_SLOTS_MOST; i++)
 			if (world_chance(w, .2))
 				w->want[s][i] = b;
 }
@@ -166,9 +161,13 @@ static const struct {
 	double probability; /* in a tick */
 	void (*happens)(struct world *w, uint16_t backend);
 } events[] = {
-	{.02, change_tables}, {.01, drain},	      {.015, fail},
-	{.003, take_down},    {.012, revive},	      {.004, remove_backend},
-	{.01, add_again},     {.002, send_to_nobody}, {.004, change_idle},
+	{.02, change_tables},	{.01, drain},
+	{.015, fail},		{.003, take_down},
+	{.012, revive},		{.004, remove_backend},
+	{.01, add_again},	{.002, send_to_nobody},
+	{.004, change_idle},	{.001, regions_resize},
+	{.001, regions_remove}, {.03, regions_add},
+	{.006, regions_track},	{.001, regions_move_listener},
 };
 
 static void end_failures(struct world *w)

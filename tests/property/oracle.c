@@ -20,10 +20,13 @@ void oracle_open(struct oracle *o, const struct dataplane_view *view, uint16_t s
 	o->backends = mem_array(o->count, sizeof(*o->backends));
 	o->changed_at = mem_array(o->slots, sizeof(*o->changed_at));
 	o->rested_at = mem_array(o->slots, sizeof(*o->rested_at));
+	o->stored_at = mem_array(o->slots, sizeof(*o->stored_at));
+	o->named = mem_array(o->slots, sizeof(*o->named));
+	o->never = mem_array(o->slots, sizeof(*o->never));
 	for (uint32_t b = 0; b < o->count; b++)
 		o->backends[b].down_at = o->backends[b].let_go_at = NEVER;
 	for (uint32_t s = 0; s < o->slots; s++)
-		o->changed_at[s] = NEVER;
+		o->changed_at[s] = o->stored_at[s] = NEVER;
 }
 
 void oracle_close(struct oracle *o)
@@ -31,6 +34,9 @@ void oracle_close(struct oracle *o)
 	free(o->backends);
 	free(o->changed_at);
 	free(o->rested_at);
+	free(o->stored_at);
+	free(o->named);
+	free(o->never);
 	free(o->idle);
 }
 
@@ -79,6 +85,13 @@ void oracle_watch(struct oracle *o)
 	for (uint32_t s = 0; s < o->slots; s++)
 		if (!is_moving(o, s))
 			o->rested_at[s] = o->now;
+	for (uint32_t s = 0; s < o->slots; s++) {
+		uint16_t now = dataplane_hot(o->view, s) & SL_HOT_NOW;
+
+		if (now != o->named[s])
+			o->stored_at[s] = o->now;
+		o->named[s] = now;
+	}
 	for (uint32_t b = 1; b < o->count; b++) {
 		uint32_t flags = o->view->backends[b].flags;
 
@@ -107,6 +120,20 @@ void oracle_revive(struct oracle *o, uint16_t backend)
 	o->backends[backend].let_go = false;
 }
 
+void oracle_set_never(struct oracle *o, uint32_t first, uint32_t count, bool never)
+{
+	for (uint32_t s = first; s < first + count; s++)
+		o->never[s] = never;
+	oracle_watch(o);
+}
+
+void oracle_replace(struct oracle_flow *flow, uint32_t slot, uint16_t service)
+{
+	flow->slot = slot;
+	flow->service = service;
+	flow->replaced = true;
+}
+
 void oracle_saw_eviction(struct oracle *o, bool closing)
 {
 	if (closing)
@@ -123,6 +150,8 @@ static enum oracle_word grant(const struct oracle *o, const struct oracle_flow *
 	bool changed = o->changed_at[flow->slot] >= flow->last;
 	bool was_down = o->backends[flow->backend].down_at >= flow->last;
 
+	if (o->never[flow->slot] && o->stored_at[flow->slot] >= flow->last)
+		return ORACLE_NEVER;
 	if (changed && silence > idle_since(o, flow->service, flow->last))
 		return ORACLE_SILENT;
 	if (flow->handshake && silence > o->syn_ticks && changed)
@@ -148,7 +177,7 @@ static void sent(struct oracle *o, struct oracle_flow *flow, enum oracle_kind ki
 {
 	flow->handshake = kind == ORACLE_SYN && (flow->handshake || flow->last == NEVER);
 	flow->closing = kind == ORACLE_FIN || kind == ORACLE_RST;
-	flow->forged = false;
+	flow->forged = flow->replaced = false;
 	flow->sure = kind != ORACLE_RST && is_moving(o, flow->slot);
 	flow->last = o->now;
 }
@@ -165,7 +194,10 @@ static enum oracle_word judge(struct oracle *o, struct oracle_flow *flow, enum o
 		flow->backend = accepts(o, to) ? to : SL_NOBODY;
 		return flow->backend ? ORACLE_ACCEPTED : ORACLE_REFUSED;
 	}
-	if (o->backends[flow->backend].let_go || o->backends[flow->backend].let_go_at >= flow->last)
+	if (flow->replaced)
+		word = ORACLE_REPLACED;
+	else if (o->backends[flow->backend].let_go ||
+		 o->backends[flow->backend].let_go_at >= flow->last)
 		word = ORACLE_OVER;
 	else
 		word = to == flow->backend ? ORACLE_HELD : grant(o, flow, kind);
@@ -216,6 +248,8 @@ const char *oracle_word_name(enum oracle_word word)
 		[ORACLE_SYN_DOWN] = "granted: handshake with a backend that was down",
 		[ORACLE_UDP_DOWN] = "granted: UDP to a backend that was down",
 		[ORACLE_CLOSED] = "granted: closing, and evicted",
+		[ORACLE_REPLACED] = "granted: its service or table was replaced",
+		[ORACLE_NEVER] = "granted: tracking is never, and its slot has changed",
 		[ORACLE_FORGED] = "granted: a forged SYN",
 		[ORACLE_BROKEN] = "BROKEN: left its backend",
 		[ORACLE_TO_DEAD] = "BROKEN: sent to the dead",

@@ -32,6 +32,8 @@ enum oracle_word {
 	ORACLE_SYN_DOWN, /* a SYN sent again, and its backend was down since the one before */
 	ORACLE_UDP_DOWN, /* UDP, and its backend was down since its last packet */
 	ORACLE_CLOSED,	 /* closing and silent for 60 s, and such an entry was evicted meanwhile */
+	ORACLE_REPLACED, /* its service or its table was replaced: it begins anew */
+	ORACLE_NEVER,	 /* its service tracks never, and its slot has changed since */
 	ORACLE_FORGED, /* somebody guessed it and forged a SYN while its slot was moving and it might have no entry */
 
 	/* The promise is broken. */
@@ -48,6 +50,7 @@ struct oracle_flow {
 	bool handshake; /* it sent nothing but SYNs */
 	bool closing;	/* the last packet under its name had FIN or RST */
 	bool forged;	/* see ORACLE_FORGED */
+	bool replaced;	/* since its last packet: see ORACLE_REPLACED */
 	bool sure; /* its last packet must have left an entry, unless something was evicted or its slot has rested since */
 	uint16_t service; /* its record, which says T */
 	int64_t last;	  /* when it last sent */
@@ -70,6 +73,9 @@ struct oracle {
 	struct oracle_backend *backends;
 	int64_t *changed_at; /* by slot: when it was last not stable */
 	int64_t *rested_at;  /* by slot: when it was last not moving */
+	int64_t *stored_at;  /* by slot: when it last began to name another backend */
+	uint16_t *named;     /* by slot: whom it names */
+	bool *never;	     /* by slot: its service tracks never */
 	uint32_t slots;
 	uint32_t count;		  /* of backends, nobody included */
 	struct oracle_idle *idle; /* in the order of time */
@@ -92,6 +98,11 @@ void oracle_set_down(struct oracle *o, uint16_t backend, bool down); /* as the a
 void oracle_let_go(struct oracle *o,
 		   uint16_t backend); /* declared dead: from here on its flows may break */
 void oracle_revive(struct oracle *o, uint16_t backend);
+
+/* A service that tracks never (or again) has these slots. */
+void oracle_set_never(struct oracle *o, uint32_t first, uint32_t count, bool never);
+/* Another service, or another table of it, has the flow's packets from now on. */
+void oracle_replace(struct oracle_flow *flow, uint32_t slot, uint16_t service);
 
 /* What a packet did to others' entries. */
 void oracle_saw_eviction(struct oracle *o, bool closing);

@@ -5,7 +5,7 @@
  *
  * Story: a run is a seed and a capacity, and both alone decide all of it. In each tick clients send (SYNs, sent again
  * now and then; data; FINs and RSTs; some vanish, many use their tuple again), strangers flood and forge, the operator
- * and the probes change their minds (events.c), and the agent takes its steps in between, one at a time at any place,
+ * and the probes change their minds (events.c, regions.c), and the agent takes its steps in between, one at a time at any place,
  * each of them possibly its last (agent.c). The tick wraps in every run. At its end all clients fall silent,
  * and then every slot must become stable and the table empty: a rule that keeps flows by never finishing does
  * not pass.
@@ -19,14 +19,15 @@
 #include "packet/rig.h"
 #include "property/oracle.h"
 
-#define WORLD_TICKS    1500
-#define WORLD_SLOTS    13
-#define WORLD_BACKENDS 8
-#define WORLD_HOLD     4
-#define WORLD_SCAN     10
-#define WORLD_SYN      3
-#define WORLD_CLOSING  20
-#define WORLD_WHEEL    512 /* ticks; more than any client waits */
+#define WORLD_TICKS	 1500
+#define WORLD_SLOTS	 13 /* of a service; other tables have up to: */
+#define WORLD_SLOTS_MOST 31
+#define WORLD_BACKENDS	 8
+#define WORLD_HOLD	 4
+#define WORLD_SCAN	 10
+#define WORLD_SYN	 3
+#define WORLD_CLOSING	 20
+#define WORLD_WHEEL	 512 /* ticks; more than any client waits */
 
 /* What must happen in a run, else it proves nothing; the numbers are those of a run of a minute. */
 #define WORLD_PROGRESS(P)                                           \
@@ -49,6 +50,16 @@
 	P(drains, 20, "drains")                                     \
 	P(left, 5, "indexes given up and used again")               \
 	P(raised, 5, "T raised")                                    \
+	P(resized, 50, "tables of another size")                    \
+	P(removed, 50, "services removed")                          \
+	P(added, 50, "services added")                              \
+	P(listeners_moved, 50, "listeners moved")                   \
+	P(untracked, 20, "services that track never")               \
+	P(tracked, 20, "services that track again")                 \
+	P(stored, 300, "slots moved without tracking")              \
+	P(passed, 1000, "packets of services that are gone")        \
+	P(change_refused, 20, "operations of such changes refused") \
+	P(change_torn, 10, "agents killed within such a change")    \
 	P(syns_again, 1000, "SYNs sent again")                      \
 	P(reused, 500, "tuples used again")                         \
 	P(half_closed, 300, "half-closed flows that went on")       \
@@ -70,11 +81,18 @@ struct client {
 	struct rig_flow tuple;
 	struct rig_frame frame;
 	uint64_t hash;
-	uint32_t id; /* counts up with each flow */
+	uint32_t id;  /* counts up with each flow */
+	uint32_t era; /* of its listener, as of its last packet */
 	int64_t due;
 	int packets_left;
 	uint8_t syns; /* sent; 0 once established */
 	bool quiet;   /* sends about once in T */
+};
+
+/* A service of the configuration, as far as it is in force. */
+struct world_service {
+	uint32_t record, base, slots;
+	bool is_present, tracks;
 };
 
 struct world {
@@ -107,10 +125,22 @@ struct world {
 		int64_t until; /* down until then, then dead or back */
 		bool comes_back;
 	} backend[WORLD_BACKENDS + 1];
-	uint16_t want[RIG_SERVICES][WORLD_SLOTS];
+	uint16_t want[RIG_SERVICES][WORLD_SLOTS_MOST];
 	uint16_t idle[RIG_SERVICES];
 	int64_t nobody_until[RIG_SERVICES]; /* nobody takes its new flows */
 	bool want_changed, urgent;
+
+	/* regions.c: listeners are numbered as the services that they belong to at first */
+	struct world_service service[RIG_SERVICES];
+	int listener[RIG_SERVICES]; /* the service that it belongs to */
+	uint32_t era[RIG_SERVICES]; /* counts what its flows do not outlive */
+	struct world_change {
+		bool is_on;
+		int service;
+		size_t step;
+		struct world_service to;
+		struct world_service old;
+	} change;
 
 	uint64_t progress[WORLD_PROGRESSES];
 	uint64_t packets, looked_up;
@@ -148,9 +178,11 @@ void world_look(struct world *world);
 /* The words or the entry of the traced flow are others than were told. */
 bool world_has_changed(const struct world *world);
 
-static inline uint16_t world_idle(const struct world *world, enum rig_service service)
+/* T of a listener's flows. */
+static inline uint16_t world_idle(const struct world *world, enum rig_service listener)
 {
-	return world->rig->view->services[service].idle_ticks;
+	return world->rig->view->services[world->service[world->listener[listener]].record]
+		.idle_ticks;
 }
 
 /* ---- clients.c ---------------------------------------------------------------------------------- */
@@ -172,6 +204,23 @@ void agent_health(struct world *world, uint16_t backend, enum track_health healt
 void events_open(struct world *world);
 void events_tick(struct world *world);
 /* The table that operator and probes want now. */
-void events_fill(struct world *world, enum rig_service service, uint16_t table[WORLD_SLOTS]);
+void events_fill(struct world *world, enum rig_service service, uint16_t table[WORLD_SLOTS_MOST]);
+
+/* ---- regions.c ---------------------------------------------------------------------------------- */
+
+void regions_open(struct world *world);
+/* What an operator may do; the number says with which service or listener. */
+void regions_resize(struct world *world, uint16_t number);
+void regions_track(struct world *world, uint16_t number);
+void regions_remove(struct world *world, uint16_t number);
+void regions_add(struct world *world, uint16_t number);
+void regions_move_listener(struct world *world, uint16_t number);
+/* Goes on with what one of these has begun; what an agent does that starts meanwhile. */
+void regions_step(struct world *world);
+void regions_restart(struct world *world);
+void regions_store(struct world *world, int service); /* the table of one that tracks never */
+
+bool regions_listens(const struct world *world, enum rig_service listener);
+uint32_t regions_slot(const struct world *world, enum rig_service listener, uint64_t hash);
 
 #endif
