@@ -56,7 +56,7 @@ static void fill(struct arena *arena, const struct wire_record *record, void *da
 		case WIRE_TYPE_UINTS:
 			list.list = arena_alloc(arena, count * sizeof(uint64_t));
 			for (size_t j = 0; j < count; j++)
-				((uint64_t *)list.list)[j] = draw() >> (1 + draw() % 63);
+				((uint64_t *)list.list)[j] = random_next() >> (1 + random_next() % 63);
 			memcpy(at, &list, sizeof(list));
 			break;
 		case WIRE_TYPE_LIST:
