@@ -343,10 +343,16 @@ START_TEST(a_start_takes_the_file_only_if_it_has_changed)
 	ck_assert_int_eq(start_choose(TEXT "#", strlen(TEXT) + 1, &state, &reason), 0);
 	ck_assert_int_eq(reason, START_CHANGED);
 	ck_assert(start_takes_file(reason));
-	/* Applied by sluicectl, and the file was never loaded. */
-	state.has_loaded = false;
-	ck_assert_int_eq(start_choose(TEXT, strlen(TEXT), &state, &reason), 0);
-	ck_assert_int_eq(reason, START_CHANGED);
+	/* Applied by sluicectl: the file was never loaded, or with another content. */
+	state.loaded[0] ^= 1;
+	for (int loaded = 0; loaded < 2; loaded++) {
+		state.has_loaded = loaded;
+		ck_assert_int_eq(start_choose(TEXT, strlen(TEXT), &state, &reason), 0);
+		ck_assert_int_eq(reason, START_APPLIED);
+		ck_assert(start_takes_file(reason));
+		ck_assert_int_eq(start_choose(TEXT "#", strlen(TEXT) + 1, &state, &reason), 0);
+		ck_assert_int_eq(reason, START_CHANGED);
+	}
 	ck_assert_int_eq(start_choose(NULL, 0, &state, &reason), 0);
 	ck_assert_int_eq(reason, START_NO_FILE);
 	ck_assert_int_eq(start_choose(NULL, 0, &empty, &reason), -ENOENT);
@@ -354,6 +360,10 @@ START_TEST(a_start_takes_the_file_only_if_it_has_changed)
 	sentence = start_sentence(START_UNCHANGED, "f.yaml", &state);
 	ck_assert_ptr_nonnull(strstr(sentence, "revision 17"));
 	ck_assert_ptr_nonnull(strstr(sentence, "f.yaml"));
+	free(sentence);
+	sentence = start_sentence(START_APPLIED, "f.yaml", &state);
+	ck_assert_str_eq(sentence,
+			 "configuration from f.yaml: it is what was applied last (revision 17)");
 	free(sentence);
 	state_free(&state);
 }

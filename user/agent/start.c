@@ -21,6 +21,8 @@ int start_choose(const char *text, size_t length, const struct state *state, enu
 		*out = START_FIRST;
 	else if (state->has_loaded && memcmp(hash, state->loaded, sizeof(hash)) == 0)
 		*out = START_UNCHANGED;
+	else if (length == state->text_length && memcmp(text, state->text, length) == 0)
+		*out = START_APPLIED;
 	else
 		*out = START_CHANGED;
 	return 0;
@@ -33,6 +35,10 @@ char *start_sentence(enum start_reason reason, const char *file, const struct st
 	switch (reason) {
 	case START_FIRST:
 		return mem_format("configuration from %s: the first one", file);
+	case START_APPLIED:
+		return mem_format(
+			"configuration from %s: it is what was applied last (revision %llu)", file,
+			revision);
 	case START_CHANGED:
 		return mem_format("configuration from %s: it has changed since it was last loaded "
 				  "(revision %llu was in force)",

@@ -11,6 +11,7 @@ struct state;
 
 enum start_reason {
 	START_FIRST,	 /* the file: nothing was ever applied */
+	START_APPLIED,	 /* the file: its content is what was applied last, by sluicectl */
 	START_CHANGED,	 /* the file: it has changed since it was last loaded */
 	START_UNCHANGED, /* the state: the file is as it was when it was last loaded */
 	START_NO_FILE,	 /* the state: there is no file */
@@ -25,7 +26,7 @@ int start_choose(const char *text, size_t length, const struct state *state,
 
 static inline bool start_takes_file(enum start_reason reason)
 {
-	return reason == START_FIRST || reason == START_CHANGED;
+	return reason == START_FIRST || reason == START_APPLIED || reason == START_CHANGED;
 }
 
 /* The log's sentence about it; the caller frees it. */
