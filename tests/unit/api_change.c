@@ -125,6 +125,25 @@ START_TEST(diff_and_dry_run_change_nothing_and_readers_may_ask)
 }
 END_TEST
 
+START_TEST(diff_and_dry_run_name_an_interface_that_is_absent)
+{
+	static const char *const text = "version: 1\ninterfaces: [{device: " ABSENT_DEVICE
+					"}]\n" FAKE_LIMITS "services: []\n";
+	struct wire_arguments dry = file_of(text);
+	struct wire_reply reply;
+
+	asked_start();
+	ask_apply(API_TEXT);
+	dry.dry_run = true;
+	dry.given |= WIRE_BIT(dry_run);
+	for (int i = 0; i < 2; i++) {
+		reply = i ? ask(WIRE_COMMAND_apply, dry) : ask(WIRE_COMMAND_diff, file_of(text));
+		expect_error(reply, WIRE_FAILED, "interfaces.device 'eth9'");
+	}
+	asked_stop();
+}
+END_TEST
+
 START_TEST(apply_is_all_or_nothing_and_says_what_it_did)
 {
 	char *shorter = without_dns();
@@ -293,6 +312,7 @@ END_TEST
 RUN_TESTS("api_change", overrides_come_and_go_and_the_configured_state_ends_one,
 	  the_last_backend_of_a_service_goes_only_by_force,
 	  diff_and_dry_run_change_nothing_and_readers_may_ask,
+	  diff_and_dry_run_name_an_interface_that_is_absent,
 	  apply_is_all_or_nothing_and_says_what_it_did,
 	  an_unsafe_apply_is_refused_told_by_a_dry_run_and_forced,
 	  an_invalid_configuration_is_refused_with_every_place,

@@ -200,6 +200,13 @@ static int host_apply(void *self, struct config *config, bool force, struct engi
 	return agent_apply(loop->agent, config, force, out, p);
 }
 
+static int host_find(void *self, const struct config *config, struct problems *p)
+{
+	const struct loop *loop = self;
+
+	return interfaces_find(loop->agent->net, config, p);
+}
+
 /* Ends forwarding now, so that the reply can say how it went; the rest goes with the agent. */
 static int host_down(void *self, struct problems *p)
 {
@@ -288,8 +295,8 @@ int loop_open(struct agent *agent, struct loop **out, struct problems *p)
 	loop->gather_ms = GATHER_MS;
 	loop->api = (struct api){
 		.engine = agent->engine,
-		.host = {loop, host_now_ms, host_interfaces, host_apply, host_down, host_log,
-			 host_check},
+		.host = {loop, host_now_ms, host_interfaces, host_apply, host_find, host_down,
+			 host_log, host_check},
 		.started_at_ms = ways_now_ms(),
 	};
 	err = watch(loop, p);

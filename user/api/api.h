@@ -64,6 +64,8 @@ struct api_host {
 	 */
 	int (*apply)(void *self, struct config *config, bool force, struct engine_forecast *out,
 		     struct problems *p);
+	/* Whether apply() would find the interfaces of `config`: 0, or -ENODEV, each explained in `p`. */
+	int (*find)(void *self, const struct config *config, struct problems *p);
 	/* Detaches and unpins everything; the agent ends after the reply. */
 	int (*down)(void *self, struct problems *p);
 	/* Notes who changed what, for the log: "apply of FILE by uid 0". */

@@ -194,9 +194,13 @@ static void describe_forecast(struct request *request, const struct engine_forec
 static enum wire_code answer_plan(struct request *request, const struct config *config,
 				  struct wire_plan *out)
 {
+	const struct api_host *host = &request->api->host;
 	struct engine_forecast forecast = {};
-	int err = engine_plan(request->api->engine, config, &forecast, &request->errors);
+	int err = host->find(host->self, config, &request->errors);
 
+	/* Over an interface that is absent no backend is reached, and the forecast would speak of that alone. */
+	if (!err)
+		err = engine_plan(request->api->engine, config, &forecast, &request->errors);
 	if (err)
 		return code_of(err);
 	describe_forecast(request, &forecast, out);

@@ -33,6 +33,16 @@ static int agent_apply(void *self, struct config *config, bool force, struct eng
 	return engine_apply(asked.host.engine, config, force, asked.agent.now_ms, out, p);
 }
 
+static int agent_find(void *self, const struct config *config, struct problems *p)
+{
+	(void)self;
+	for (size_t i = 0; i < config->interface_count; i++)
+		if (strcmp(config->interfaces[i].device, ABSENT_DEVICE) == 0)
+			return problems_add(p, -ENODEV, "interfaces.device", ABSENT_DEVICE,
+					    "there is no such interface");
+	return 0;
+}
+
 static int agent_down(void *self, struct problems *p)
 {
 	(void)self;
@@ -76,8 +86,8 @@ void asked_start(void)
 	asked.agent.now_ms = 65000;
 	asked.api = (struct api){
 		.engine = asked.host.engine,
-		.host = {NULL, agent_now, agent_interfaces, agent_apply, agent_down, agent_log,
-			 agent_check},
+		.host = {NULL, agent_now, agent_interfaces, agent_apply, agent_find, agent_down,
+			 agent_log, agent_check},
 		.started_at_ms = 5000,
 	};
 }

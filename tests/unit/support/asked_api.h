@@ -19,6 +19,8 @@
 		  "table-size: 251\n"                                                          \
 		  "   backends: [{address: 10.0.1.21}]\n"
 
+#define ABSENT_DEVICE "eth9" /* of a configuration: the agent does not find it */
+
 struct asked_agent {
 	struct api_interface interfaces[2];
 	size_t interface_count;
