@@ -15,6 +15,11 @@
 static const struct wire_bounds order_bounds = {WIRE_ORDER_MAX, 256 << 10, 4};
 static const struct wire_bounds report_bounds = {WIRE_REPORT_MAX, 1 << 20, 4};
 
+bool wire_probe_equal(const struct wire_probe *a, const struct wire_probe *b)
+{
+	return wire_equal_scalars(&wire_probe_record, a, b);
+}
+
 char *wire_encode_order(const struct wire_order *order)
 {
 	return wire_dump(wire_encode_record(&wire_order_record, order));

@@ -30,6 +30,9 @@ struct problems;
 #include "wire/as_structs.def"
 #include "wire/prober.def"
 
+/* Whether nothing in them differs. */
+bool wire_probe_equal(const struct wire_probe *a, const struct wire_probe *b);
+
 /* One line without its newline; the caller frees it. Text that is not UTF-8 is written with U+FFFD. */
 char *wire_encode_order(const struct wire_order *order);
 char *wire_encode_report(const struct wire_report *report);

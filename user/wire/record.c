@@ -101,6 +101,30 @@ int wire_decode_scalar(enum wire_type type, const json_t *json, const struct wir
 	}
 }
 
+static bool is_equal_scalar(enum wire_type type, const void *a, const void *b)
+{
+	if (type == WIRE_TYPE_TEXT) {
+		const char *x = *(const char *const *)a, *y = *(const char *const *)b;
+
+		return x == y || (x && y && strcmp(x, y) == 0);
+	}
+	if (type == WIRE_TYPE_UINT)
+		return *(const uint64_t *)a == *(const uint64_t *)b;
+	return type != WIRE_TYPE_FLAG || *(const bool *)a == *(const bool *)b;
+}
+
+bool wire_equal_scalars(const struct wire_record *record, const void *a, const void *b)
+{
+	for (size_t i = 0; i < record->count; i++) {
+		const struct wire_field *field = &record->fields[i];
+
+		if (!is_equal_scalar(field->type, (const char *)a + field->offset,
+				     (const char *)b + field->offset))
+			return false;
+	}
+	return true;
+}
+
 /* ---- encoding -------------------------------------------------------------------------------- */
 
 static bool is_absent(const struct wire_field *field, const void *at)

@@ -52,6 +52,9 @@ int wire_decode_record(const struct wire_record *record, const json_t *json,
 		       const struct wire_path *path, struct arena *arena, void *data,
 		       struct problems *p);
 
+/* Whether no field differs; lists are not looked at. */
+bool wire_equal_scalars(const struct wire_record *record, const void *a, const void *b);
+
 /* One value at `at` of a scalar type. */
 json_t *wire_encode_scalar(enum wire_type type, const void *at);
 int wire_decode_scalar(enum wire_type type, const json_t *json, const struct wire_path *path,
