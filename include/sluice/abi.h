@@ -234,6 +234,13 @@ struct sl_backend {
 	struct sl_path path[2];
 };
 
+/*
+ * The mark of a packet (SO_MARK of its socket) that is to go to one backend through its tunnel, whatever the table says: a
+ * probe (bpf/probe.bpf.c). The lower bits are the backend's index. The agent's routing rule matches mark and mask.
+ */
+#define SL_PROBE_MARK	   0x51750000u
+#define SL_PROBE_MARK_MASK 0xffff8000u
+
 /* ---- counters --------------------------------------------------------------------------------- */
 
 /*
@@ -311,6 +318,8 @@ struct sl_knobs {
 #define SL_ASSERT_SIZE(type, size) \
 	_Static_assert(sizeof(type) == (size), #type " is not " #size " bytes")
 
+_Static_assert((SL_PROBE_MARK & ~SL_PROBE_MARK_MASK) == 0 && SL_BACKEND_MAX == ~SL_PROBE_MARK_MASK,
+	       "a mark holds any backend's index");
 SL_ASSERT_SIZE(struct sl_control, SL_CACHE_LINE);
 SL_ASSERT_SIZE(struct sl_listeners4, SL_CACHE_LINE);
 SL_ASSERT_SIZE(struct sl_listeners6, SL_CACHE_LINE);
