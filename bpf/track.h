@@ -300,7 +300,10 @@ static __always_inline enum sl_verdict track_miss(struct pkt *p, struct track_en
 	seen = LOAD(*word);
 	base = seen & SL_COLD_BASE;
 	p->backend_index = base;
-	if (kind.rst || (now == base && !(entry->at && is_new)))
+	/* In a settling slot only its own entry may be rewritten: one of another slot would become an entry of this one,
+	 * perhaps behind the back of the scan that makes it stable. It is void here for whatever packet, so it may stay. */
+	if (kind.rst ||
+	    (now == base && !(entry->at && is_new && sl_flow_slot(entry->data) == p->slot)))
 		return SL_GO_ON; /* nothing is written */
 
 	held = seen & (kind.udp ? SL_COLD_HOLD_UDP : SL_COLD_HOLD_TCP) ||
