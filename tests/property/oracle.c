@@ -201,9 +201,10 @@ static enum oracle_word judge(struct oracle *o, struct oracle_flow *flow, enum o
 		word = ORACLE_OVER;
 	else
 		word = to == flow->backend ? ORACLE_HELD : grant(o, flow, kind);
-	/* Where it was granted to go, it is answered with a reset, or begins again. */
+	/* Where it was granted to go it begins again, or is answered with a reset: no host takes a TCP flow without a SYN. */
 	if (word != ORACLE_HELD)
-		flow->backend = accepts(o, to) ? to : SL_NOBODY;
+		flow->backend =
+			(flow->udp || kind == ORACLE_SYN) && accepts(o, to) ? to : SL_NOBODY;
 	return word;
 }
 
