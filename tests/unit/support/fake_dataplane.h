@@ -49,6 +49,9 @@ void fake_image(const struct fake *fake, struct text *out);
 /* Fails the test at the first line in which two images differ. */
 void fake_compare(const char *before, const char *after);
 
+/* Marks the records that listeners name, and the backends that their slots name. */
+void fake_mark_reached(const struct fake *fake, bool *services, bool *backends);
+
 /* Fails the test unless all that packets can reach is in order. */
 void fake_check(const struct fake *fake);
 
