@@ -70,7 +70,8 @@ static void fill_up(const struct world *w, const struct bench_case *c)
 	bool half_at_base = c->table == TABLE_FLOOD || c->table == TABLE_FLOWS_FLOOD;
 	uint32_t tick;
 
-	world_check(dataplane_operations()->tick(w->dp, &tick), "the clock");
+	world_check(dataplane_operations()->clock(w->dp, &tick), "the clock");
+	tick >>= w->view->clock_shift;
 	if (c->table == TABLE_TRIED)
 		tick -= TRIED_TICKS;
 	for (uint32_t i = 0; i < w->view->limits.flows; i++) {
