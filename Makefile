@@ -36,7 +36,7 @@ QMAN = $(call say,MAN)
 
 # What each program is made of, and what it may link (DESIGN section 3).
 PROGRAMS := sluiced sluicectl sluice-decap
-PARTS_sluiced	   := agent api core dataplane net config wire base
+PARTS_sluiced	   := agent api alert core dataplane net config wire base
 PARTS_sluicectl	   := cli wire base
 PARTS_sluice-decap := decap dataplane base
 LIBS_sluiced	   := -lxdp -lbpf -lelf -lz -luv -lyaml -ljansson -lsodium -lmnl -lcap-ng
