@@ -4,7 +4,7 @@
  *
  * Story: arguments.c reads the command line by the tables of wire/commands.def; cli.c asks the
  * agent (client.c), perhaps again and again (wait.c), or does what needs none (local.c); the reply is printed as it is (-j), or by the
- * one function of its kind in show.c and show_counts.c. Whatever goes wrong is a list of problems
+ * one function of its kind in show.c, show_counts.c and show_health.c. Whatever goes wrong is a list of problems
  * and an exit code, and is reported in one place.
  */
 #ifndef CLI_CLI_H
@@ -93,7 +93,7 @@ typedef enum wire_code local_function(const struct cli *cli, char **line, struct
 				      struct problems *p);
 local_function local_key_new, local_check, local_down;
 
-/* ---- show.c, show_counts.c: replies for people ----------------------------------------------- */
+/* ---- show.c, show_counts.c, show_health.c: replies for people -------------------------------- */
 
 void show_reply(const struct cli *cli, const struct wire_reply *reply, struct text *out);
 void show_services(const struct wire_services *services, struct text *out);
@@ -102,6 +102,9 @@ void show_backends(const struct wire_backends *backends, struct text *out);
 void show_backend(const struct wire_backend *backend, struct text *out);
 /* "1201 slots move away, 240 entries of flows (200 live), 54m 3s left", or "empty". */
 void show_holding(const struct wire_backend *backend, struct text *out);
+void show_backend_check(const struct wire_backend_check *check, struct text *out);
+/* A table of those that are probed; nothing where none is. */
+void show_health(const struct wire_backend *list, size_t count, struct text *out);
 void show_flow_stats(const struct wire_flow_stats *stats, struct text *out);
 void show_counters(const struct wire_counters *counters, struct text *out);
 /* What was counted between two readings, a second. Nothing if the first one is later. */

@@ -174,19 +174,6 @@ static void show_flow(const struct wire_flow *flow, struct text *out)
 		text_add(out, "hash      %s\n", flow->hash);
 }
 
-static void show_backend_check(const struct wire_backend_check *check, struct text *out)
-{
-	for (size_t i = 0; i < check->probes.count; i++) {
-		const struct wire_probed *probed = &check->probes.list[i];
-		bool is_tunnel = strcmp(probed->via, "tunnel") == 0;
-
-		text_add(out, "%s %s: %s after %.1f ms, %s %s: %s\n", check->service,
-			 check->address, probed->ok ? "ok" : "failed", probed->latency_us / 1000.0,
-			 is_tunnel ? "through the tunnel to" : "directly to", probed->target,
-			 probed->what);
-	}
-}
-
 static void show_version(const struct wire_version *version, struct text *out)
 {
 	text_add(out, "sluiced %s (layout %" PRIu64 " of the maps)\n", version->version,

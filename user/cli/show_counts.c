@@ -108,7 +108,7 @@ static void add_new_flows(const struct wire_backend *backend, struct table_rows 
 	struct text text = {};
 
 	if (backend->takes_flows) {
-		rows_add(rows, "yes");
+		rows_add(rows, backend->kept ? "yes, kept in: %s" : "yes", backend->kept);
 		return;
 	}
 	text_add(&text, "no: %s; ", backend->reason ? backend->reason : "unknown");
@@ -121,12 +121,12 @@ static void add_new_flows(const struct wire_backend *backend, struct table_rows 
 static void add_backends(const struct wire_backend *list, size_t count, uint64_t slots,
 			 struct text *out)
 {
-	static const char *const heads_all[] = {"SERVICE", "ADDRESS",	"STATE",  ">WEIGHT",
-						">SLOTS",  ">PACKETS",	">BYTES", ">OPENED",
-						">CLOSED", "NEW FLOWS", NULL};
-	static const char *const heads_one[] = {"ADDRESS", "STATE",	">WEIGHT", ">SLOTS",
-						">SHARE",  ">PACKETS",	">BYTES",  ">OPENED",
-						">CLOSED", "NEW FLOWS", NULL};
+	static const char *const heads_all[] = {"SERVICE", "ADDRESS",  "STATE",	    ">WEIGHT",
+						">SLOTS",  ">PACKETS", ">BYTES",    ">OPENED",
+						">CLOSED", "HEALTH",   "NEW FLOWS", NULL};
+	static const char *const heads_one[] = {"ADDRESS", "STATE",    ">WEIGHT",   ">SLOTS",
+						">SHARE",  ">PACKETS", ">BYTES",    ">OPENED",
+						">CLOSED", "HEALTH",   "NEW FLOWS", NULL};
 	struct table_rows *rows = rows_new(slots ? heads_one : heads_all);
 	bool overridden = false;
 	char number[UNIT_TEXT_SIZE];
@@ -147,6 +147,7 @@ static void add_backends(const struct wire_backend *list, size_t count, uint64_t
 		rows_add(rows, "%s", unit_bytes(backend->bytes, number));
 		rows_add(rows, "%" PRIu64, backend->opened);
 		rows_add(rows, "%" PRIu64, backend->closed);
+		rows_add(rows, "%s", backend->health ? backend->health : "-");
 		add_new_flows(backend, rows);
 		overridden |= backend->state_overridden || backend->weight_overridden;
 	}
@@ -184,10 +185,15 @@ void show_service(const struct wire_service *service, struct text *out)
 	text_add(out, "drain-timeout  %s, then %s\n",
 		 text_format_duration(service->drain_timeout_ms, text), service->drain_end);
 	text_add(out, "dead-after     %s\n", text_format_duration(service->dead_after_ms, text));
+	if (service->health)
+		text_add(out, "health         %s\n", service->health);
+	if (service->panic)
+		text_add(out, "panic          %s\n", service->panic);
 	text_add(out, "sent           %" PRIu64 " packets, %s\n", service->packets,
 		 unit_bytes(service->bytes, text));
 	text_add(out, "dropped        %" PRIu64 " packets\n\n", service->dropped);
 	add_backends(service->backends.list, service->backends.count, service->table_size, out);
+	show_health(service->backends.list, service->backends.count, out);
 }
 
 /* ---- the flow table -------------------------------------------------------------------------- */
