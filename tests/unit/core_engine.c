@@ -196,11 +196,11 @@ START_TEST(a_lost_way_empties_a_service_unasked_and_its_return_fills_it)
 	fake_host_start(&host);
 	fake_apply(&host, FAKE_DNS, false, 0);
 	host.way[11] = NET_WAY_FAILED;
-	ck_assert_int_eq(engine_refresh_ways(host.engine, 0, &p), 0);
+	ck_assert_int_eq(engine_refresh(host.engine, 0, &p), 0);
 	ck_assert_uint_eq(fake_place(&host, "dns", "10.0.1.11").slots, 0);
 	ck_assert_uint_eq(fake_place(&host, "dns", "10.0.1.12").slots, 257);
 	host.way[12] = NET_WAY_RESOLVING;
-	ck_assert_int_eq(engine_refresh_ways(host.engine, 0, &p), 0);
+	ck_assert_int_eq(engine_refresh(host.engine, 0, &p), 0);
 	ck_assert_uint_eq(fake_place(&host, "dns", "10.0.1.12").slots, 0);
 	ck_assert_uint_eq(host.fake->backends[fake_place(&host, "dns", "10.0.1.12").index].flags,
 			  SL_BACKEND_DOWN);
@@ -208,7 +208,7 @@ START_TEST(a_lost_way_empties_a_service_unasked_and_its_return_fills_it)
 	/* The same configuration, and any other that is no worse, needs no force now. */
 	fake_apply(&host, FAKE_DNS, false, 0);
 	host.way[11] = host.way[12] = NET_WAY_READY;
-	ck_assert_int_eq(engine_refresh_ways(host.engine, 0, &p), 0);
+	ck_assert_int_eq(engine_refresh(host.engine, 0, &p), 0);
 	ck_assert_uint_eq(fake_place(&host, "dns", "10.0.1.11").slots +
 				  fake_place(&host, "dns", "10.0.1.12").slots,
 			  257);
@@ -231,12 +231,12 @@ START_TEST(a_changed_neighbour_changes_the_path_and_no_slot)
 	backend = &host.fake->backends[fake_place(&host, "dns", "10.0.1.11").index];
 	active = backend->active;
 	host.mac[11] = 0x77;
-	ck_assert_int_eq(engine_refresh_ways(host.engine, 0, &p), 0);
+	ck_assert_int_eq(engine_refresh(host.engine, 0, &p), 0);
 	ck_assert_uint_ne(backend->active, active);
 	ck_assert_uint_eq(backend->path[backend->active].header[4], 0x77);
 	ck_assert_uint_eq(backend->path[active].header[4], 0);
 	host.interface[11] = 1;
-	ck_assert_int_eq(engine_refresh_ways(host.engine, 0, &p), 0);
+	ck_assert_int_eq(engine_refresh(host.engine, 0, &p), 0);
 	ck_assert(fake_has_way(host.fake, 4));
 	ck_assert_uint_eq(backend->path[backend->active].ifindex, 4);
 	fake_host_free(&host);
@@ -302,7 +302,7 @@ START_TEST(a_flow_is_looked_up_as_a_packet_would_be)
 	ck_assert_uint_gt(hits[0], 150);
 	ck_assert_uint_gt(hits[1], 150);
 	host.way[11] = host.way[12] = NET_WAY_NO_ROUTE;
-	ck_assert_int_eq(engine_refresh_ways(host.engine, 0, &p), 0);
+	ck_assert_int_eq(engine_refresh(host.engine, 0, &p), 0);
 	ck_assert_int_eq(engine_flow_lookup(host.engine, &flow, &answer), 0);
 	ck_assert(!answer.has_backend);
 	ck_assert_str_eq(answer.service, "dns");

@@ -347,7 +347,7 @@ static void step_ways(void)
 		host.mac[i] += pick(4) == 0;
 	}
 	arm();
-	err = engine_refresh_ways(host.engine, 0, &p);
+	err = engine_refresh(host.engine, 0, &p);
 	disarm(err, before);
 	seen.ways += !err;
 	problems_free(&p);
@@ -363,7 +363,7 @@ static void step_restart(void)
 	after = fake_host_image(&host);
 	fake_compare(before, after);
 	if (engine_config(host.engine))
-		ck_assert_int_eq(engine_refresh_ways(host.engine, 0, &p), 0);
+		ck_assert_int_eq(engine_refresh(host.engine, 0, &p), 0);
 	seen.restarts++;
 	free(before);
 	free(after);

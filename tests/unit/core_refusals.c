@@ -243,7 +243,7 @@ START_TEST(a_way_that_could_not_be_put_in_force_is_tried_again_by_the_tick)
 	fake_apply(&host, FAKE_DNS, false, 0);
 	host.way[11] = NET_WAY_FAILED;
 	host.fake->fail_at = host.fake->calls + 1;
-	ck_assert_int_eq(engine_refresh_ways(host.engine, 0, &p), -EIO);
+	ck_assert_int_eq(engine_refresh(host.engine, 0, &p), -EIO);
 	ck_assert_uint_gt(p.count, 0);
 	problems_free(&p);
 	ck_assert_uint_ne(fake_place(&host, "dns", "10.0.1.11").slots, 0);

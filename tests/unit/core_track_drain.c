@@ -121,7 +121,7 @@ START_TEST(a_removed_backend_keeps_its_flows_its_way_and_its_index_until_they_en
 	ck_assert(holding("10.0.1.12").leaves);
 	/* Its way changes, and its flows follow. */
 	host.mac[12] = 0x77;
-	ck_assert_int_eq(engine_refresh_ways(host.engine, now_ms, &p), 0);
+	ck_assert_int_eq(engine_refresh(host.engine, now_ms, &p), 0);
 	ck_assert_uint_eq(host.fake->backends[b].path[host.fake->backends[b].active].header[4],
 			  0x77);
 	/* Added again it gets its index back. */

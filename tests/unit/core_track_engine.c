@@ -62,7 +62,7 @@ START_TEST(changes_are_gathered_while_they_come_but_not_for_long)
 	override_state("10.0.1.12", CONFIG_DRAIN);
 	now_ms += 250;
 	/* Nothing else is wanted than before. */
-	ck_assert_int_eq(engine_refresh_ways(host.engine, now_ms, &p), 0);
+	ck_assert_int_eq(engine_refresh(host.engine, now_ms, &p), 0);
 	ck_assert_uint_eq(engine_due(host.engine, now_ms), 50);
 	override_state("10.0.1.13", CONFIG_DRAIN);
 	ck_assert_uint_eq(engine_due(host.engine, now_ms), 300);
@@ -125,12 +125,12 @@ START_TEST(a_lost_way_acts_at_once_and_a_false_alarm_costs_nothing)
 	b = index_of("10.0.1.12");
 	slot = slot_at(b);
 	host.way[12] = NET_WAY_FAILED;
-	ck_assert_int_eq(engine_refresh_ways(host.engine, now_ms, &p), 0);
+	ck_assert_int_eq(engine_refresh(host.engine, now_ms, &p), 0);
 	ck_assert_uint_eq(slots().moving, 125);
 	ck_assert_uint_eq(host.fake->backends[b].flags, SL_BACKEND_DOWN);
 	ck_assert_uint_eq(dataplane_cold(&host.fake->view, slot), b);
 	host.way[12] = NET_WAY_READY;
-	ck_assert_int_eq(engine_refresh_ways(host.engine, now_ms, &p), 0);
+	ck_assert_int_eq(engine_refresh(host.engine, now_ms, &p), 0);
 	ck_assert_uint_eq(host.fake->backends[b].flags, 0);
 	pass(1);
 	ck_assert_uint_eq(dataplane_hot(&host.fake->view, slot) & SL_HOT_NOW, b);
@@ -154,7 +154,7 @@ static bool lose_way_failing_at(unsigned int fail)
 	calls = host.fake->calls;
 	host.fake->fail_at = fail ? calls + fail : 0;
 	host.way[12] = NET_WAY_FAILED;
-	engine_refresh_ways(host.engine, now_ms, &p);
+	engine_refresh(host.engine, now_ms, &p);
 	problems_free(&p);
 	if (!backend->path[backend->active].ifindex)
 		ck_assert_uint_eq(fake_place(&host, "web", "10.0.1.12").slots, 0);

@@ -59,7 +59,12 @@ static void host_tell(void *self, const char *sentence)
 
 struct engine_host agent_engine_host(struct agent *agent)
 {
-	return (struct engine_host){agent, host_nexthop, host_store, host_tell};
+	return (struct engine_host){
+		.self = agent,
+		.nexthop = host_nexthop,
+		.store = host_store,
+		.tell = host_tell,
+	};
 }
 
 /* ---- changes --------------------------------------------------------------------------------- */
@@ -202,7 +207,7 @@ int agent_net_input(struct agent *agent, struct problems *p)
 
 int agent_refresh_ways(struct agent *agent, struct problems *p)
 {
-	int err = engine_refresh_ways(agent->engine, ways_now_ms(), p);
+	int err = engine_refresh(agent->engine, ways_now_ms(), p);
 
 	ways_say(&agent->ways, engine_model(agent->engine));
 	return err;

@@ -29,7 +29,7 @@ uint64_t ways_now_ms(void)
 /*
  * What was said of a backend: tables hold pointers, so an address stands for each reason and way.
  */
-static const char sayings[MODEL_UNLISTED_WAY + 1][NET_WAYS];
+static const char sayings[MODEL_REASONS][NET_WAYS];
 
 static void *saying_of(const struct model_backend *backend)
 {

@@ -30,6 +30,18 @@ enum config_affinity { CONFIG_AFFINITY_FLOW, CONFIG_AFFINITY_SOURCE, CONFIG_AFFI
 enum config_tracking { CONFIG_TRACKING_CHANGES, CONFIG_TRACKING_NEVER };
 enum config_drain_end { CONFIG_DRAIN_KEEP, CONFIG_DRAIN_MOVE };
 enum config_state { CONFIG_UP, CONFIG_DRAIN, CONFIG_DOWN };
+enum config_health_kind {
+	CONFIG_HEALTH_NONE, /* no `health`: its backends are not probed, and count as healthy */
+	CONFIG_HEALTH_TCP,
+	CONFIG_HEALTH_HTTP,
+	CONFIG_HEALTH_HTTPS,
+	CONFIG_HEALTH_DNS,
+	CONFIG_HEALTH_UDP,
+	CONFIG_HEALTH_ICMP,
+	CONFIG_HEALTH_EXEC,
+};
+/* Bits of a mask. With both the tunnel decides, and direct tells a broken tunnel from a dead server. */
+enum config_health_via { CONFIG_VIA_TUNNEL = 1, CONFIG_VIA_DIRECT = 2 };
 
 struct config_place {
 	unsigned int line, column;
@@ -56,6 +68,28 @@ struct config_listener {
 	enum config_protocol protocol;
 };
 
+/* How a service's backends are probed. What a kind has no use for is at its default, or NULL. */
+struct config_health {
+	enum config_health_kind kind; /* NONE: no other field means anything */
+	uint32_t via;		      /* enum config_health_via; never 0 */
+	struct addr address;	      /* through the tunnel: where to. Direct: to the backend */
+	uint16_t port;		      /* 0 with icmp and exec */
+	/* timeout <= interval; retry <= interval: after a first failure the next probe comes sooner. */
+	uint64_t interval_ms, timeout_ms, retry_ms;
+	uint32_t rise, fall;
+	bool initial_up; /* a new backend counts as healthy before its first result */
+	const char *path, *method, *host; /* http(s); host NULL: the address */
+	const char *match;		  /* http(s): in the body; NULL: anything */
+	const char *status;		  /* http(s): "200,204,300-399", ascending */
+	bool verify;			  /* https */
+	const char *ca_file;		  /* https; NULL: the system's */
+	const char *server_name;	  /* https; NULL: host, else the address */
+	const char *query_name;		  /* dns */
+	uint16_t query_type;		  /* dns: as in a packet */
+	const char *send, *expect; /* udp: config_unescape() makes bytes of them; NULL: none, any */
+	const char *command;	   /* exec: an absolute path */
+};
+
 struct config_service {
 	const char *name;
 	struct config_place place;
@@ -67,12 +101,29 @@ struct config_service {
 	uint32_t table_size; /* a prime */
 	uint64_t idle_timeout_ms, drain_timeout_ms, dead_after_ms;
 	enum config_drain_end drain_end;
+	struct config_health health;
+	uint32_t panic, max_ejected; /* percent */
+	uint64_t slow_start_ms;	     /* 0: none */
+	bool damping;
 	struct config_backend *backends; /* sorted by address */
 	size_t backend_count;
 };
 
 struct config_limits {
 	uint32_t services, listeners, backends, flows, slots;
+};
+
+/* Who is told of events. Exactly one of exec and webhook is set. */
+struct config_alert {
+	const char *exec;    /* a program's absolute path */
+	const char *webhook; /* an http or https URL */
+	const char
+		*secret_file; /* webhook: the key that requests are signed with; NULL: unsigned */
+	const char *ca_file;  /* webhook; NULL: the system's */
+	enum log_level level; /* of events that it is told of: this and what is worse */
+	uint64_t hold_ms;     /* how long something is wrong before it is told */
+	uint64_t timeout_ms;  /* of one try */
+	struct config_place place;
 };
 
 /* Immutable once config_read() has returned it. Freed whole. */
@@ -91,6 +142,8 @@ struct config {
 	enum log_level log_level;
 	struct config_service *services; /* sorted by name */
 	size_t service_count;
+	struct config_alert *alerts; /* sorted by exec, then webhook */
+	size_t alert_count;
 	struct problems *warnings; /* accepted, but to be said: small tables ... */
 };
 
@@ -118,7 +171,14 @@ const char *config_affinity_name(enum config_affinity affinity);
 const char *config_tracking_name(enum config_tracking tracking);
 const char *config_drain_end_name(enum config_drain_end drain_end);
 const char *config_mode_name(enum config_mode mode);
-int config_parse_state(const char *text, enum config_state *out); /* 0 or -EINVAL */
+const char *config_health_kind_name(enum config_health_kind kind); /* "tcp" ...; NULL: NONE */
+int config_parse_state(const char *text, enum config_state *out);  /* 0 or -EINVAL */
+
+/*
+ * The bytes of a text of config_health: \xHH, \n, \r, \t, \0 and \\ stand for one each. Returns how many
+ * they are, at most strlen(text), for which `bytes` has room.
+ */
+size_t config_unescape(const char *text, uint8_t *bytes);
 
 /* ---- differences ------------------------------------------------------------------------- */
 

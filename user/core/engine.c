@@ -350,7 +350,7 @@ int engine_override(struct engine *engine, const char *service, const struct add
 /* ---- ways and time --------------------------------------------------------------------------- */
 
 /* The ways are as they are: the model takes them over also when the maps cannot follow yet. */
-int engine_refresh_ways(struct engine *engine, uint64_t now_ms, struct problems *p)
+int engine_refresh(struct engine *engine, uint64_t now_ms, struct problems *p)
 {
 	struct engine_change change = {};
 	int err;
@@ -376,7 +376,7 @@ unsigned int engine_tick(struct engine *engine, uint64_t now_ms)
 
 	/* Whoever asked for the change has been told that it failed. */
 	if (engine->is_behind)
-		engine_refresh_ways(engine, now_ms, &p);
+		engine_refresh(engine, now_ms, &p);
 	problems_free(&p);
 	return engine_track_tick(engine, now_ms);
 }

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/text.h"
 #include "config/config.h"
 #include "core/key.h"
 #include "core/model.h"
@@ -36,6 +37,12 @@ struct engine_host {
 	void *self;
 	/* The way to an address, from net/. Always answers; the way may not be ready. */
 	void (*nexthop)(void *self, const struct addr *address, struct net_nexthop *out);
+	/*
+	 * How a backend is, from health/; asked only for backends of services that have a `health`,
+	 * also for such as it does not know yet. NULL: nobody is probed, and all are healthy.
+	 */
+	void (*health)(void *self, const char *service, const struct addr *backend,
+		       struct model_probe *out);
 	/*
 	 * Makes the next applied configuration and the overrides durable before anything is changed
 	 * in the maps. Returns 0 or a negative errno, explained in `p`: then the change is refused.
@@ -108,10 +115,11 @@ int engine_override(struct engine *engine, const char *service, const struct add
 		    struct problems *p);
 
 /*
- * Something in routes, neighbours or links changed: asks for all ways anew and applies what
- * follows.
+ * Something in routes, neighbours, links or health changed: asks for all ways and all backends'
+ * health anew and applies what follows. What takes backends out acts at once; what brings them in is gathered like any
+ * planned change. However many have changed, it is one change.
  */
-int engine_refresh_ways(struct engine *engine, uint64_t now_ms, struct problems *p);
+int engine_refresh(struct engine *engine, uint64_t now_ms, struct problems *p);
 
 /*
  * Does what waits for time: changes that are gathered, slots on their way, drains that end, what failed before.
@@ -123,6 +131,19 @@ unsigned int engine_tick(struct engine *engine, uint64_t now_ms);
  * something was done.
  */
 unsigned int engine_due(const struct engine *engine, uint64_t now_ms);
+
+/*
+ * How long drains last and for how long backends count as failing: what would begin anew with a new
+ * engine. Lines of text, times as ages.
+ */
+void engine_clocks_store(const struct engine *engine, uint64_t now_ms, struct text *out);
+/*
+ * Takes them over, after engine_new() and before anything is changed; lines of backends that are not in the maps are
+ * passed over. `away_ms` have passed since: they count for drains, but not for dead-after, since nobody probed. Returns 0,
+ * or -EINVAL, explained in `p`, and nothing is changed.
+ */
+int engine_clocks_restore(struct engine *engine, const char *text, size_t length, uint64_t now_ms,
+			  uint64_t away_ms, struct problems *p);
 
 /* ---- looking --------------------------------------------------------------------------------- */
 
@@ -174,6 +195,10 @@ struct engine_holding {
 	bool drains;
 	uint64_t left_ms; /* until its drain-timeout; 0: it is over */
 	bool leaves;	  /* it is no longer configured */
+	bool is_failing;  /* its probes fail: */
+	bool is_dead;	  /* and for so long that its flows were let go; else: */
+	bool is_paused;	  /* dead-after does not count now */
+	uint64_t dead_left_ms;
 };
 struct engine_holding engine_holding(const struct engine *engine, const char *service,
 				     const struct engine_backend_place *place, uint64_t now_ms);

@@ -230,6 +230,7 @@ const char *model_reason_text(const struct model_backend *backend, char out[160]
 
 	out[0] = '\0';
 	switch (backend->reason) {
+	case MODEL_REASONS:
 	case MODEL_TAKES_FLOWS:
 		break;
 	case MODEL_DISABLED:
@@ -248,6 +249,15 @@ const char *model_reason_text(const struct model_backend *backend, char out[160]
 		snprintf(out, 160,
 			 "the way out is %s, which is not among `interfaces`; add it there",
 			 backend->way.device);
+		break;
+	case MODEL_UNPROBED:
+		snprintf(out, 160, "it is new, and no probe has succeeded yet");
+		break;
+	case MODEL_PROBES_FAIL:
+		snprintf(out, 160, "its probes fail");
+		break;
+	case MODEL_DAMPED:
+		snprintf(out, 160, "its health flaps, and it stays out for a while");
 		break;
 	}
 	return out;

@@ -27,6 +27,26 @@ enum model_reason {
 	MODEL_WEIGHT_ZERO,
 	MODEL_NO_WAY,	    /* `way` says why */
 	MODEL_UNLISTED_WAY, /* the way out is an interface that is not among `interfaces` */
+	MODEL_UNPROBED,	    /* it is new, and no probe has succeeded yet */
+	MODEL_PROBES_FAIL,
+	MODEL_DAMPED, /* its probes succeed, but its health flaps */
+	MODEL_REASONS
+};
+
+/* How a backend's probes judge it: user/health's answer. */
+struct model_probe {
+	bool is_known;	   /* false: it is new, no result counts yet, and `initial` decides */
+	bool is_up;	   /* it may take new flows */
+	bool is_damped;	   /* it is not up, though its probes succeed: it flaps */
+	uint16_t share;	   /* slow start: of its weight, per mille; 1000: all of it */
+	uint64_t since_ms; /* since when it is, or is not, up */
+};
+
+/* Why one whose probes fail, or that flaps, takes new flows nevertheless. */
+enum model_kept {
+	MODEL_NOT_KEPT,
+	MODEL_KEPT_PANIC, /* too few are healthy: health is ignored for its service */
+	MODEL_KEPT_SHARE, /* `max-ejected` are out already */
 };
 
 struct model_backend {
@@ -36,6 +56,9 @@ struct model_backend {
 	uint32_t effective_weight; /* that the table is built with */
 	bool state_overridden, weight_overridden;
 	enum model_reason reason;
+	bool is_probed; /* its service has a `health`: */
+	struct model_probe probe;
+	enum model_kept kept;
 	bool leaves; /* no longer configured, but its flows are let end; known to leave before: */
 	bool leaves_already;
 	struct net_nexthop way;
@@ -50,7 +73,9 @@ struct model_service {
 	size_t backend_count;
 	struct model_backend *leaving; /* what model_add_leaving() added */
 	size_t leaving_count;
-	size_t ready; /* backends that take new flows */
+	size_t ready;	 /* backends that take new flows */
+	size_t eligible; /* those that would, were it not for their health */
+	bool is_panic;	 /* health is ignored: fewer than `panic` percent are healthy */
 };
 
 struct model {
