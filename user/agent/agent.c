@@ -151,6 +151,7 @@ int agent_apply(struct agent *agent, struct config *config, bool force, struct e
 	if (err)
 		return err;
 	config = NULL;
+	repair_reset(&agent->repair);
 	log_set_level(engine_config(agent->engine)->log_level);
 	if (engine_revision(agent->engine) != before)
 		log_problems(LOG_LEVEL_WARNING, engine_config(agent->engine)->warnings);
@@ -230,6 +231,7 @@ void agent_close(struct agent *agent)
 	engine_free(agent->engine);
 	interfaces_free(&agent->interfaces);
 	ways_free(&agent->ways);
+	repair_free(&agent->repair);
 	if (agent->dp)
 		dataplane_close(agent->dp);
 	net_close(agent->net);

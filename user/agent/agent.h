@@ -19,6 +19,7 @@
 
 #include "agent/interfaces.h"
 #include "agent/options.h"
+#include "agent/repair.h"
 #include "agent/state.h"
 #include "agent/ways.h"
 #include "core/engine.h"
@@ -38,6 +39,7 @@ struct agent {
 	struct engine *engine;
 	struct interfaces interfaces;
 	struct ways ways;
+	struct repair repair;
 	/*
 	 * The configuration to start with, until it is in force: where it came from (a sentence),
 	 * and its hash if that is the file.

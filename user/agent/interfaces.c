@@ -269,6 +269,7 @@ static struct interface_state look_at(const struct interface *i, const struct da
 			.problem = mem_string(i->problem ? i->problem : "the interface has gone")};
 	if (!is_linked(dp, link, device.ifindex))
 		return (struct interface_state){
+			.is_detached = true,
 			.problem = mem_string(
 				"somebody has detached sluice from it by hand, so its "
 				"packets pass unbalanced; sluice attaches itself again")};

@@ -20,6 +20,7 @@ struct text;
 /* An interface as the kernel has it. */
 struct interface_state {
 	bool attached;
+	bool is_detached;	  /* by hand: the device is there, and we are not on it */
 	enum dataplane_mode mode; /* while attached */
 	char *problem;		  /* a sentence; NULL: nothing is wrong */
 };

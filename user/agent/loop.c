@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "agent/agent.h"
+#include "agent/doctor.h"
 #include "agent/loop.h"
 #include "agent/notify.h"
 #include "api/api.h"
@@ -17,7 +18,7 @@
 #define GATHER_MS     10 /* from netlink's first news to the answer */
 #define GATHER_MAX_MS 1000
 #define SHARE	      10   /* answering netlink takes at most one part in so many of our time */
-#define PROBE_MS      1000 /* between two looks at the neighbours */
+#define PROBE_MS      1000 /* between two looks at the neighbours, and at ourselves */
 #define REPLY_MS      50   /* from `down` to the end: its reply goes out */
 
 struct loop {
@@ -156,6 +157,7 @@ static void on_probe(uv_timer_t *timer)
 
 	if (ways_probe(loop->agent->net, engine_model(loop->agent->engine), ways_now_ms()))
 		gather(loop);
+	repair_run(loop->agent, ways_now_ms());
 }
 
 static void on_replied(uv_timer_t *timer)
@@ -190,6 +192,14 @@ static size_t host_interfaces(void *self, struct api_interface *out, size_t max)
 			.problem = is->list[i].seen.problem,
 		};
 	return i;
+}
+
+static size_t host_conditions(void *self, bool quick, struct arena *arena,
+			      struct api_condition **out)
+{
+	const struct loop *loop = self;
+
+	return doctor_look(loop->agent, quick, arena, out);
 }
 
 static int host_apply(void *self, struct config *config, bool force, struct engine_forecast *out,
@@ -295,8 +305,8 @@ int loop_open(struct agent *agent, struct loop **out, struct problems *p)
 	loop->gather_ms = GATHER_MS;
 	loop->api = (struct api){
 		.engine = agent->engine,
-		.host = {loop, host_now_ms, host_interfaces, host_apply, host_find, host_down,
-			 host_log, host_check},
+		.host = {loop, host_now_ms, host_interfaces, host_conditions, host_apply, host_find,
+			 host_down, host_log, host_check},
 		.started_at_ms = ways_now_ms(),
 	};
 	err = watch(loop, p);

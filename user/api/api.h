@@ -51,12 +51,28 @@ struct api_probed {
 typedef void api_probed_function(void *arg, const struct api_probed *results, size_t count,
 				 const char *why);
 
+/* How one thing is that the agent has looked at. */
+enum api_level { API_OK, API_NOTE, API_WARNING, API_ERROR };
+struct api_condition {
+	const char *name; /* of the check: "attachment" */
+	enum api_level level;
+	const char *about;    /* the interface, the backend ...; NULL: the agent as a whole */
+	const char *evidence; /* what was seen: a sentence */
+	const char *advice;   /* what to do; NULL: nothing */
+};
+
 /* What the agent owns. `self` is handed to each. Strings that it gives live until the next call. */
 struct api_host {
 	void *self;
 	uint64_t (*now_ms)(void *self); /* CLOCK_MONOTONIC */
 	/* Lists the interfaces, at most `max`; returns their number. */
 	size_t (*interfaces)(void *self, struct api_interface *out, size_t max);
+	/*
+	 * Looks at everything that can go wrong outside the configuration, or with `quick` only lists what is
+	 * wrong that the agent itself tries to put right. *out lies in `arena`; returns how many.
+	 */
+	size_t (*conditions)(void *self, bool quick, struct arena *arena,
+			     struct api_condition **out);
 	/*
 	 * Puts a configuration in force: attaches and detaches interfaces, then engine_apply(),
 	 * whose contract this has: it takes `config` over, also on failure. The same that SIGHUP

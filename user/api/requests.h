@@ -31,6 +31,8 @@ answer_function answer_status, answer_service_list, answer_service_show, answer_
 	answer_counters, answer_version;
 /* probe.c */
 answer_function answer_backend_check;
+/* doctor.c */
+answer_function answer_doctor;
 /* flows.c */
 answer_function answer_flow_lookup, answer_flow_stats;
 /* change.c */

@@ -126,6 +126,17 @@ static void look_at_tracking(struct request *request, struct findings *findings)
 		add(findings, error, "changes", problem);
 }
 
+/* What the agent tries to put right, and cannot. */
+static void look_at_repairs(struct request *request, struct findings *findings)
+{
+	const struct api_host *host = &request->api->host;
+	struct api_condition *checks;
+	size_t count = host->conditions(host->self, true, request->arena, &checks);
+
+	for (size_t i = 0; i < count; i++)
+		add(findings, error, checks[i].name, checks[i].evidence);
+}
+
 /* The data path has met what cannot be. */
 static void look_at_counters(struct request *request, struct findings *findings)
 {
@@ -181,6 +192,7 @@ enum wire_code answer_status(struct request *request)
 	if (!config)
 		add(&findings, error, "configuration", "none is in force; 'sluicectl apply FILE'");
 	look_at_interfaces(request, config, &findings, out);
+	look_at_repairs(request, &findings);
 	look_at_services(request, &findings, out);
 	look_at_tracking(request, &findings);
 	look_at_counters(request, &findings);

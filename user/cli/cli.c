@@ -197,6 +197,8 @@ static enum wire_code judge(const struct cli *cli, const struct wire_reply *repl
 {
 	if (reply->kind == WIRE_KIND_backend_check)
 		return reply->backend_check->ok ? WIRE_OK : WIRE_FAILED;
+	if (reply->kind == WIRE_KIND_doctor)
+		return reply->doctor->errors ? WIRE_FAILED : WIRE_OK;
 	if (reply->kind != WIRE_KIND_plan)
 		return WIRE_OK;
 	if (cli->command == WIRE_COMMAND_diff)

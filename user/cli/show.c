@@ -94,6 +94,23 @@ static void show_status(const struct cli *cli, const struct wire_status *status,
 	}
 }
 
+/* ---- doctor ---------------------------------------------------------------------------------- */
+
+static void show_doctor(const struct cli *cli, const struct wire_doctor *doctor, struct text *out)
+{
+	for (size_t i = 0; i < doctor->checks.count; i++) {
+		const struct wire_doctor_check *check = &doctor->checks.list[i];
+
+		add_level(cli, check->level, out);
+		text_add(out, " %s%s%s: %s\n", check->name, check->about ? " " : "",
+			 check->about ? check->about : "", check->evidence);
+		if (check->advice)
+			text_add(out, "    %s\n", check->advice);
+	}
+	text_add(out, "\nchecks: %zu, errors: %" PRIu64 ", warnings: %" PRIu64 "\n",
+		 doctor->checks.count, doctor->errors, doctor->warnings);
+}
+
 /* ---- check, diff, apply ---------------------------------------------------------------------- */
 
 static void show_change(const struct wire_change *change, struct text *out)
@@ -215,6 +232,9 @@ void show_reply(const struct cli *cli, const struct wire_reply *reply, struct te
 		break;
 	case WIRE_KIND_check:
 		wire_check_text(reply->check, out);
+		break;
+	case WIRE_KIND_doctor:
+		show_doctor(cli, reply->doctor, out);
 		break;
 	case WIRE_KIND_version:
 		show_version(reply->version, out);

@@ -274,19 +274,28 @@ int net_probe(struct net *net, const struct net_nexthop *way, uint64_t now_ms)
 			  NULL, NULL);
 }
 
-/*
- * ETHTOOL_GFLAGS by ioctl, which any socket of the namespace takes; since 2.6.37 it knows this
- * flag. A device without ethtool's operations strips nothing.
- */
+/* By ioctl, which any socket of the namespace takes. `command` begins with its number. */
+static int ask_ethtool(const struct net *net, const char *name, void *command)
+{
+	struct ifreq request = {.ifr_data = command};
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	return ioctl(mnl_socket_get_fd(net->ask.mnl), SIOCETHTOOL, &request);
+}
+
+/* ETHTOOL_GFLAGS knows this flag since 2.6.37. A device without ethtool's operations strips nothing. */
 static bool has_vlan_rx_offload(struct net *net, const char *name)
 {
 	struct ethtool_value value = {.cmd = ETHTOOL_GFLAGS};
-	struct ifreq request = {.ifr_data = (void *)&value};
 
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
-	if (ioctl(mnl_socket_get_fd(net->ask.mnl), SIOCETHTOOL, &request))
-		return false;
-	return value.data & ETH_FLAG_RXVLAN;
+	return !ask_ethtool(net, name, &value) && value.data & ETH_FLAG_RXVLAN;
+}
+
+uint32_t net_receive_queues(struct net *net, const char *name)
+{
+	struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
+
+	return ask_ethtool(net, name, &channels) ? 0 : channels.combined_count + channels.rx_count;
 }
 
 int net_device(struct net *net, const char *name, struct net_device *out)

@@ -91,6 +91,11 @@ struct net_device {
 };
 int net_device(struct net *net, const char *name, struct net_device *out);
 
+/*
+ * How many receive queues a device uses (ETHTOOL_GCHANNELS, combined and receive-only ones); 0: it does not say.
+ */
+uint32_t net_receive_queues(struct net *net, const char *name);
+
 /* Why a device cannot have a balancer, as a sentence in `out`; NULL: nothing is against it. */
 const char *net_device_fault(const struct net_device *device, char out[160]);
 

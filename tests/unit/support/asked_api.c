@@ -26,6 +26,15 @@ static size_t agent_interfaces(void *self, struct api_interface *out, size_t max
 	return asked.agent.interface_count;
 }
 
+static size_t agent_conditions(void *self, bool quick, struct arena *arena,
+			       struct api_condition **out)
+{
+	(void)self;
+	(void)arena;
+	*out = asked.agent.checks;
+	return quick ? asked.agent.quick_count : asked.agent.check_count;
+}
+
 static int agent_apply(void *self, struct config *config, bool force, struct engine_forecast *out,
 		       struct problems *p)
 {
@@ -86,8 +95,8 @@ void asked_start(void)
 	asked.agent.now_ms = 65000;
 	asked.api = (struct api){
 		.engine = asked.host.engine,
-		.host = {NULL, agent_now, agent_interfaces, agent_apply, agent_find, agent_down,
-			 agent_log, agent_check},
+		.host = {NULL, agent_now, agent_interfaces, agent_conditions, agent_apply,
+			 agent_find, agent_down, agent_log, agent_check},
 		.started_at_ms = 5000,
 	};
 }

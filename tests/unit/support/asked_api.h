@@ -24,6 +24,8 @@
 struct asked_agent {
 	struct api_interface interfaces[2];
 	size_t interface_count;
+	struct api_condition checks[4];
+	size_t check_count, quick_count; /* a quick look sees the first ones */
 	bool fails;
 	unsigned int downs;
 	char *logged;

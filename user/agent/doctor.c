@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the agent knows itself; the host's settings are looked at in doctor_host.c. */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/doctor.h"
+#include "base/mem.h"
+
+#define CLIENT_MTU   1500 /* bytes of IP that clients may send in one packet */
+#define FULL_PERCENT 90	  /* of a limit */
+
+void doctor_add(struct doctor *doctor, const char *name, enum api_level level, const char *about,
+		const char *advice, const char *evidence, ...)
+{
+	va_list args;
+	char *text;
+
+	va_start(args, evidence);
+	text = mem_vformat(evidence, args);
+	va_end(args);
+	doctor->list = mem_grow(doctor->list, doctor->count, sizeof(*doctor->list));
+	doctor->list[doctor->count++] = (struct api_condition){
+		.name = name,
+		.level = level,
+		.about = about ? arena_string(doctor->arena, about) : NULL,
+		.evidence = arena_string(doctor->arena, text),
+		.advice = advice ? arena_string(doctor->arena, advice) : NULL,
+	};
+	free(text);
+}
+
+/* ---- what the agent puts right by itself ----------------------------------------------------- */
+
+static void look_at_repairs(struct doctor *doctor, bool quick)
+{
+	for (int check = 0; check < REPAIR_CHECKS; check++) {
+		const struct repair_state *state = &doctor->agent->repair.states[check];
+		bool is_over = tries_are_over(&state->tries);
+
+		if (state->is_wrong)
+			doctor_add(doctor, repair_name(check), API_ERROR, NULL,
+				   is_over ? repair_advice(check) : NULL, "%s%s", state->what,
+				   is_over ? "; sluiced has given up" : "; sluiced tries again");
+		else if (!quick)
+			doctor_add(doctor, repair_name(check), API_OK, NULL, NULL,
+				   "all is as it should be; found wrong %llu times, put right %llu "
+				   "times since the start",
+				   (unsigned long long)state->found,
+				   (unsigned long long)state->mended);
+	}
+}
+
+/* ---- interfaces ------------------------------------------------------------------------------ */
+
+static void look_at_interface(struct doctor *doctor, const struct interface *i)
+{
+	const char *device = i->link.device;
+
+	if (!i->seen.attached)
+		doctor_add(doctor, "interface", API_ERROR, device, NULL, "%s", i->seen.problem);
+	else if (i->seen.problem)
+		doctor_add(doctor, "interface", API_WARNING, device, NULL, "%s", i->seen.problem);
+	else if (i->seen.mode == DATAPLANE_GENERIC)
+		doctor_add(doctor, "interface", API_WARNING, device,
+			   "use a driver with native XDP (and `mode: native` to insist on it); see "
+			   "the "
+			   "log's line of the attachment for what the driver said",
+			   "runs in generic mode: each packet costs several times as much");
+	else
+		doctor_add(doctor, "interface", API_OK, device, NULL,
+			   "runs in native mode, and hides nothing");
+	doctor_look_at_queues(doctor, device);
+}
+
+static void look_at_interfaces(struct doctor *doctor)
+{
+	struct interfaces *is = &doctor->agent->interfaces;
+
+	interfaces_look(is, doctor->agent->dp, doctor->agent->net);
+	for (size_t i = 0; i < is->count; i++)
+		look_at_interface(doctor, &is->list[i]);
+}
+
+/* ---- the ways to the backends ---------------------------------------------------------------- */
+
+static const char *way_advice(const struct model_backend *backend)
+{
+	static const char *const advices[NET_WAYS] = {
+		[NET_WAY_NO_ROUTE] = "add a route to it",
+		[NET_WAY_LOCAL] = "a backend cannot be this host itself",
+		[NET_WAY_LINK_DOWN] = "bring the interface up, and see its cable",
+		[NET_WAY_NO_ETHERNET] = "route to it by an Ethernet interface",
+		[NET_WAY_VLAN] = "route to it by an untagged interface",
+		[NET_WAY_RESOLVING] =
+			"wait a second; then see whether the next hop answers ARP or ND",
+		[NET_WAY_FAILED] = "see whether the next hop is up and on this segment",
+		[NET_WAY_UNKNOWN] = "see the log: the kernel could not be asked",
+	};
+
+	if (backend->reason == MODEL_UNLISTED_WAY)
+		return "add the interface to `interfaces`, or change the route";
+	return advices[backend->way.way];
+}
+
+/* The packets that fit through the tunnel, by the way that takes the shortest. */
+struct shortest {
+	uint32_t inner_max;
+	const char *device;
+};
+
+static void look_at_backend(struct doctor *doctor, const struct model_service *service,
+			    const struct model_backend *backend, struct shortest *shortest)
+{
+	char address[ADDR_TEXT_SIZE], why[160], *about;
+
+	if (backend->path.ifindex) {
+		if (backend->path.inner_max < shortest->inner_max)
+			*shortest = (struct shortest){backend->path.inner_max, backend->way.device};
+		return;
+	}
+	about = mem_format("%s %s", service->name, addr_format(&backend->address, address));
+	doctor_add(doctor, "next hop", API_ERROR, about, way_advice(backend), "%s",
+		   model_reason_text(backend, why)[0] ? why : net_way_text(&backend->way, why));
+	free(about);
+}
+
+static void look_at_ways(struct doctor *doctor)
+{
+	const struct model *model = engine_model(doctor->agent->engine);
+	struct shortest shortest = {UINT32_MAX, NULL};
+	size_t before = doctor->count, backends = 0;
+
+	for (size_t s = 0; s < model->service_count; s++)
+		for (size_t b = 0; b < model->services[s].backend_count; b++, backends++)
+			look_at_backend(doctor, &model->services[s],
+					&model->services[s].backends[b], &shortest);
+	if (doctor->count == before)
+		doctor_add(doctor, "next hop", API_OK, NULL, NULL,
+			   "every one of %zu backends has one", backends);
+	if (!shortest.device)
+		return;
+	if (shortest.inner_max < CLIENT_MTU)
+		doctor_add(doctor, "mtu", API_WARNING, shortest.device,
+			   "raise the MTU between here and the backends to 1540 (IPv4 outside: "
+			   "1520), or "
+			   "lower the clients' MSS",
+			   "packets of more than %u bytes do not fit through the tunnel and are "
+			   "dropped (too_big)",
+			   shortest.inner_max);
+	else
+		doctor_add(doctor, "mtu", API_OK, NULL, NULL,
+			   "packets of up to %u bytes fit through every tunnel",
+			   shortest.inner_max);
+}
+
+/* ---- limits ---------------------------------------------------------------------------------- */
+
+static void look_at_limit(struct doctor *doctor, const char *field, uint64_t used, uint64_t limit)
+{
+	bool is_full = used * 100 >= limit * FULL_PERCENT;
+	char *advice = mem_format("raise %s in the configuration, and restart sluiced", field);
+
+	doctor_add(doctor, "limits", is_full ? API_WARNING : API_OK, field, is_full ? advice : NULL,
+		   "%llu of %llu are used", (unsigned long long)used, (unsigned long long)limit);
+	free(advice);
+}
+
+static void look_at_limits(struct doctor *doctor)
+{
+	const struct engine *engine = doctor->agent->engine;
+	const struct sl_limits *limits = &engine_view(engine)->limits;
+	const struct config *config = engine_config(engine);
+	uint64_t listeners = 0, backends = 0;
+
+	for (size_t i = 0; config && i < config->service_count; i++) {
+		listeners += config->services[i].listener_count;
+		backends += config->services[i].backend_count;
+	}
+	look_at_limit(doctor, "limits.services", config ? config->service_count : 0,
+		      limits->services);
+	look_at_limit(doctor, "limits.listeners", listeners, limits->listeners);
+	look_at_limit(doctor, "limits.backends", backends, limits->backends);
+	look_at_limit(doctor, "limits.maglev-slots", config ? config_slots_needed(config) : 0,
+		      limits->slots);
+	look_at_limit(doctor, "limits.flows", engine_scans(engine).entries, limits->flows);
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+size_t doctor_look(struct agent *agent, bool quick, struct arena *arena, struct api_condition **out)
+{
+	struct doctor doctor = {.agent = agent, .arena = arena};
+
+	look_at_repairs(&doctor, quick);
+	if (!quick) {
+		look_at_interfaces(&doctor);
+		look_at_ways(&doctor);
+		look_at_limits(&doctor);
+		doctor_look_at_host(&doctor);
+	}
+	*out = arena_alloc(arena, (doctor.count + 1) * sizeof(**out));
+	for (size_t i = 0; i < doctor.count; i++)
+		(*out)[i] = doctor.list[i];
+	free(doctor.list);
+	return doctor.count;
+}
