@@ -25,6 +25,34 @@ START_TEST(what_an_administrator_takes_down_is_dead_at_once_and_alive_when_enabl
 }
 END_TEST
 
+START_TEST(new_flows_leave_a_drained_backend_that_loses_its_way_at_once)
+{
+	struct problems p = {};
+	uint32_t b, slot;
+
+	for (unsigned int seconds = 0; seconds < 2; seconds++) {
+		start(WEB(A "," B));
+		b = index_of("10.0.1.12");
+		slot = slot_at(b);
+		override_state("10.0.1.12", CONFIG_DRAIN);
+		pass(seconds); /* the change is being gathered, or made and held */
+		ck_assert_uint_eq(slots().moving, seconds ? 125 : 0);
+		host.way[12] = NET_WAY_FAILED;
+		ck_assert_int_eq(engine_refresh_ways(host.engine, now_ms, &p), 0);
+		ck_assert_uint_eq(slots().moving, 125);
+		ck_assert_uint_eq(dataplane_cold(&host.fake->view, slot), b); /* no hold */
+		ck_assert_uint_eq(host.fake->backends[b].flags, SL_BACKEND_DOWN);
+		/* Its drain goes on, and what is still there is there when the way is back. */
+		ck_assert(holding("10.0.1.12").drains);
+		host.way[12] = NET_WAY_READY;
+		ck_assert_int_eq(engine_refresh_ways(host.engine, now_ms, &p), 0);
+		ck_assert_uint_eq(host.fake->backends[b].flags, 0);
+		ck_assert_uint_eq(slots().moving, 125);
+		fake_host_free(&host);
+	}
+}
+END_TEST
+
 START_TEST(a_drain_ends_as_drain_end_says)
 {
 	uint32_t b, slot;
@@ -224,6 +252,7 @@ END_TEST
 
 RUN_TESTS("core_track_drain",
 	  what_an_administrator_takes_down_is_dead_at_once_and_alive_when_enabled,
+	  new_flows_leave_a_drained_backend_that_loses_its_way_at_once,
 	  a_drain_ends_as_drain_end_says,
 	  a_backend_is_empty_only_by_a_scan_after_its_last_slot_was_rebased,
 	  a_removed_backend_keeps_its_flows_its_way_and_its_index_until_they_end,

@@ -130,12 +130,14 @@ static enum track_health health_of(struct engine *engine, const struct model_ser
 {
 	struct engine_drain *drain = &engine->drains[index];
 	bool drains = backend->leaves || backend->reason == MODEL_DRAINED;
+	enum track_health health = model_health(backend->reason);
 
 	note_drain(drain, drains, now_ms);
 	if (is_drain_over(drain, service->config, now_ms) &&
 	    (backend->leaves || service->config->drain_end == CONFIG_DRAIN_MOVE))
 		return TRACK_DEAD;
-	return model_health(backend->reason);
+	/* The reason is the first one that applies: what drains may have lost its way, too. */
+	return health == TRACK_UP && !backend->path.ifindex ? TRACK_DOWN : health;
 }
 
 /* Walks the wanted and the known backends, both sorted by address. */
