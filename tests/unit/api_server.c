@@ -1,268 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The socket: what clients can send, how many, how slowly, and as whom. The server runs in a child
- * process.
- */
+/* The socket: what clients can send, how many, how slowly, and as whom. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include <uv.h>
 
-#include "api/api.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/problem.h"
-#include "base/text.h"
-#include "unit/support/fake_host.h"
+#include "unit/support/served_api.h"
 #include "unit/unit.h"
 #include "wire/wire.h"
 
-#define NOBODY	    65534
-#define CLIENTS_MAX 64 /* as the server has it */
-#define VERSION	    "{\"version\":1,\"command\":\"version\"}\n"
-#define DOWN	    "{\"version\":1,\"command\":\"down\"}\n"
-/* Answered 0.2 s and 12 s later. */
-#define CHECK(address)                          \
-	"{\"version\":1,\"command\":\"backend " \
-	"check\",\"arguments\":{\"service\":\"web\",\"address\":\"" address "\"}}\n"
-#define SOON CHECK("10.0.1.2")
-#define LATE CHECK("10.0.1.120")
-#define BACKENDS                                                                    \
-	" - name: web\n   address: 203.0.113.10\n   port: 80\n   table-size: 251\n" \
-	"   backends: [{address: 10.0.1.2}, {address: 10.0.1.120}]\n"
-
-static char directory[64], path[80];
-static pid_t server;
-
-/* ---- the server's side ----------------------------------------------------------------------- */
-
-static int agent_down(void *self, struct problems *p)
-{
-	(void)self;
-	(void)p;
-	return 0;
-}
-
-static void agent_log(void *self, const char *sentence)
-{
-	(void)self;
-	(void)sentence;
-}
-
-/* What is promised is kept after a while. */
-static struct check {
-	uv_timer_t timer;
-	api_probed_function *done;
-	void *arg;
-	bool is_open;
-} checks[4];
-
-static uv_loop_t loop_of_server;
-
-static void on_check_closed(uv_handle_t *handle)
-{
-	struct check *check = handle->data;
-
-	check->is_open = false;
-}
-
-static void on_checked(uv_timer_t *timer)
-{
-	struct check *check = timer->data;
-
-	check->done(check->arg, NULL, 0, "the tests' answer");
-	uv_close((uv_handle_t *)timer, on_check_closed);
-}
-
-static int agent_check(void *self, const char *service, const struct addr *backend,
-		       api_probed_function *done, void *arg, struct problems *p)
-{
-	struct check *check = checks;
-
-	(void)self;
-	(void)service;
-	(void)p;
-	while (check->is_open)
-		check++;
-	*check = (struct check){.done = done, .arg = arg, .is_open = true};
-	uv_timer_init(&loop_of_server, &check->timer);
-	check->timer.data = check;
-	/* The last number of its address, in tenths of a second. */
-	uv_timer_start(&check->timer, on_checked, backend->bytes[3] * 100, 0);
-	return 0;
-}
-
-static struct api api = {
-	.host = {.down = agent_down, .log = agent_log, .check = agent_check},
-};
-
-static void on_signal(uv_signal_t *handle, int number)
-{
-	(void)number;
-	api_server_close(handle->data);
-	uv_close((uv_handle_t *)handle, NULL);
-}
-
-/*
- * Opens, says so on `ready`, and serves until SIGTERM. Exits with 0 only if nothing is left over.
- */
-static void run_server(int ready)
-{
-	struct api_server *opened;
-	struct problems p = {};
-	struct fake_host host;
-	uv_signal_t end;
-
-	signal(SIGPIPE, SIG_IGN);
-	fake_host_init(&host, &fake_limits);
-	fake_host_start(&host);
-	fake_apply(&host, BACKENDS, true, 0);
-	api.engine = host.engine;
-	uv_loop_init(&loop_of_server);
-	if (api_server_open(&loop_of_server, path, &api, &opened, &p))
-		_exit(10);
-	uv_signal_init(&loop_of_server, &end);
-	end.data = opened;
-	uv_signal_start(&end, on_signal, SIGTERM);
-	if (write(ready, "", 1) != 1)
-		_exit(11);
-	close(ready);
-	uv_run(&loop_of_server, UV_RUN_DEFAULT);
-	fake_host_free(&host);
-	exit(uv_loop_close(&loop_of_server) ? 12 : 0);
-}
-
-static void make_directory(void)
-{
-	strcpy(directory, "/tmp/sluice-api-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(directory));
-	ck_assert_int_eq(chmod(directory, 0755), 0);
-	snprintf(path, sizeof(path), "%s/sock", directory);
-}
-
-static void start_server(void)
-{
-	int ready[2];
-	char byte;
-
-	fflush(NULL);
-	ck_assert_int_eq(pipe(ready), 0);
-	server = fork();
-	if (server == 0) {
-		close(ready[0]);
-		run_server(ready[1]);
-	}
-	close(ready[1]);
-	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
-	close(ready[0]);
-}
-
-static void stop_server(void)
-{
-	int status;
-
-	kill(server, SIGTERM);
-	ck_assert_int_eq(waitpid(server, &status, 0), server);
-	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status 0x%x", status);
-}
-
-static void start(void)
-{
-	make_directory();
-	start_server();
-}
-
-static void stop(void)
-{
-	stop_server();
-	ck_assert_int_eq(rmdir(directory), 0); /* the socket's file is gone */
-}
-
-/* ---- the clients' side ----------------------------------------------------------------------- */
-
-static int connect_to(void)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct timeval patience = {.tv_sec = 30};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	strcpy(address.sun_path, path);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	ck_assert_msg(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0, "%m");
-	return fd;
-}
-
-/* Sends as much as the server takes. */
-static void send_bytes(int fd, const char *bytes, size_t length)
-{
-	while (length) {
-		ssize_t sent = send(fd, bytes, length, MSG_NOSIGNAL);
-
-		if (sent <= 0)
-			return;
-		bytes += sent;
-		length -= sent;
-	}
-}
-
-static void say(int fd, const char *text)
-{
-	send_bytes(fd, text, strlen(text));
-}
-
-static void repeat(int fd, char byte, size_t count)
-{
-	char *bytes = mem_alloc(count);
-
-	memset(bytes, byte, count);
-	send_bytes(fd, bytes, count);
-	free(bytes);
-}
-
-/* The next line; NULL when the server has hung up. The caller frees it. */
-static char *hear(int fd)
-{
-	struct text line = {};
-	char byte;
-
-	text_add_bytes(&line, "", 0);
-	errno = 0;
-	while (recv(fd, &byte, 1, 0) == 1) {
-		if (byte == '\n')
-			return line.data;
-		text_add_bytes(&line, &byte, 1);
-	}
-	text_free(&line);
-	return NULL;
-}
-
-static void expect(int fd, const char *piece)
-{
-	char *line = hear(fd);
-
-	ck_assert_msg(line && strstr(line, piece), "'%s' is not in: %s", piece, line);
-	free(line);
-}
-
-static void expect_end(int fd)
-{
-	char *line = hear(fd);
-
-	ck_assert_msg(!line, "%s", line);
-	ck_assert(errno != EAGAIN);
-	close(fd);
-}
-
-/* ---- tests ----------------------------------------------------------------------------------- */
+#define NOBODY 65534
 
 START_TEST(each_line_gets_a_line_in_order)
 {
@@ -491,7 +247,8 @@ START_TEST(who_keeps_a_request_or_a_reply_waiting_is_hung_up_on_and_others_are_n
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	ck_assert_int_ge(now.tv_sec - begun.tv_sec, 9);
 	ck_assert_int_le(now.tv_sec - begun.tv_sec, 25);
-	sleep(2);
+	/* It is still deaf, so it hears of the end alone. */
+	ck_assert_int_eq(poll(&(struct pollfd){.fd = deaf}, 1, -1), 1);
 	ck_assert_int_lt(send(deaf, "x", 1, MSG_NOSIGNAL), 0);
 	ck_assert(errno == EPIPE || errno == ECONNRESET);
 	close(deaf);
@@ -524,72 +281,6 @@ START_TEST(clients_that_vanish_and_bytes_at_random_do_no_harm)
 	fd = connect_to();
 	say(fd, VERSION);
 	expect(fd, "\"kind\":\"version\"");
-	close(fd);
-	stop();
-}
-END_TEST
-
-START_TEST(an_answer_that_takes_time_keeps_nobody_else_waiting_and_its_client_s_order)
-{
-	int slow, quick;
-
-	start();
-	slow = connect_to();
-	quick = connect_to();
-	say(slow, SOON VERSION);
-	for (int i = 0; i < 100; i++) {
-		say(quick, VERSION);
-		expect(quick, "\"kind\":\"version\"");
-	}
-	expect(slow, "cannot be probed: the tests' answer");
-	expect(slow, "\"kind\":\"version\"");
-	close(slow);
-	close(quick);
-	stop();
-}
-END_TEST
-
-START_TEST(who_does_not_wait_for_an_answer_that_takes_time_does_no_harm)
-{
-	int fds[3];
-
-	start();
-	for (int round = 0; round < 5; round++) {
-		for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
-			fds[i] = connect_to();
-			say(fds[i], SOON);
-		}
-		close(fds[0]);
-		close(fds[1]);
-		expect(fds[2], "the tests' answer");
-		close(fds[2]);
-	}
-	stop();
-}
-END_TEST
-
-START_TEST(an_end_of_the_server_hangs_up_on_those_whom_an_answer_is_promised)
-{
-	int fd;
-
-	start();
-	fd = connect_to();
-	say(fd, SOON);
-	usleep(50000);
-	stop();
-	expect_end(fd);
-}
-END_TEST
-
-/* Longer than the patience with those who are slow. */
-START_TEST(an_answer_may_take_longer_than_clients_may)
-{
-	int fd;
-
-	start();
-	fd = connect_to();
-	say(fd, LATE);
-	expect(fd, "the tests' answer");
 	close(fd);
 	stop();
 }
@@ -637,8 +328,4 @@ RUN_TESTS("api_server", each_line_gets_a_line_in_order, the_socket_is_for_owner_
 	  when_all_places_are_busy_one_more_is_told_so,
 	  who_keeps_a_request_or_a_reply_waiting_is_hung_up_on_and_others_are_not,
 	  clients_that_vanish_and_bytes_at_random_do_no_harm,
-	  an_answer_that_takes_time_keeps_nobody_else_waiting_and_its_client_s_order,
-	  who_does_not_wait_for_an_answer_that_takes_time_does_no_harm,
-	  an_end_of_the_server_hangs_up_on_those_whom_an_answer_is_promised,
-	  an_answer_may_take_longer_than_clients_may,
 	  root_may_change_and_others_whom_the_file_lets_in_may_read)
