@@ -26,8 +26,13 @@ enum pkt_part {
 	PKT_MANY_HEADERS,   /* no ports: they lie behind more extension headers than are read */
 };
 
+/* What the kernel calls the program with; a tc program says otherwise before it includes this. Both have data and data_end. */
+#ifndef PKT_CONTEXT
+#define PKT_CONTEXT struct xdp_md
+#endif
+
 struct pkt {
-	struct xdp_md *ctx;
+	PKT_CONTEXT *ctx;
 
 	/* parse */
 	__u8 family;	/* 4 or 6 */
@@ -63,7 +68,7 @@ struct pkt {
 };
 
 /* Sets what a step may read that no step has written; to zero the rest would cost 2 ns. */
-static __always_inline void pkt_init(struct pkt *p, struct xdp_md *ctx)
+static __always_inline void pkt_init(struct pkt *p, PKT_CONTEXT *ctx)
 {
 	p->ctx = ctx;
 	p->part = PKT_WHOLE;

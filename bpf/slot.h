@@ -6,15 +6,19 @@
 #include "maps.h"
 #include "pkt.h"
 
+static __always_inline __u64 flow_hash(const struct pkt *p)
+{
+	return p->family == 4
+		       ? sl_hash4(&hash_key, p->source[0], p->destination[0], p->ports, p->protocol)
+		       : sl_hash6(&hash_key, p->source, p->destination, p->ports, p->protocol);
+}
+
 static __always_inline enum sl_verdict slot(struct pkt *p)
 {
 	struct sl_hot_line *line;
 	__u32 word, i;
 
-	p->hash = p->family == 4
-			  ? sl_hash4(&hash_key, p->source[0], p->destination[0], p->ports,
-				     p->protocol)
-			  : sl_hash6(&hash_key, p->source, p->destination, p->ports, p->protocol);
+	p->hash = flow_hash(p);
 	p->slot = p->service->slots_base + sl_hash_slot(p->hash, p->service->slots);
 	i = p->slot / SL_HOT_PER_LINE;
 	line = bpf_map_lookup_elem(&hot, &i);

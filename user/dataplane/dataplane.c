@@ -285,6 +285,7 @@ static struct dataplane *dataplane_new(const struct dataplane_options *options)
 	dp->options.pin_dir = NULL; /* the caller's memory; `pins` has it */
 	map_set_init(&dp->maps, &options->limits);
 	dp->programs = (struct load_programs){-1, -1};
+	dp->probe_fd = -1;
 	dp->grace_inner_fd = -1;
 	dp->graces = 1;
 	dp->path_left = mem_array((size_t)options->limits.backends + 1, sizeof(*dp->path_left));
@@ -369,6 +370,7 @@ void dataplane_close(struct dataplane *dp)
 	if (dp->grace_inner_fd >= 0)
 		close(dp->grace_inner_fd);
 	bpf_object__close(dp->object);
+	bpf_object__close(dp->probe);
 	audit_free(dp->audit);
 	map_set_close(&dp->maps);
 	pins_close(&dp->pins);
@@ -431,9 +433,17 @@ int dataplane_map_fd(const struct dataplane *dp, const char *name)
 	return -ENOENT;
 }
 
+/* What cannot be detached stays pinned, so that it can be tried again. */
+static int take_down(struct pins *pins, struct problems *p)
+{
+	int err = probe_detach_all(pins, p);
+
+	return pins_remove_all(pins, p) ?: err;
+}
+
 int dataplane_destroy(struct dataplane *dp, struct problems *p)
 {
-	int err = dp->pins.dir ? pins_remove_all(&dp->pins, p) : 0;
+	int err = dp->pins.dir ? take_down(&dp->pins, p) : 0;
 
 	dataplane_close(dp);
 	return err;
@@ -445,7 +455,7 @@ int dataplane_down(const char *pin_dir, struct problems *p)
 	int err = pins_open_existing(&pins, pin_dir, p);
 
 	if (!err)
-		err = pins_remove_all(&pins, p);
+		err = take_down(&pins, p);
 	pins_close(&pins);
 	return err == -ENOENT ? 0 : err;
 }

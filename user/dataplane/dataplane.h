@@ -168,6 +168,8 @@ struct dataplane_options {
 	/* Another BPF object than the built-in one (tests, other clang); NULL: built in. */
 	const void *object;
 	size_t object_size;
+	const void *probe_object; /* the same for the probes' program (probe.h) */
+	size_t probe_object_size;
 };
 
 /*

@@ -53,6 +53,15 @@ struct load_programs {
 int load_run(struct bpf_object *object, const struct sl_knobs *knobs, const struct sl_hash_key *key,
 	     struct map_set *maps, struct load_programs *out, struct problems *p);
 
+/* Loads the probes' program on maps that all have a descriptor. The descriptor goes with the object. */
+int load_probe(const struct dataplane_options *options, const struct map_set *maps,
+	       struct bpf_object **out, int *fd, struct problems *p);
+
+/* ---- probe.c ------------------------------------------------------------------------------------ */
+
+/* Detaches the probes' program wherever the pins say that it is. Returns 0, or the last error, in `p`. */
+int probe_detach_all(const struct pins *pins, struct problems *p);
+
 /* ---- clock.c ------------------------------------------------------------------------------------ */
 
 /* The shift that makes a tick of jiffies64 about a second, and how long it is then. */
@@ -81,7 +90,9 @@ int adopt_hold(struct map_set *from, struct dataplane *dp);
 /* Copies all contents into fresh maps. -EBUSY: something in use does not fit. */
 int adopt_copy(const struct map_set *from, struct map_set *to, struct problems *p);
 
-#define DATAPLANE_PROGRAM "balancer" /* its name, and its pin's */
+/* Programs' names, and their pins'. */
+#define DATAPLANE_PROGRAM "balancer"
+#define DATAPLANE_PROBE	  "probe"
 
 /* ---- dataplane.c -------------------------------------------------------------------------------- */
 
@@ -98,6 +109,9 @@ struct dataplane {
 	struct dataplane_view view;
 	struct bpf_object *object;
 	struct load_programs programs;
+	struct bpf_object *probe; /* NULL: not loaded yet */
+	int probe_fd;
+	bool is_probe_pinned; /* as progs/probe, by this process */
 	uint8_t host_key[16];
 	uint8_t tick_shift;
 	bool adopted;
@@ -111,7 +125,7 @@ struct dataplane {
 	uint64_t *path_left; /* [backends + 1] */
 	uint64_t listeners_left;
 	struct audit *audit; /* what the maps should hold; NULL: not open yet */
-	int grace_inner_fd; /* what an update of the grace map puts there */
+	int grace_inner_fd;  /* what an update of the grace map puts there */
 };
 
 #endif

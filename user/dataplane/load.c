@@ -19,6 +19,7 @@
 #include "dataplane/capture.h"
 #include "dataplane/internal.h"
 #include "dataplane/xdp.h"
+#include "probe.skel.h"
 #include "sluice.skel.h"
 
 #define CLOCK "clock"
@@ -46,23 +47,21 @@ static int compare_map(const struct bpf_object *object, const struct map_shape *
 			    map ? "this map has another shape" : "it has no such map");
 }
 
-int load_open(const struct dataplane_options *options, struct bpf_object **out, struct problems *p)
+/* Opens an object, and compares its maps with maps.def. */
+static int open_bytes(const char *name, const void *bytes, size_t size,
+		      const struct sl_limits *limits, struct bpf_object **out, struct problems *p)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "sluice");
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name);
 	struct map_shape shapes[MAPS];
 	struct bpf_object *object;
-	const void *bytes = options->object;
-	size_t size = options->object_size;
 	int err = 0;
 
-	if (!bytes)
-		bytes = sluice_bpf__elf_bytes(&size);
 	capture_start();
 	object = bpf_object__open_mem(bytes, size, &opts);
 	if (!object)
 		return problems_add(p, capture_errno(-errno), "BPF object", NULL,
 				    "cannot be read: %s", capture_text());
-	map_shapes(&options->limits, shapes);
+	map_shapes(limits, shapes);
 	for (int i = 0; !err && i < MAPS; i++)
 		err = compare_map(object, &shapes[i], p);
 	if (err)
@@ -70,6 +69,16 @@ int load_open(const struct dataplane_options *options, struct bpf_object **out, 
 	else
 		*out = object;
 	return err;
+}
+
+int load_open(const struct dataplane_options *options, struct bpf_object **out, struct problems *p)
+{
+	const void *bytes = options->object;
+	size_t size = options->object_size;
+
+	if (!bytes)
+		bytes = sluice_bpf__elf_bytes(&size);
+	return open_bytes("sluice", bytes, size, &options->limits, out, p);
 }
 
 /* ---- constants ------------------------------------------------------------------------------------ */
@@ -189,6 +198,22 @@ static int find_program(const struct bpf_object *object, const char *name,
 	return *out ? 0 : problems_add(p, -EINVAL, "BPF object", name, "it has no such program");
 }
 
+/* Sets constants and maps, and loads; `name` of its program for problems. */
+static int load_object(struct bpf_object *object, const char *name, const struct sl_knobs *knobs,
+		       const struct sl_hash_key *key, const struct map_set *maps,
+		       struct problems *p)
+{
+	int err = set_constants(object, knobs, key, p);
+
+	if (err)
+		return err;
+	capture_start();
+	err = set_maps(object, maps);
+	if (!err)
+		err = bpf_object__load(object);
+	return err ? xdp_load_refused(err, name, p) : 0;
+}
+
 int load_run(struct bpf_object *object, const struct sl_knobs *knobs, const struct sl_hash_key *key,
 	     struct map_set *maps, struct load_programs *out, struct problems *p)
 {
@@ -198,21 +223,41 @@ int load_run(struct bpf_object *object, const struct sl_knobs *knobs, const stru
 	err = find_program(object, DATAPLANE_PROGRAM, &program, p);
 	if (!err)
 		err = find_program(object, CLOCK, &clock, p);
-	if (err)
-		return err;
-	err = set_constants(object, knobs, key, p);
-	if (err)
-		return err;
-	capture_start();
-	err = set_maps(object, maps);
 	if (!err)
-		err = bpf_object__load(object);
+		err = load_object(object, DATAPLANE_PROGRAM, knobs, key, maps, p);
 	if (err)
-		return xdp_load_refused(err, DATAPLANE_PROGRAM, p);
+		return err;
 	err = take_maps(object, maps);
 	if (err)
 		return problems_add(p, err, "BPF", DATAPLANE_PROGRAM,
 				    "no file descriptor is left: %s", strerror(-err));
 	*out = (struct load_programs){bpf_program__fd(program), bpf_program__fd(clock)};
+	return 0;
+}
+
+int load_probe(const struct dataplane_options *options, const struct map_set *maps,
+	       struct bpf_object **out, int *fd, struct problems *p)
+{
+	const struct sl_knobs none = {0}; /* what it shares with the balancer depends on none */
+	const struct bpf_program *program;
+	const void *bytes = options->probe_object;
+	size_t size = options->probe_object_size;
+	struct bpf_object *object;
+	int err;
+
+	if (!bytes)
+		bytes = probe_bpf__elf_bytes(&size);
+	err = open_bytes("sluice_probe", bytes, size, &maps->limits, &object, p);
+	if (err)
+		return err;
+	err = find_program(object, DATAPLANE_PROBE, &program, p);
+	if (!err)
+		err = load_object(object, DATAPLANE_PROBE, &none, &options->key, maps, p);
+	if (err) {
+		bpf_object__close(object);
+		return err;
+	}
+	*out = object;
+	*fd = bpf_program__fd(program);
 	return 0;
 }

@@ -203,6 +203,28 @@ int pins_each(const struct pins *pins, const char *kind, int (*each)(void *arg, 
 	return stop;
 }
 
+/* In the order in which they go. */
+static const char *const kinds[] = {"links", "probes", "clsact", "progs", "maps"};
+
+bool pins_has(const struct pins *pins, const char *kind, const char *name)
+{
+	char *path = pins_at(pins, kind, name);
+	bool is_there = access(path, F_OK) == 0;
+
+	free(path);
+	return is_there;
+}
+
+int pins_remove(const struct pins *pins, const char *kind, const char *name)
+{
+	char *path = mem_format("%s/%s", kind, name);
+	int err = unlinkat(pins->fd, path, 0) && errno != ENOENT ? -errno : 0;
+
+	unlinkat(pins->fd, kind, AT_REMOVEDIR); /* unless there is more in it */
+	free(path);
+	return err;
+}
+
 /* The way from the pin directory to what is being removed. */
 struct removal {
 	int fd;
@@ -239,8 +261,6 @@ static int remove_new(struct pins *pins)
 
 void pins_tidy(struct pins *pins)
 {
-	static const char *const kinds[] = {"links", "progs", "maps"};
-
 	if (!pins->dir)
 		return;
 	remove_new(pins);
@@ -266,7 +286,6 @@ static int detach_one(void *arg, const char *name)
 
 int pins_remove_all(struct pins *pins, struct problems *p)
 {
-	static const char *const kinds[] = {"links", "progs", "maps"};
 	int err = 0;
 
 	pins_each(pins, "links", detach_one, pins);

@@ -4,6 +4,8 @@
  *
  *	<dir>/progs/<name>	programs
  *	<dir>/links/<device>	links; the dots of a device's name are colons, since bpffs reserves dots
+ *	<dir>/probes/<device>	devices that have the probes' program (probe.h), as pins of the program
+ *	<dir>/clsact/<device>	devices whose qdisc for it was made by us, likewise
  *	<dir>/maps/<name>	maps; the whole folder comes and goes by one rename
  *	<dir>/new/...		what is being made; left behind only by a crash, and removed by the next start
  *
@@ -38,7 +40,10 @@ void pins_close(struct pins *pins);
 /* Removes `new`, then the directories that are empty; the last one only if pins_open() has made it. */
 void pins_tidy(struct pins *pins);
 
-/* Unpins all below the directory, links first, and removes it; what is not ours in it stays. */
+/*
+ * Unpins all below the directory, links first, and removes it; what is not ours in it stays. The probes' program
+ * goes on where it is attached (probe.h).
+ */
 int pins_remove_all(struct pins *pins, struct problems *p);
 
 /* "<dir>/<kind>/<name>", or "<dir>/<kind>" if name is NULL, for people; the caller frees it. */
@@ -62,6 +67,10 @@ int pins_commit_maps(struct pins *pins, struct problems *p);
 
 /* Pins an object as <dir>/<kind>/<name>, in the place of what is there, by one rename. */
 int pins_replace(struct pins *pins, int fd, const char *kind, const char *name, struct problems *p);
+
+/* Whether <dir>/<kind>/<name> is there; and unpins it, which is 0 too where it is not. */
+bool pins_has(const struct pins *pins, const char *kind, const char *name);
+int pins_remove(const struct pins *pins, const char *kind, const char *name);
 
 /* Calls `each` with every name in <dir>/<kind> until it returns non-zero, and returns that. */
 int pins_each(const struct pins *pins, const char *kind, int (*each)(void *arg, const char *name),
