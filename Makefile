@@ -34,7 +34,7 @@ QLINK = $(call say,LINK)
 QAR = $(call say,AR)
 QMAN = $(call say,MAN)
 
-# What each program is made of, and what it may link (DESIGN section 3).
+# What each program is made of, and what it may link.
 PROGRAMS := sluiced sluicectl sluice-decap
 PARTS_sluiced	   := agent api alert core dataplane net config wire base
 PARTS_sluicectl	   := cli wire base

@@ -144,7 +144,7 @@ struct sl_service {
 };
 
 /*
- * A slot's hot word: where new flows go and whether flows are looked up (TRACKING.md). Its cold word:
+ * A slot's hot word: where new flows go and whether flows are looked up (docs/tracking.md). Its cold word:
  * where flows without an entry belong. Words are packed into cache lines, since an array map pads
  * each element to 8 bytes.
  */

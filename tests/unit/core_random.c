@@ -121,7 +121,7 @@ static struct config *random_config(void)
 
 /* ---- the oracle ------------------------------------------------------------------------------ */
 
-/* The weight by the words of DESIGN, not by model.c. */
+/* The weight by the words of the manual, not by model.c. */
 static uint32_t expected_weight(const char *service, const struct config_backend *backend)
 {
 	const struct override *override =

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The command line of sluiced (DESIGN section 10), whose exit codes are wire/'s. */
+/* The command line of sluiced (sluiced(8)), whose exit codes are wire/'s. */
 #ifndef AGENT_OPTIONS_H
 #define AGENT_OPTIONS_H
 

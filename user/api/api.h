@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the agent answers on its socket: one JSON request and one reply a line (DESIGN section 10;
+ * What the agent answers on its socket: one JSON request and one reply a line (sluicectl(8);
  * the documents are those of wire/).
  *
  * Story: server.c listens, reads lines, knows who asks (SO_PEERCRED) and writes replies; it bounds

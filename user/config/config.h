@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The configuration: text (YAML or JSON) -> nodes with line and column -> one immutable, checked object.
- * This folder knows no BPF and touches nothing but the text it is given. DESIGN section 9 is the
+ * This folder knows no BPF and touches nothing but the text it is given. sluice.yaml(5) is the
  * format; schema.def holds key, type, range, default and help of each field, once.
  *
  * Story: config_read() parses the text by libyaml's events (reader.c), binds nodes to typed fields by

@@ -19,7 +19,7 @@
 #include "decap/command.h"
 #include "decap/stats.h"
 
-enum exit_code { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 }; /* DESIGN: those of sluicectl */
+enum exit_code { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 }; /* as sluicectl's */
 
 static bool read_address(const struct sockaddr *from, struct addr *out)
 {
