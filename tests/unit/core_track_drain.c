@@ -38,14 +38,14 @@ START_TEST(new_flows_leave_a_drained_backend_that_loses_its_way_at_once)
 		pass(seconds); /* the change is being gathered, or made and held */
 		ck_assert_uint_eq(slots().moving, seconds ? 125 : 0);
 		host.way[12] = NET_WAY_FAILED;
-		ck_assert_int_eq(engine_refresh_ways(host.engine, now_ms, &p), 0);
+		ck_assert_int_eq(engine_refresh(host.engine, now_ms, &p), 0);
 		ck_assert_uint_eq(slots().moving, 125);
 		ck_assert_uint_eq(dataplane_cold(&host.fake->view, slot), b); /* no hold */
 		ck_assert_uint_eq(host.fake->backends[b].flags, SL_BACKEND_DOWN);
 		/* Its drain goes on, and what is still there is there when the way is back. */
 		ck_assert(holding("10.0.1.12").drains);
 		host.way[12] = NET_WAY_READY;
-		ck_assert_int_eq(engine_refresh_ways(host.engine, now_ms, &p), 0);
+		ck_assert_int_eq(engine_refresh(host.engine, now_ms, &p), 0);
 		ck_assert_uint_eq(host.fake->backends[b].flags, 0);
 		ck_assert_uint_eq(slots().moving, 125);
 		fake_host_free(&host);
