@@ -7,67 +7,12 @@
 
 #include "base/mem.h"
 #include "base/problem.h"
-#include "random.h"
+#include "unit/support/random_record.h"
 #include "unit/support/refused.h"
 #include "unit/unit.h"
 #include "wire/record.h"
 
 /* ---- random documents, from the same tables as the encoder ----------------------------------- */
-
-static const char *draw_text(struct arena *arena)
-{
-	static const char *const pieces[] = {"web",	     "10.0.1.11", "",
-					     "\"quoted\\\"", "\n\t\x01",  "\u00fc\u20ac",
-					     "\U0001f40e",   "{}[],:",	  "/"};
-
-	return arena_format(arena, "%s%s", pieces[random_next() % ARRAY_SIZE(pieces)],
-			    pieces[random_next() % ARRAY_SIZE(pieces)]);
-}
-
-static void fill(struct arena *arena, const struct wire_record *record, void *data)
-{
-	for (size_t i = 0; i < record->count; i++) {
-		const struct wire_field *field = &record->fields[i];
-		void *at = (char *)data + field->offset;
-		size_t count = random_next() % 4;
-		struct {
-			void *list;
-			size_t count;
-		} list = {NULL, count};
-
-		if (!field->must && random_next() % 2)
-			continue;
-		switch (field->type) {
-		case WIRE_TYPE_TEXT:
-			*(const char **)at = draw_text(arena);
-			break;
-		case WIRE_TYPE_UINT:
-			*(uint64_t *)at = random_next() >> (1 + random_next() % 63);
-			break;
-		case WIRE_TYPE_FLAG:
-			*(bool *)at = random_next() % 2;
-			break;
-		case WIRE_TYPE_TEXTS:
-			list.list = arena_alloc(arena, count * sizeof(char *));
-			for (size_t j = 0; j < count; j++)
-				((const char **)list.list)[j] = draw_text(arena);
-			memcpy(at, &list, sizeof(list));
-			break;
-		case WIRE_TYPE_UINTS:
-			list.list = arena_alloc(arena, count * sizeof(uint64_t));
-			for (size_t j = 0; j < count; j++)
-				((uint64_t *)list.list)[j] = random_next() >> (1 + random_next() % 63);
-			memcpy(at, &list, sizeof(list));
-			break;
-		case WIRE_TYPE_LIST:
-			list.list = arena_alloc(arena, count * field->of->size);
-			for (size_t j = 0; j < count; j++)
-				fill(arena, field->of, (char *)list.list + j * field->of->size);
-			memcpy(at, &list, sizeof(list));
-			break;
-		}
-	}
-}
 
 static char *draw_reply(enum wire_kind kind)
 {
@@ -76,7 +21,7 @@ static char *draw_reply(enum wire_kind kind)
 	void *data = arena_alloc(arena, record->size);
 	char *line;
 
-	fill(arena, record, data);
+	random_record(arena, record, data);
 	line = wire_encode_reply(kind, data);
 	arena_free(arena);
 	return line;
@@ -127,32 +72,14 @@ END_TEST
 START_TEST(documents_with_random_damage_do_no_harm)
 {
 	for (size_t item = 1; item < WIRE_KINDS; item++) {
-		static const char favourites[] = "{}[]\",:0-9tfn\\\x80\xff ";
 		int accepted = 0;
 
 		for (int round = 0; round < 3000; round++) {
 			struct wire_reply reply = {};
 			struct problems p = {};
 			char *line = draw_reply(item);
-			size_t length = strlen(line), changes = 1 + random_next() % 3;
+			size_t length = random_damage(line, strlen(line));
 
-			while (changes--) {
-				size_t at = random_next() % length;
-
-				switch (random_next() % 3) {
-				case 0:
-					line[at] = favourites[random_next() %
-							      (sizeof(favourites) - 1)];
-					break;
-				case 1:
-					memmove(line + at, line + at + 1, length - at - 1);
-					length--;
-					break;
-				case 2:
-					line[at] = line[random_next() % length];
-					break;
-				}
-			}
 			if (wire_decode_reply(line, length, &reply, &p) == 0)
 				accepted++;
 			else
