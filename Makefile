@@ -35,11 +35,13 @@ QAR = $(call say,AR)
 QMAN = $(call say,MAN)
 
 # What each program is made of, and what it may link.
-PROGRAMS := sluiced sluicectl sluice-decap
+PROGRAMS := sluiced sluice-prober sluicectl sluice-decap
 PARTS_sluiced	   := agent api alert core dataplane net config wire base
+PARTS_sluice-prober := prober wire base
 PARTS_sluicectl	   := cli wire base
 PARTS_sluice-decap := decap dataplane base
 LIBS_sluiced	   := -lxdp -lbpf -lelf -lz -luv -lyaml -ljansson -lsodium -lmnl -lcap-ng
+LIBS_sluice-prober := -luv -lcurl -ljansson
 LIBS_sluicectl	   := -ljansson
 LIBS_sluice-decap  := -lxdp -lbpf -lelf -lz
 

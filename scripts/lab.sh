@@ -322,7 +322,7 @@ lab_require()
 		lab_say "not found: ${absent[*]}; run scripts/install-deps demo"
 		return 1
 	fi
-	for program in sluiced sluicectl sluice-decap; do
+	for program in sluiced sluice-prober sluicectl sluice-decap; do
 		[[ " $* " == *' no-sluice '* ]] || [ -x "$LAB_BUILD/$program" ] || {
 			lab_say "$LAB_BUILD/$program is missing: run make first"
 			return 1

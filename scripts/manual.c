@@ -303,6 +303,16 @@ static void generate_fields(void)
 	}
 }
 
+/* ---- probes ---------------------------------------------------------------------------------- */
+
+static void generate_probes(void)
+{
+	begin_list();
+#define PROBER_KIND(name, class, needs, help) put_item("Cm", #name, "is fine when " help ".");
+#include "prober/kinds.def"
+	end_list();
+}
+
 /* ---- the other programs' --help -------------------------------------------------------------- */
 
 static void put_literal(void (*help)(FILE *to))
@@ -347,6 +357,7 @@ static const struct {
 	{"backend-counters", generate_backend_counters},
 	{"events", generate_events},
 	{"fields", generate_fields},
+	{"probes", generate_probes},
 	{"sluiced-help", generate_sluiced_help},
 	{"decap-help", generate_decap_help},
 };

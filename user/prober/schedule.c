@@ -185,7 +185,7 @@ static enum schedule_action start(struct schedule *schedule, struct schedule_ite
 				  uint64_t now_ms, struct schedule_item **out)
 {
 	schedule->queues[item->class].running++;
-	item->late_ms = now_ms > item->at_ms ? now_ms - item->at_ms : 0;
+	item->late_ms = item->state == SCHEDULE_WAITS ? now_ms - item->at_ms : 0;
 	item->state = SCHEDULE_RUNS;
 	item->start_ms = now_ms;
 	item->at_ms = now_ms + item->timeout_ms;
@@ -227,6 +227,7 @@ enum schedule_action schedule_next(struct schedule *schedule, uint64_t now_ms,
 		if (has_room(queue))
 			return start(schedule, item, now_ms, out);
 		item->state = SCHEDULE_WAITS;
+		item->at_ms = item->at_ms < now_ms ? item->at_ms : now_ms; /* it may be early */
 		queue_add(queue, item);
 	}
 	return SCHEDULE_NOTHING;
