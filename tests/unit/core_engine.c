@@ -40,6 +40,44 @@ START_TEST(a_first_configuration_is_put_in_force)
 }
 END_TEST
 
+START_TEST(a_configuration_is_told_while_the_one_before_is_still_there)
+{
+	fake_host_init(&host, &fake_limits);
+	fake_host_start(&host);
+	fake_apply(&host, FAKE_WEB FAKE_DNS, false, 0);
+	ck_assert_ptr_eq(host.took, engine_config(host.engine));
+	ck_assert_uint_eq(host.took_after, 0);
+	fake_apply(&host, FAKE_WEB FAKE_DNS, false, 0);
+	ck_assert_ptr_eq(host.took, engine_config(host.engine));
+	ck_assert_uint_eq(host.took_after, 2);
+	/* One that is refused is not: its flows would move. */
+	fake_apply(&host,
+		   " - {name: dns, address: '2001:db8:53::1', port: 53, table-size: 263, "
+		   "backends: [{address: 10.0.1.11}]}\n",
+		   false, -EPERM);
+	ck_assert_ptr_eq(host.took, engine_config(host.engine));
+	fake_host_free(&host);
+}
+END_TEST
+
+START_TEST(a_backend_s_index_is_found_without_counting)
+{
+	struct addr backend = fake_address("10.0.1.12"), none = fake_address("10.0.1.99");
+
+	fake_host_init(&host, &fake_limits);
+	fake_host_start(&host);
+	ck_assert_uint_eq(engine_backend_index(host.engine, "web", &backend), 0);
+	fake_apply(&host, FAKE_WEB FAKE_DNS, false, 0);
+	ck_assert_uint_eq(engine_backend_index(host.engine, "web", &backend),
+			  fake_place(&host, "web", "10.0.1.12").index);
+	ck_assert_uint_eq(engine_backend_index(host.engine, "dns", &backend),
+			  fake_place(&host, "dns", "10.0.1.12").index);
+	ck_assert_uint_eq(engine_backend_index(host.engine, "web", &none), 0);
+	ck_assert_uint_eq(engine_backend_index(host.engine, "ftp", &backend), 0);
+	fake_host_free(&host);
+}
+END_TEST
+
 START_TEST(the_same_configuration_again_changes_nothing)
 {
 	struct engine_forecast forecast;
@@ -365,7 +403,8 @@ START_TEST(a_plan_changes_nothing)
 END_TEST
 
 RUN_TESTS("core_engine", a_first_configuration_is_put_in_force,
-	  the_same_configuration_again_changes_nothing,
+	  a_configuration_is_told_while_the_one_before_is_still_there,
+	  a_backend_s_index_is_found_without_counting, the_same_configuration_again_changes_nothing,
 	  a_restart_finds_what_is_in_force_and_keeps_the_revision,
 	  what_leaves_is_freed_and_what_stays_keeps_its_place,
 	  counters_of_a_new_backend_begin_at_zero,

@@ -277,6 +277,8 @@ int engine_apply(struct engine *engine, struct config *config, bool force, uint6
 		overrides_free(&overrides);
 	} else {
 		take_model(engine, &change);
+		if (engine->options.host.took)
+			engine->options.host.took(engine->options.host.self, config);
 		config_free(engine->config);
 		engine->config = config;
 		overrides_free(&engine->overrides);

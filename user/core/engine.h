@@ -49,6 +49,11 @@ struct engine_host {
 	 */
 	int (*store)(void *self, const struct config *config, const struct overrides *overrides,
 		     uint64_t revision, struct problems *p);
+	/*
+	 * This configuration is in force now; the one before is freed when the call returns. May be
+	 * NULL.
+	 */
+	void (*took)(void *self, const struct config *config);
 	/* Tells people a sentence: something that needs them. May be NULL. */
 	void (*tell)(void *self, const char *sentence);
 };
@@ -167,6 +172,9 @@ struct engine_backend_place {
 };
 bool engine_service_place(const struct engine *engine, const char *service,
 			  struct engine_service_place *out);
+/* The index of a backend in the maps; 0: it has none. Without counting any slots. */
+uint32_t engine_backend_index(const struct engine *engine, const char *service,
+			      const struct addr *backend);
 /*
  * Those of all backends of a service, sorted by address; *count of them. Slots are counted in one
  * pass over the service's table. The caller frees the list.

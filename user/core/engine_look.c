@@ -52,6 +52,25 @@ bool engine_service_place(const struct engine *engine, const char *service,
 	return true;
 }
 
+static int compare_known(const void *address, const void *known)
+{
+	return addr_compare(address, &((const struct ids_backend *)known)->address);
+}
+
+uint32_t engine_backend_index(const struct engine *engine, const char *service,
+			      const struct addr *backend)
+{
+	const struct ids_service *found = ids_find_service(&engine->ids, service);
+	const struct ids_backend *known;
+	size_t count = 0;
+
+	known = found ? ids_backends_of(&engine->ids, found->line, &count) : NULL;
+	if (!count)
+		return 0;
+	known = bsearch(backend, known, count, sizeof(*known), compare_known);
+	return known ? known->index : 0;
+}
+
 struct slot_counts {
 	uint32_t slots, bases;
 };

@@ -55,6 +55,16 @@ static int host_store(void *self, const struct config *config, const struct over
 	return 0;
 }
 
+/* The one before is still there to be looked at. */
+static void host_took(void *self, const struct config *config)
+{
+	struct fake_host *host = self;
+	const struct config *before = engine_config(host->engine);
+
+	host->took = config;
+	host->took_after = before ? before->service_count : 0;
+}
+
 static void host_tell(void *self, const char *sentence)
 {
 	struct fake_host *host = self;
@@ -90,6 +100,7 @@ struct engine_options fake_host_options(struct fake_host *host)
 		.host = {.self = host,
 			 .nexthop = fake_nexthop,
 			 .store = host_store,
+			 .took = host_took,
 			 .tell = host_tell},
 		.revision = host->stored_revision,
 		.config = host->stored_text ? fake_config_text(host->stored_text) : NULL,
