@@ -143,6 +143,51 @@ START_TEST(what_is_taken_away_is_told)
 }
 END_TEST
 
-RUN_TESTS("config_diff", equal_configurations_do_not_differ_whatever_their_text_and_order,
+START_TEST(health_that_comes_or_goes_is_one_difference_and_its_fields_are_told_by_themselves)
+{
+	expect_diff(HEAD WEB(""), HEAD WEB(", health: {}, panic: 50, damping: on"),
+		    "+services[web].health address: 203.0.113.1, port: 80, retry: 500ms\n"
+		    "~services[web].panic 0 -> 50\n"
+		    "~services[web].damping off -> on\n");
+	expect_diff(HEAD WEB(", health: {kind: http, status: [302, 200], via: [direct, tunnel]}"),
+		    HEAD WEB(", health: {kind: none}, max-ejected: 9, slow-start: 1m"),
+		    "-services[web].health kind: http, via: tunnel,direct, address: 203.0.113.1, "
+		    "port: 80, retry: 500ms, status: 200,302\n"
+		    "~services[web].max-ejected 100 -> 9\n"
+		    "~services[web].slow-start 0s -> 1m\n");
+	expect_diff(HEAD WEB(", health: {kind: http, via: [direct, tunnel], host: a}"),
+		    HEAD WEB(", health: {kind: http, via: direct, match: x, status: [200, 204], "
+			     "interval: 3s, initial: up}"),
+		    "~services[web].health.via tunnel,direct -> direct\n"
+		    "-services[web].health.address 203.0.113.1\n"
+		    "~services[web].health.interval 2s -> 3s\n"
+		    "~services[web].health.retry 500ms -> 750ms\n"
+		    "~services[web].health.initial down -> up\n"
+		    "-services[web].health.host a\n"
+		    "~services[web].health.status 200-399 -> 200,204\n"
+		    "+services[web].health.match x\n");
+	expect_diff(HEAD WEB(", health: {kind: http, via: [direct, tunnel], status: [200, 404]}"),
+		    HEAD WEB(", health: {status: [404, 200], via: [tunnel, direct], kind: http}"),
+		    "");
+}
+END_TEST
+
+START_TEST(alerts_are_told_by_where_they_go)
+{
+	expect_diff(
+		HEAD "alerts: [{exec: /b}, {webhook: 'https://a'}, {exec: /c}]\nservices: []\n",
+		HEAD
+		"alerts: [{webhook: 'https://a', level: info}, {exec: /a, hold: 0s}, {exec: /b}]\n"
+		"services: []\n",
+		"+alerts[/a] hold: 0s\n"
+		"-alerts[/c]\n"
+		"~alerts[https://a].level warning -> info\n");
+}
+END_TEST
+
+RUN_TESTS("config_diff",
+	  health_that_comes_or_goes_is_one_difference_and_its_fields_are_told_by_themselves,
+	  alerts_are_told_by_where_they_go,
+	  equal_configurations_do_not_differ_whatever_their_text_and_order,
 	  every_kind_of_field_is_told_with_its_values, lists_are_told_by_identity_and_in_order,
 	  against_nothing_all_that_is_not_a_default_is_new, what_is_taken_away_is_told)

@@ -17,6 +17,62 @@
 
 #define GOLDENS TEST_DIR "/config"
 
+static const char *or_none(const char *text)
+{
+	return text ? text : "none";
+}
+
+static void dump_health(const struct config_service *service, struct text *out)
+{
+	const struct config_health *health = &service->health;
+	char interval[24], timeout[24], retry[24], slow_start[24], address[ADDR_TEXT_SIZE];
+
+	if (service->panic || service->max_ejected != 100 || service->slow_start_ms ||
+	    service->damping)
+		text_add(out, "  panic %u, max-ejected %u, slow start %s, damping %s\n",
+			 service->panic, service->max_ejected,
+			 text_format_duration(service->slow_start_ms, slow_start),
+			 service->damping ? "on" : "off");
+	if (health->kind == CONFIG_HEALTH_NONE)
+		return;
+	text_add(out,
+		 "  health %s via %u to %s port %u, every %s, timeout %s, retry %s, rise %u, "
+		 "fall %u, initial %s\n",
+		 config_health_kind_name(health->kind), health->via,
+		 addr_is_none(&health->address) ? "itself" : addr_format(&health->address, address),
+		 health->port, text_format_duration(health->interval_ms, interval),
+		 text_format_duration(health->timeout_ms, timeout),
+		 text_format_duration(health->retry_ms, retry), health->rise, health->fall,
+		 health->initial_up ? "up" : "down");
+	if (health->kind == CONFIG_HEALTH_HTTP || health->kind == CONFIG_HEALTH_HTTPS)
+		text_add(out, "    %s %s, host %s, status %s, match %s\n", health->method,
+			 health->path, or_none(health->host), health->status,
+			 or_none(health->match));
+	if (health->kind == CONFIG_HEALTH_HTTPS)
+		text_add(out, "    verify %d, CA file %s, server name %s\n", health->verify,
+			 or_none(health->ca_file), or_none(health->server_name));
+	if (health->kind == CONFIG_HEALTH_DNS)
+		text_add(out, "    name %s, type %u\n", health->query_name, health->query_type);
+	if (health->kind == CONFIG_HEALTH_UDP)
+		text_add(out, "    send %s, expect %s\n", or_none(health->send),
+			 or_none(health->expect));
+	if (health->kind == CONFIG_HEALTH_EXEC)
+		text_add(out, "    command %s\n", health->command);
+}
+
+static void dump_alert(const struct config_alert *alert, struct text *out)
+{
+	char hold[24], timeout[24];
+
+	text_add(out,
+		 "alert (%u:%u): exec %s, webhook %s, secret file %s, CA file %s, level %u, "
+		 "hold %s, timeout %s\n",
+		 alert->place.line, alert->place.column, or_none(alert->exec),
+		 or_none(alert->webhook), or_none(alert->secret_file), or_none(alert->ca_file),
+		 alert->level, text_format_duration(alert->hold_ms, hold),
+		 text_format_duration(alert->timeout_ms, timeout));
+}
+
 static void dump_service(const struct config_service *service, struct text *out)
 {
 	char idle[24], drain[24], dead[24], address[ADDR_TEXT_SIZE];
@@ -31,6 +87,7 @@ static void dump_service(const struct config_service *service, struct text *out)
 		 text_format_duration(service->drain_timeout_ms, drain),
 		 service->drain_end == CONFIG_DRAIN_MOVE ? "move" : "keep",
 		 text_format_duration(service->dead_after_ms, dead));
+	dump_health(service, out);
 	for (size_t i = 0; i < service->listener_count; i++) {
 		const struct config_listener *listener = &service->listeners[i];
 
@@ -70,6 +127,8 @@ static void dump(const struct config *config, struct text *out)
 	text_add(out, "log-level %s\n", levels[config->log_level]);
 	for (size_t i = 0; i < config->service_count; i++)
 		dump_service(&config->services[i], out);
+	for (size_t i = 0; i < config->alert_count; i++)
+		dump_alert(&config->alerts[i], out);
 	text_add(out, "slots needed %llu, largest table-size %u\n",
 		 (unsigned long long)config_slots_needed(config),
 		 config_largest_table_size(config));

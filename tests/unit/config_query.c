@@ -186,7 +186,7 @@ START_TEST(help_has_every_field_with_its_range_and_default)
 		"  idle-timeout       a duration from 5s to 4h, such as 90s; default 6m\n",
 		"  port               a number from 1 to 65535, or any, or a list; required\n",
 		"  affinity           flow (not supported yet: source, quic); default flow\n",
-		"  health             a map: see `health` below; NOT SUPPORTED YET\n",
+		"  health             a map: see `health` below\n",
 	};
 	struct text text = {};
 
@@ -197,7 +197,18 @@ START_TEST(help_has_every_field_with_its_range_and_default)
 }
 END_TEST
 
-RUN_TESTS("config_query", services_and_backends_are_found_by_identity,
+START_TEST(texts_of_udp_probes_become_bytes)
+{
+	uint8_t bytes[32];
+	size_t count = config_unescape("a\\x00\\xfF\\n\\r\\t\\0\\\\x41", bytes);
+
+	ck_assert_uint_eq(count, 11);
+	ck_assert_mem_eq(bytes, "a\0\xff\n\r\t\0\\x41", count);
+}
+END_TEST
+
+RUN_TESTS("config_query", texts_of_udp_probes_become_bytes,
+	  services_and_backends_are_found_by_identity,
 	  tables_take_whole_lines_and_the_largest_size_that_fits_is_a_prime_that_fits,
 	  states_are_read_by_name, a_text_that_is_too_long_is_refused_unread,
 	  hostile_texts_of_the_full_length_are_refused_within_bounds,

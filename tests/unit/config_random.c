@@ -86,6 +86,27 @@ static void mutate(struct bytes *bytes)
 	}
 }
 
+static void expect_health(const struct config_health *health)
+{
+	if (health->kind == CONFIG_HEALTH_NONE)
+		return;
+	ck_assert_uint_ne(health->via, 0);
+	ck_assert_uint_le(health->timeout_ms, health->interval_ms);
+	ck_assert_uint_le(health->retry_ms, health->interval_ms);
+	ck_assert_uint_ge(health->retry_ms, 10);
+	ck_assert_uint_ge(health->rise, 1);
+	ck_assert_uint_ge(health->fall, 1);
+	if (health->via & CONFIG_VIA_TUNNEL)
+		ck_assert(!addr_is_none(&health->address));
+	if (health->kind != CONFIG_HEALTH_ICMP && health->kind != CONFIG_HEALTH_EXEC)
+		ck_assert_uint_ne(health->port, 0);
+	ck_assert((health->kind == CONFIG_HEALTH_DNS) == (health->query_name != NULL));
+	ck_assert((health->kind == CONFIG_HEALTH_EXEC) == (health->command != NULL));
+	ck_assert_ptr_nonnull(health->path);
+	ck_assert_ptr_nonnull(health->method);
+	ck_assert_ptr_nonnull(health->status);
+}
+
 /* What every user of a configuration relies on. */
 static void expect_promises(const struct config *config)
 {
@@ -95,9 +116,12 @@ static void expect_promises(const struct config *config)
 	ck_assert_uint_eq(config->limits.slots % 32, 0);
 	ck_assert_uint_eq(config->limits.flows & (config->limits.flows - 1), 0);
 	ck_assert_uint_ge(config->limits.flows, 4096);
+	for (size_t i = 0; i < config->alert_count; i++)
+		ck_assert(!config->alerts[i].exec != !config->alerts[i].webhook);
 	for (size_t i = 0; i < config->service_count; i++) {
 		const struct config_service *service = &config->services[i];
 
+		expect_health(&service->health);
 		ck_assert_uint_ge(service->listener_count, 1);
 		ck_assert_uint_ge(service->table_size, 251);
 		ck_assert_uint_ge(service->drain_timeout_ms, service->idle_timeout_ms);

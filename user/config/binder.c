@@ -148,10 +148,17 @@ struct identified {
 	bool repeated;
 };
 
+static int compare_identities(const struct identified *a, const struct identified *b)
+{
+	if (a->field != b->field)
+		return a->field < b->field ? -1 : 1;
+	return kind_compare(a->field, a->value, b->value);
+}
+
 static int by_identity(const void *left, const void *right)
 {
 	const struct identified *a = left, *b = right;
-	int order = kind_compare(a->field, a->value, b->value);
+	int order = compare_identities(a, b);
 
 	return order ? order : a->index < b->index ? -1 : a->index > b->index;
 }
@@ -165,8 +172,7 @@ static void refuse_equals(struct binder *b, struct identified *list, size_t coun
 	for (size_t i = 0; i < count; i++) {
 		struct text path = {};
 
-		list[i].repeated =
-			first && !kind_compare(first->field, first->value, list[i].value);
+		list[i].repeated = first && !compare_identities(first, &list[i]);
 		if (!list[i].repeated) {
 			first = &list[i];
 			continue;
@@ -209,6 +215,18 @@ static void bind_list(struct binder *b, const struct field *field, const struct 
 	free(set);
 }
 
+/* What tells a map of a list from the others; NULL: it is wrong, or not there. */
+static struct value *identity_of(const struct section *section, const struct value *map,
+				 const struct field **field)
+{
+	unsigned int f = section->identity < 0 ? 0 : section->identity;
+
+	while (section->identity < 0 && f + 1 < section->count && !map->items[f].node)
+		f++;
+	*field = &section->fields[f];
+	return map->items[f].set && map->items[f].node ? &map->items[f] : NULL;
+}
+
 static void bind_maps(struct binder *b, const struct field *field, const struct node *node,
 		      struct value *value)
 {
@@ -234,15 +252,13 @@ static void bind_maps(struct binder *b, const struct field *field, const struct 
 	value->items = arena_alloc(b->r->arena, value->count * sizeof(*value->items));
 	set = mem_array(value->count, sizeof(*set));
 	for (size_t i = 0; i < value->count && !reading_is_hopeless(b->r); i++, item = item->next) {
+		const struct field *of;
 		struct value *identity;
 
 		bind_map(b, section, item, false, &value->items[i]);
-		if (!value->items[i].set || section->identity < 0)
-			continue;
-		identity = &value->items[i].items[section->identity];
-		if (identity->set)
-			set[named++] = (struct identified){&section->fields[section->identity],
-							   identity, i, false};
+		identity = value->items[i].set ? identity_of(section, &value->items[i], &of) : NULL;
+		if (identity)
+			set[named++] = (struct identified){of, identity, i, false};
 	}
 	refuse_equals(b, set, named);
 	free(set);
@@ -373,7 +389,7 @@ static void bind_absent(struct binder *b, const struct field *field, const struc
 		expect_form(field, &expected);
 		reading_error(b->r, map, field->key, "is missing; expected %s", expected.data);
 		text_free(&expected);
-	} else if (field->kind == KIND_MAP && !(field->flags & (LATER | PRESETS))) {
+	} else if (field->kind == KIND_MAP && !(field->flags & (LATER | PRESETS | OPTIONAL))) {
 		bind_absent_map(b, field, value);
 	} else {
 		bind_preset(b->r->arena, field, value);

@@ -16,12 +16,12 @@
 #define SLOTS_PER_BACKEND \
 	100 /* fewer give visibly uneven shares (Eisenbud et al. 2016, section 5.3) */
 
-static bool is_given(const struct value *value)
+bool value_is_given(const struct value *value)
 {
 	return value->node != NULL;
 }
 
-static const char *name_of(const struct value *service)
+const char *value_name(const struct value *service)
 {
 	const struct value *name = VALUE(service, service, name);
 
@@ -42,9 +42,9 @@ static void settle_timeouts(struct value *service)
 	struct value *idle = VALUE(service, service, idle_timeout);
 	struct value *drain = VALUE(service, service, drain_timeout);
 
-	if (!is_given(idle) && is_udp_alone(service))
+	if (!value_is_given(idle) && is_udp_alone(service))
 		idle->number = IDLE_TIMEOUT_UDP_MS;
-	if (!is_given(drain) && idle->set && drain->number < idle->number)
+	if (!value_is_given(drain) && idle->set && drain->number < idle->number)
 		drain->number = idle->number;
 }
 
@@ -57,17 +57,17 @@ static void check_timeouts(struct reading *r, const struct value *service)
 	if (!idle->set || !drain->set || drain->number >= idle->number)
 		return;
 	text_format_duration(idle->number, duration);
-	if (is_given(idle))
+	if (value_is_given(idle))
 		reading_error(r, drain->node, NULL,
 			      "is shorter than the idle-timeout of service %s, %s in line %u; make "
 			      "it at least %s",
-			      name_of(service), duration, idle->node->place.line, duration);
+			      value_name(service), duration, idle->node->place.line, duration);
 	else
 		reading_error(r, drain->node, NULL,
 			      "is shorter than the idle-timeout of service %s, which is %s by "
 			      "default; make it at "
 			      "least %s, or set idle-timeout",
-			      name_of(service), duration, duration);
+			      value_name(service), duration, duration);
 }
 
 /* ---- listeners --------------------------------------------------------------------------- */
@@ -106,8 +106,8 @@ static void claim(struct claims *c, const struct value *service, const struct va
 	reading_error(c->r, address->node, NULL,
 		      "%s port %s of service %s is claimed twice: by %s (%s) in line %u, too; a "
 		      "listener is one service's",
-		      config_protocol_name(protocol), port ? number : "any", name_of(service),
-		      other.data, name_of(first->service), first->address->node->place.line);
+		      config_protocol_name(protocol), port ? number : "any", value_name(service),
+		      other.data, value_name(first->service), first->address->node->place.line);
 	text_free(&other);
 }
 
@@ -203,7 +203,7 @@ static void check_limit(struct reading *r, const struct value *root, unsigned in
 {
 	const struct section *section = schema_root->fields[FIELD_root_limits].section;
 	const struct value *limits = VALUE(root, root, limits), *limit = &limits->items[index];
-	const struct value *place = is_given(limit) ? limit : VALUE(root, root, services);
+	const struct value *place = value_is_given(limit) ? limit : VALUE(root, root, services);
 	uint64_t most = section->fields[index].hi;
 	char *field, *value;
 
@@ -256,12 +256,12 @@ static void warn_about_table(struct reading *r, const struct value *service)
 	if (!size->set || size->number >= wanted || size->number == TABLE_SIZE_MAX)
 		return;
 	node_path(service->node, "table-size", &path);
-	reading_warning(r, is_given(size) ? size->node : service->node, path.data,
+	reading_warning(r, value_is_given(size) ? size->node : service->node, path.data,
 			"%llu slots for %llu backends of service %s are fewer than %d each, and "
 			"shares get uneven: use "
 			"table-size: %u",
 			(unsigned long long)size->number, (unsigned long long)backends,
-			name_of(service), SLOTS_PER_BACKEND,
+			value_name(service), SLOTS_PER_BACKEND,
 			wanted < TABLE_SIZE_MAX ? prime_at_least(wanted) : TABLE_SIZE_MAX);
 	text_free(&path);
 }
@@ -276,7 +276,7 @@ static void warn_about_service(struct reading *r, const struct value *service)
 		return;
 	node_path(service->node, "backends", &path);
 	reading_warning(r, backends->node, path.data,
-			"service %s has no backends: its packets are dropped", name_of(service));
+			"service %s has no backends: its packets are dropped", value_name(service));
 	text_free(&path);
 }
 
@@ -288,7 +288,7 @@ static void warn_about_source(struct reading *r, const struct value *root)
 	const struct value *source = tunnel->set ? VALUE(tunnel, tunnel, source) : NULL;
 	const struct value *source6 = tunnel->set ? VALUE(tunnel, tunnel, source6) : NULL;
 
-	if (!source || is_given(source) == is_given(source6))
+	if (!source || value_is_given(source) == value_is_given(source6))
 		return;
 	for (size_t i = 0; i < services->count; i++) {
 		const struct value *service = &services->items[i];
@@ -296,7 +296,7 @@ static void warn_about_source(struct reading *r, const struct value *root)
 		for (size_t b = 0; service->set && b < VALUE(service, service, backends)->count;
 		     b++) {
 			const struct value *backend = &VALUE(service, service, backends)->items[b];
-			bool missing_six = !is_given(source6);
+			bool missing_six = !value_is_given(source6);
 
 			if (!backend->set || !VALUE(backend, backend, address)->set ||
 			    (VALUE(backend, backend, address)->prefix.addr.family == 6) !=
@@ -318,6 +318,8 @@ void check_all(struct reading *r, struct value *root)
 	struct value *services = VALUE(root, root, services);
 	struct claims claims = {r, table_new()};
 
+	check_health(r, root);
+	check_alerts(r, root);
 	for (size_t i = 0; i < services->count && !reading_is_hopeless(r); i++) {
 		struct value *service = &services->items[i];
 

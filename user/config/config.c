@@ -62,6 +62,11 @@ static void build_listeners(struct arena *arena, const struct value *from,
 	      listener_compare);
 }
 
+static int compare_alerts(const void *left, const void *right)
+{
+	return object_compare(schema_root->fields[FIELD_root_alerts].section, left, right);
+}
+
 static uint32_t power_of_two(uint32_t at_least)
 {
 	uint32_t power = FLOWS_MIN;
@@ -94,6 +99,7 @@ static struct config *build(const struct reading *r, const struct value *root, c
 		      compare_backends);
 	}
 	qsort(config->services, config->service_count, sizeof(*config->services), compare_services);
+	qsort(config->alerts, config->alert_count, sizeof(*config->alerts), compare_alerts);
 	qsort(config->interfaces, config->interface_count, sizeof(*config->interfaces),
 	      compare_interfaces);
 	return config;

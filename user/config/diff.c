@@ -69,13 +69,16 @@ static void diff_scalar(struct config_changes *out, const struct field *field, c
 /* "weight: 10, state: drain"; NULL when all is at its default. */
 static char *summary(const struct section *section, const void *object)
 {
+	const struct field *named = NULL;
 	struct text text = {};
+	struct value value;
 
+	if (section->place_offset >= 0) /* an item of a list, whose path tells its identity */
+		named = object_identity(section, object, &value);
 	for (unsigned int f = 0; f < section->count; f++) {
 		const struct field *field = &section->fields[f];
-		struct value value;
 
-		if (!field->size || field->section || (int)f == section->identity)
+		if (!field->size || field->section || field == named)
 			continue;
 		object_load(field, object, &value);
 		if (is_preset(field, &value) || !value.set)
@@ -86,25 +89,13 @@ static char *summary(const struct section *section, const void *object)
 	return text.data;
 }
 
-static int compare_identity(const struct section *section, const void *old, const void *new)
-{
-	const struct field *field = &section->fields[section->identity];
-	struct value before, after;
-
-	object_load(field, old, &before);
-	object_load(field, new, &after);
-	return kind_compare(field, &before, &after);
-}
-
 static void diff_item(struct config_changes *out, const struct section *section, const char *path,
 		      const void *old, const void *new)
 {
-	const struct field *identity = &section->fields[section->identity];
 	struct value value;
-	char *name, *item;
+	const struct field *identity = object_identity(section, new ? new : old, &value);
+	char *name = formatted(identity, &value), *item;
 
-	object_load(identity, new ? new : old, &value);
-	name = formatted(identity, &value);
 	item = mem_format("%s[%s]", path, name);
 	if (!old)
 		add(out, CONFIG_ADDED, mem_string(item), NULL, summary(section, new));
@@ -135,7 +126,7 @@ static void diff_list(struct config_changes *out, const struct field *field, con
 	size_t befores = load_list(field, old, &before), afters = load_list(field, new, &after);
 
 	while (befores || afters) {
-		int order = !befores ? 1 : !afters ? -1 : compare_identity(section, before, after);
+		int order = !befores ? 1 : !afters ? -1 : object_compare(section, before, after);
 
 		diff_item(out, section, path, order <= 0 ? before : NULL,
 			  order >= 0 ? after : NULL);
@@ -190,16 +181,34 @@ static void diff_listeners(struct config_changes *out, const char *path,
 
 /* ---- sections ---------------------------------------------------------------------------- */
 
+/* The object of a map; NULL: an optional one that is not there. */
 static const void *inside(const void *object, const struct field *field)
 {
-	return object ? (const char *)object + field->offset : NULL;
+	const char *inner = object ? (const char *)object + field->offset : NULL;
+	struct value first;
+
+	if (!inner || !(field->flags & OPTIONAL))
+		return inner;
+	object_load(field->section->fields, inner, &first);
+	return first.number ? inner : NULL;
+}
+
+static void diff_map(struct config_changes *out, const struct field *field, const char *path,
+		     const void *old, const void *new)
+{
+	if (!(field->flags & OPTIONAL) || (old && new))
+		diff_section(out, field->section, path, old, new);
+	else if (new)
+		add(out, CONFIG_ADDED, mem_string(path), NULL, summary(field->section, new));
+	else if (old)
+		add(out, CONFIG_REMOVED, mem_string(path), summary(field->section, old), NULL);
 }
 
 /* One of `old` and `new` may be NULL; the scalars of a list's item are then told by its summary. */
 static void diff_section(struct config_changes *out, const struct section *section,
 			 const char *path, const void *old, const void *new)
 {
-	bool told = section->identity >= 0 && (!old || !new);
+	bool told = section->place_offset >= 0 && (!old || !new);
 
 	if (section == schema_service)
 		diff_listeners(out, path, old, new);
@@ -218,8 +227,7 @@ static void diff_section(struct config_changes *out, const struct section *secti
 		if (field->kind == KIND_MAPS)
 			diff_list(out, field, below, old, new);
 		else
-			diff_section(out, field->section, below, inside(old, field),
-				     inside(new, field));
+			diff_map(out, field, below, inside(old, field), inside(new, field));
 		free(below);
 	}
 }

@@ -137,117 +137,18 @@ static void json_duration(const struct field *field, struct text *out)
 	text_add(out, "\"type\": \"string\", \"pattern\": \"^(0|[1-9][0-9]*)(ms|s|m|h)$\"");
 }
 
-/* ---- texts ------------------------------------------------------------------------------- */
-
-static const char *length_in_range(const struct field *field, const char *text)
-{
-	size_t length = strlen(text);
-
-	return length < field->lo ? "is too short" : length > field->hi ? "is too long" : NULL;
-}
-
-static const char *keep_text(const char *text, struct value *value)
-{
-	value->text = text;
-	return NULL;
-}
-
-static bool has_control(const char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			return true;
-	return false;
-}
-
-static const char *parse_text(const struct field *field, const char *text, struct value *value)
-{
-	const char *wrong = length_in_range(field, text);
-
-	if (wrong)
-		return wrong;
-	return has_control(text) ? "has control characters" : keep_text(text, value);
-}
-
-static const char *parse_name(const struct field *field, const char *text, struct value *value)
-{
-	static const char allowed[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-	const char *wrong = length_in_range(field, text);
-
-	if (wrong)
-		return wrong;
-	return text[strspn(text, allowed)] ? "has other characters" : keep_text(text, value);
-}
-
-/* What the kernel takes for the name of an interface: dev_valid_name(), net/core/dev.c. */
-static const char *parse_device(const struct field *field, const char *text, struct value *value)
-{
-	(void)field;
-	if (!*text || strlen(text) > 15 || !strcmp(text, ".") || !strcmp(text, "..") ||
-	    strpbrk(text, "/: \t\n\v\f\r") || has_control(text))
-		return "";
-	return keep_text(text, value);
-}
-
-static const char *parse_path(const struct field *field, const char *text, struct value *value)
-{
-	(void)field;
-	if (*text != '/')
-		return "does not begin with /";
-	if (strlen(text) > 4095 || has_control(text))
-		return "";
-	return keep_text(text, value);
-}
-
-static const char *parse_hex(const struct field *field, const char *text, struct value *value)
-{
-	size_t length = strlen(text);
-
-	if (text[strspn(text, "0123456789abcdefABCDEF")] || length % 2)
-		return "";
-	return length / 2 < field->lo || length / 2 > field->hi ? "" : keep_text(text, value);
-}
-
-static void expect_name(const struct field *field, struct text *out)
-{
-	text_add(out, "%llu to %llu of the characters A-Z a-z 0-9 . _ -",
-		 (unsigned long long)field->lo, (unsigned long long)field->hi);
-}
-
-static void expect_device(const struct field *field, struct text *out)
-{
-	(void)field;
-	text_add(out, "the name of a network interface (1 to 15 characters)");
-}
-
-static void expect_path(const struct field *field, struct text *out)
-{
-	(void)field;
-	text_add(out, "a path that begins with /");
-}
-
-static void expect_hex(const struct field *field, struct text *out)
-{
-	text_add(out, "%llu to %llu bytes in hex digits", (unsigned long long)field->lo,
-		 (unsigned long long)field->hi);
-}
-
-static void expect_text(const struct field *field, struct text *out)
-{
-	text_add(out, "a text of %llu to %llu bytes", (unsigned long long)field->lo,
-		 (unsigned long long)field->hi);
-}
-
-static void format_text(const struct value *value, struct text *out)
-{
-	text_add(out, "%s", value->text);
-}
-
 static void json_text(const struct field *field, struct text *out)
 {
 	(void)field;
 	text_add(out, "\"type\": \"string\"");
+}
+
+static void json_status(const struct field *field, struct text *out)
+{
+	text_add(out, "\"anyOf\": [{");
+	json_number(field, out);
+	text_add(out,
+		 "}, {\"type\": \"string\", \"pattern\": \"^[1-5][0-9]{2}(-[1-5][0-9]{2})?$\"}]");
 }
 
 /* ---- the table --------------------------------------------------------------------------- */
@@ -268,7 +169,7 @@ static const struct kind {
 	format_function *format;
 	void (*suggest)(const struct field *field, const char *wrong, struct text *out);
 } kinds[FIELD_KINDS] = {
-	[KIND_WORD] = {parse_word, expect_word, NULL, format_number},
+	[KIND_WORD] = {parse_word, expect_word},
 	[KIND_NUMBER] = {parse_number, expect_number, json_number, format_number},
 	[KIND_PRIME] = {parse_prime, expect_prime, json_number, format_number, suggest_prime},
 	[KIND_COUNT] = {parse_count, expect_count, json_count, format_number},
@@ -278,11 +179,14 @@ static const struct kind {
 	[KIND_PREFIX] = {kind_parse_prefix, kind_expect_prefix, json_text, kind_format_prefix},
 	[KIND_ENDPOINT] = {kind_parse_endpoint, kind_expect_endpoint, json_text,
 			   kind_format_endpoint},
-	[KIND_NAME] = {parse_name, expect_name, json_text, format_text},
-	[KIND_DEVICE] = {parse_device, expect_device, json_text, format_text},
-	[KIND_PATH] = {parse_path, expect_path, json_text, format_text},
-	[KIND_HEX] = {parse_hex, expect_hex, json_text, format_text},
-	[KIND_TEXT] = {parse_text, expect_text, json_text, format_text},
+	[KIND_NAME] = {kind_parse_name, kind_expect_name, json_text, kind_format_text},
+	[KIND_DEVICE] = {kind_parse_device, kind_expect_device, json_text, kind_format_text},
+	[KIND_PATH] = {kind_parse_path, kind_expect_path, json_text, kind_format_text},
+	[KIND_HEX] = {kind_parse_hex, kind_expect_hex, json_text, kind_format_text},
+	[KIND_STATUS] = {kind_parse_status, kind_expect_status, json_status, kind_format_text},
+	[KIND_BYTES] = {kind_parse_bytes, kind_expect_bytes, json_text, kind_format_text},
+	[KIND_URL] = {kind_parse_url, kind_expect_url, json_text, kind_format_text},
+	[KIND_TEXT] = {kind_parse_text, kind_expect_text, json_text, kind_format_text},
 };
 
 const char *kind_parse(const struct field *field, const char *text, struct value *value)
@@ -338,13 +242,30 @@ void kind_explain(const struct field *field, const char *text, const char *wrong
 		kinds[field->kind].suggest(field, text, out);
 }
 
+/* A mask of the words of a list. */
+static void format_words(const struct config_name *names, uint64_t mask, struct text *out)
+{
+	const char *separator = "";
+
+	for (; names->name; names++) {
+		if (!(names->value & mask))
+			continue;
+		text_add(out, "%s%s", separator, names->name);
+		separator = ",";
+	}
+}
+
 void kind_format(const struct field *field, const struct value *value, struct text *out)
 {
-	const char *name = names_find(field->names, value->number);
+	const char *name = field->flags & LIST && field->kind == KIND_WORD
+				   ? NULL
+				   : names_find(field->names, value->number);
 	bool is_word = name && (field->kind != KIND_PREFIX || addr_is_none(&value->prefix.addr));
 
 	if (is_word)
 		text_add(out, "%s", name);
+	else if (field->kind == KIND_WORD)
+		format_words(field->names, value->number, out);
 	else
 		kinds[field->kind].format(value, out);
 }

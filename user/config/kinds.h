@@ -21,4 +21,13 @@ parse_function kind_parse_address, kind_parse_prefix, kind_parse_vip, kind_parse
 write_function kind_expect_address, kind_expect_prefix, kind_expect_endpoint;
 format_function kind_format_address, kind_format_prefix, kind_format_endpoint;
 
+/* ---- kinds_text.c --------------------------------------------------------------------------------- */
+
+parse_function kind_parse_name, kind_parse_device, kind_parse_path, kind_parse_hex,
+	kind_parse_status;
+parse_function kind_parse_bytes, kind_parse_url, kind_parse_text;
+write_function kind_expect_name, kind_expect_device, kind_expect_path, kind_expect_hex;
+write_function kind_expect_status, kind_expect_bytes, kind_expect_url, kind_expect_text;
+format_function kind_format_text; /* of them all */
+
 #endif

@@ -40,10 +40,29 @@ const struct config_name config_names_state[] = {NAME("up", CONFIG_UP), NAME("dr
 const struct config_name config_names_log_level[] = {
 	NAME("error", LOG_LEVEL_ERROR), NAME("warning", LOG_LEVEL_WARNING),
 	NAME("info", LOG_LEVEL_INFO), NAME("debug", LOG_LEVEL_DEBUG), END};
-const struct config_name config_names_health_kind[] = {
-	NAME("tcp", 0), NAME("http", 1), NAME("https", 2), NAME("dns", 3),
-	NAME("udp", 4), NAME("icmp", 5), NAME("exec", 6),  END};
-const struct config_name config_names_health_via[] = {NAME("tunnel", 0), NAME("direct", 1), END};
+const struct config_name config_names_alert_level[] = {NAME("error", LOG_LEVEL_ERROR),
+						       NAME("warning", LOG_LEVEL_WARNING),
+						       NAME("info", LOG_LEVEL_INFO), END};
+const struct config_name config_names_health_kind[] = {NAME("tcp", CONFIG_HEALTH_TCP),
+						       NAME("http", CONFIG_HEALTH_HTTP),
+						       NAME("https", CONFIG_HEALTH_HTTPS),
+						       NAME("dns", CONFIG_HEALTH_DNS),
+						       NAME("udp", CONFIG_HEALTH_UDP),
+						       NAME("icmp", CONFIG_HEALTH_ICMP),
+						       NAME("exec", CONFIG_HEALTH_EXEC),
+						       NAME("none", CONFIG_HEALTH_NONE),
+						       END};
+const struct config_name config_names_health_via[] = {NAME("tunnel", CONFIG_VIA_TUNNEL),
+						      NAME("direct", CONFIG_VIA_DIRECT), END};
+const struct config_name config_names_initial[] = {NAME("down", 0), NAME("up", 1), END};
+/* RFC 1035, section 3.2.2; AAAA: RFC 3596, section 2.1. */
+const struct config_name config_names_query_type[] = {NAME("A", 1),
+						      NAME("NS", 2),
+						      NAME("SOA", 6),
+						      NAME("MX", 15),
+						      NAME("TXT", 16),
+						      NAME("AAAA", 28),
+						      END};
 const struct config_name config_names_health_view[] = {NAME("local", 0), NAME("quorum", 1), END};
 const struct config_name config_names_peers_mode[] = {
 	NAME("primary-backup", 0), NAME("dual-primary", 1), NAME("multi-primary", 2), END};
@@ -72,6 +91,7 @@ NAME_FUNCTION(affinity)
 NAME_FUNCTION(tracking)
 NAME_FUNCTION(drain_end)
 NAME_FUNCTION(mode)
+NAME_FUNCTION(health_kind)
 
 int config_parse_state(const char *text, enum config_state *out)
 {

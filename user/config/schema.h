@@ -28,6 +28,9 @@ enum field_kind {
 	KIND_DEVICE,   /* a network interface */
 	KIND_PATH,     /* of a file, from the root */
 	KIND_HEX,      /* lo to hi bytes */
+	KIND_STATUS,   /* an HTTP status or a range of such, lo to hi */
+	KIND_BYTES,    /* lo to hi characters that config_unescape() makes bytes of */
+	KIND_URL,      /* http or https, lo to hi bytes */
 	KIND_TEXT,     /* lo to hi bytes */
 	KIND_MAP,      /* of `section` */
 	KIND_MAPS,     /* a list of such, lo to hi of them */
@@ -36,11 +39,13 @@ enum field_kind {
 
 enum field_flag {
 	REQUIRED = 1,
-	LATER = 2,    /* refused as "not supported yet" unless it has its default */
-	LIST = 4,     /* a list, or one alone */
+	LATER = 2, /* refused as "not supported yet" unless it has its default */
+	LIST = 4, /* a list, or one alone; kept: words as a mask of bits, texts as "a,b,c" in order */
 	REFUSED = 8,  /* not a field: a mistake whose reason is in `help` */
 	PRESETS = 16, /* a map whose values are the defaults of each later map of its section */
 	OWN = 32,     /* may not be preset */
+	/* A map that, left out, has no fields, and not their defaults; its first one is never 0 otherwise. */
+	OPTIONAL = 64,
 };
 
 struct config_name {
@@ -67,8 +72,8 @@ struct section {
 	const char *name;
 	const struct field *fields;
 	unsigned int count;
-	size_t size;		/* of its object */
-	int identity;		/* the field that no two in a list may have alike; -1: none */
+	size_t size;  /* of its object */
+	int identity; /* the field that no two in a list may have alike; -1: the first that is set */
 	ptrdiff_t place_offset; /* of a struct config_place; -1: none */
 };
 
@@ -105,7 +110,8 @@ extern const struct config_name config_names_bool[], config_names_mode[], config
 	config_names_encapsulation[], config_names_affinity[], config_names_tracking[],
 	config_names_drain_end[], config_names_state[], config_names_log_level[],
 	config_names_health_kind[], config_names_health_via[], config_names_peers_mode[],
-	config_names_health_view[], config_names_announce_via[];
+	config_names_health_view[], config_names_announce_via[], config_names_initial[],
+	config_names_query_type[], config_names_alert_level[];
 
 /* The name of a value; NULL: it has none. `names` may be NULL. */
 const char *names_find(const struct config_name *names, uint64_t value);
@@ -135,14 +141,27 @@ int kind_compare(const struct field *field, const struct value *a, const struct 
 /* Binds the root's node; errors are in r->problems. Values that are wrong are not `set`. */
 void bind_root(struct reading *r, const struct node *node, struct value *root);
 
-/* What spans fields: errors and warnings. */
+/* What spans fields: errors and warnings. Also gives fields those defaults that depend on others. */
 void check_all(struct reading *r, struct value *root);
+/* The part of it that is about `health` and what health decides, and about `alerts`. */
+void check_health(struct reading *r, struct value *root);
+void check_alerts(struct reading *r, const struct value *root);
+/* Whether a value is the text's, not a default. */
+bool value_is_given(const struct value *value);
+/* A service's name for messages. */
+const char *value_name(const struct value *service);
 
 /* Fills a section's object in from a map's values; texts and lists are copied into `arena`. */
 void object_store(const struct section *section, const struct value *map, void *object,
 		  struct arena *arena);
 /* The value that a stored scalar field of an object has. Its text is the object's. */
 void object_load(const struct field *field, const void *object, struct value *value);
+
+/* The field that tells one object of a list from the others, and its value. */
+const struct field *object_identity(const struct section *section, const void *object,
+				    struct value *value);
+/* Orders two objects of a list by it. */
+int object_compare(const struct section *section, const void *a, const void *b);
 
 /* Orders two struct config_listener: by address, port, protocol. */
 int listener_compare(const void *left, const void *right);
