@@ -335,6 +335,49 @@ const struct net_address *cache_address(const struct cache *cache, const struct 
 	return NULL;
 }
 
+const struct net_address *cache_address_on(const struct cache *cache, uint32_t ifindex,
+					   const struct addr *addr)
+{
+	for (size_t i = 0; i < cache->addresses.count; i++) {
+		const struct net_address *own = &cache->addresses.list[i]->address;
+
+		if (own->ifindex == ifindex && addr_equal(&own->addr, addr))
+			return own;
+	}
+	return NULL;
+}
+
+static bool may_be_source(const struct net_address *own)
+{
+	const uint32_t unsure = IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED;
+
+	return !addr_is_unusable(&own->addr) && !(own->flags & unsure);
+}
+
+/* Rather one of a network: what has all bits is often a VIP. */
+static bool is_better_source(const struct net_address *a, const struct net_address *b)
+{
+	unsigned int bits = addr_size(a->addr.family) * 8;
+	bool a_alone = a->prefix_length == bits, b_alone = b->prefix_length == bits;
+
+	return a_alone != b_alone ? b_alone : addr_compare(&a->addr, &b->addr) < 0;
+}
+
+const struct net_address *cache_own_address(const struct cache *cache, uint32_t ifindex,
+					    uint8_t family)
+{
+	const struct net_address *best = NULL;
+
+	for (size_t i = 0; i < cache->addresses.count; i++) {
+		const struct net_address *own = &cache->addresses.list[i]->address;
+
+		if (own->ifindex == ifindex && own->addr.family == family && may_be_source(own) &&
+		    (!best || is_better_source(own, best)))
+			best = own;
+	}
+	return best;
+}
+
 struct cache_neighbour *cache_want_neighbour(struct cache *cache, uint32_t ifindex,
 					     const struct addr *addr)
 {

@@ -55,6 +55,14 @@ void cache_sweep(struct cache *cache);
 const struct net_link *cache_link(const struct cache *cache, uint32_t ifindex);
 const struct net_link *cache_link_named(const struct cache *cache, const char *name);
 const struct net_address *cache_address(const struct cache *cache, const struct addr *addr);
+const struct net_address *cache_address_on(const struct cache *cache, uint32_t ifindex,
+					   const struct addr *addr);
+/*
+ * The address of a device that a packet of a family might well come from: not link-local, not one that is being
+ * checked or given up (RFC 4862), rather one of a network than one that stands alone; then the lowest.
+ */
+const struct net_address *cache_own_address(const struct cache *cache, uint32_t ifindex,
+					    uint8_t family);
 
 /*
  * The record of a neighbour, made if there is none. From now on its changes count, and the record

@@ -30,6 +30,7 @@
 #include "base/mem.h"
 #include "base/problem.h"
 #include "net/cache.h"
+#include "net/internal.h"
 #include "net/messages.h"
 #include "net/socket.h"
 #include "net/way.h"
@@ -152,6 +153,11 @@ void net_close(struct net *net)
 	socket_close(&net->ask);
 	cache_free(net->cache);
 	free(net);
+}
+
+struct net_socket *net_asking(struct net *net)
+{
+	return &net->ask;
 }
 
 int net_fd(const struct net *net)
@@ -319,4 +325,18 @@ bool net_has_address(struct net *net, const struct addr *address, char device[NE
 	link = cache_link(net->cache, own->ifindex);
 	snprintf(device, NET_NAME_SIZE, "%s", link ? link->name : "");
 	return true;
+}
+
+bool net_device_has(struct net *net, uint32_t ifindex, const struct addr *address)
+{
+	return cache_address_on(net->cache, ifindex, address) != NULL;
+}
+
+bool net_device_address(struct net *net, uint32_t ifindex, uint8_t family, struct addr *out)
+{
+	const struct net_address *own = cache_own_address(net->cache, ifindex, family);
+
+	if (own)
+		*out = own->addr;
+	return own;
 }

@@ -102,6 +102,11 @@ const char *net_device_fault(const struct net_device *device, char out[160]);
 /* Whether any device has this address, and which (for a VIP on the host itself). */
 bool net_has_address(struct net *net, const struct addr *address, char device[NET_NAME_SIZE]);
 
+/* Whether this device has it; another one may, too. */
+bool net_device_has(struct net *net, uint32_t ifindex, const struct addr *address);
+/* An address of a device that packets of a family may come from, never a link-local one. false: it has none. */
+bool net_device_address(struct net *net, uint32_t ifindex, uint8_t family, struct addr *out);
+
 /*
  * A sentence for people: "no route", "neighbour 10.0.0.2 on eth0 does not answer" ... `out` takes
  * 128.
