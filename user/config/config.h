@@ -172,7 +172,7 @@ const char *config_tracking_name(enum config_tracking tracking);
 const char *config_drain_end_name(enum config_drain_end drain_end);
 const char *config_mode_name(enum config_mode mode);
 const char *config_health_kind_name(enum config_health_kind health_kind); /* "tcp" ... "none" */
-int config_parse_state(const char *text, enum config_state *out);  /* 0 or -EINVAL */
+int config_parse_state(const char *text, enum config_state *out);	  /* 0 or -EINVAL */
 
 /*
  * The bytes of a text of config_health: \xHH, \n, \r, \t, \0 and \\ stand for one each. Returns how many
