@@ -5,7 +5,7 @@
  *
  * Story: sluiced drops its privileges for good, but a prober that died must be started again, as
  * another user and with CAP_NET_RAW, which sluiced does not have. So the launcher stays behind with
- * CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_NET_RAW and CAP_KILL. It reads one-byte requests from a
+ * CAP_SETUID, CAP_SETGID, CAP_NET_RAW and CAP_KILL. It reads one-byte requests from a
  * socket that only sluiced holds, takes no argument from it (program and user were fixed before),
  * and when that socket is closed, it kills the prober and all that the prober has left behind (it is
  * their subreaper), and ends. Where sluiced was not root, it starts the prober with what it has.
@@ -21,7 +21,8 @@ struct problems;
 /*
  * Forks the launcher; call it before privileges are dropped and before there are threads. The
  * prober's user is `sluice-prober`, else `nobody`. Returns 0 and *out, or a negative errno,
- * explained in `p`. A program that cannot be executed is found out here, too.
+ * explained in `p`. A program that cannot be executed is found out here, too; the file is opened, so
+ * an upgrade that replaces it takes effect with the next agent.
  */
 int launcher_start(struct launcher **out, const char *prober_path, struct problems *p);
 
@@ -38,7 +39,8 @@ int launcher_spawn(struct launcher *launcher, int *fd, pid_t *pid, struct proble
 
 /*
  * Kills the prober and every process below it, and waits for that. Returns how it had ended (as
- * waitpid() says it: its own exit or signal, or SIGKILL), 0 if none was running, or -EPIPE.
+ * waitpid() says it: its own exit or signal, or SIGKILL), 0 if none had run, or a negative errno
+ * (-EPIPE: the launcher itself is gone; -ETIMEDOUT: something does not die).
  */
 int launcher_kill(struct launcher *launcher);
 

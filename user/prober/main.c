@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <uv.h>
@@ -76,6 +77,8 @@ int main(int argc, char **argv)
 	log_init("sluice-prober");
 	if (argc != 1 || !take_socket())
 		return use(argc, argv);
+	/* It is executed by a descriptor, and would be called by its number. */
+	prctl(PR_SET_NAME, "sluice-prober", 0, 0, 0);
 	signal(SIGPIPE, SIG_IGN);
 	return run();
 }
