@@ -36,6 +36,42 @@ START_TEST(a_planned_change_waits_until_it_is_released)
 }
 END_TEST
 
+START_TEST(damage_is_looked_for_round_and_round_a_few_slots_at_a_time)
+{
+	struct track_damage damage;
+	uint32_t budget = SLOTS + 2;
+
+	start();
+	run();
+	fake->hot[3].word[1] = C; /* of the other service */
+	fake->hot[3].word[5] = C;
+	fake->hot[3].word[SLOTS] = C; /* of nobody */
+	ck_assert(track_find_damage(track, &budget, &damage));
+	ck_assert_uint_eq(budget, 0);
+	ck_assert_uint_eq(damage.base, OTHER);
+	ck_assert_uint_eq(damage.stable, 1);
+	budget = 3;
+	ck_assert(!track_find_damage(track, &budget, &damage));
+	budget = 100;
+	ck_assert(track_find_damage(track, &budget, &damage));
+	ck_assert_uint_eq(damage.stable, 1);
+	ck_assert_uint_eq(damage.looked_up, 0);
+	ck_assert(!track_find_damage(track, &budget, &damage));
+	track_restore(track, OTHER);
+	ck_assert(track_is_busy(track));
+	run();
+	ck_assert(!track_is_busy(track));
+	ck_assert_uint_eq(fake->hot[3].word[1], D);
+	ck_assert_uint_eq(fake->hot[3].word[5], D);
+	ck_assert_uint_eq(fake->hot[3].word[SLOTS], C);
+	for (int i = 0; i < 3; i++) {
+		budget = 100;
+		ck_assert(!track_find_damage(track, &budget, &damage));
+	}
+	stop();
+}
+END_TEST
+
 START_TEST(an_urgent_change_does_not_wait)
 {
 	uint16_t table[SLOTS] = {B, B, B, B, B, B, B, B};
@@ -333,7 +369,9 @@ START_TEST(a_scan_runs_only_while_something_is_unsettled_and_every_10_s)
 END_TEST
 
 RUN_TESTS("core_track", nothing_is_done_where_nothing_is_wanted,
-	  a_planned_change_waits_until_it_is_released, an_urgent_change_does_not_wait,
+	  a_planned_change_waits_until_it_is_released,
+	  damage_is_looked_for_round_and_round_a_few_slots_at_a_time,
+	  an_urgent_change_does_not_wait,
 	  a_planned_change_goes_from_stable_over_moving_and_settling_to_stable,
 	  from_nobody_new_flows_go_at_once,
 	  another_change_of_a_moving_slot_leaves_base_hold_and_window, back_to_base_is_settling,

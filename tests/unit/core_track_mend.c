@@ -47,6 +47,119 @@ START_TEST(damaged_slots_are_mended_and_named)
 }
 END_TEST
 
+/* What was told since the last time is this; NULL: nothing. */
+static void check_told(const char *text)
+{
+	if (text)
+		ck_assert_str_eq(host.told, text);
+	else
+		ck_assert_ptr_null(host.told);
+	free(host.told);
+	host.told = NULL;
+}
+
+START_TEST(slots_that_name_another_backend_of_their_service_are_put_back_within_a_second)
+{
+	uint32_t first, second;
+	uint16_t a, b;
+
+	start(WEB(A "," B));
+	pass(20);
+	a = index_of("10.0.1.11");
+	b = index_of("10.0.1.12");
+	first = slot_at(a);
+	second = slot_at(b);
+	host.fake->hot[first / SL_HOT_PER_LINE].word[first % SL_HOT_PER_LINE] = b;
+	host.fake->hot[second / SL_HOT_PER_LINE].word[second % SL_HOT_PER_LINE] = a;
+	pass(1);
+	ck_assert_uint_eq(dataplane_hot(&host.fake->view, first), a);
+	ck_assert_uint_eq(dataplane_hot(&host.fake->view, second), b);
+	check_told("service web: 2 of 251 slots were damaged and are mended; some of their flows "
+		   "broke");
+	pass(30);
+	check_told(NULL);
+	ck_assert_uint_eq(slots().stable, 251);
+	fake_check(host.fake);
+	fake_host_free(&host);
+}
+END_TEST
+
+START_TEST(a_stable_slot_that_is_looked_up_is_settled_and_named)
+{
+	uint32_t slot;
+
+	start(WEB(A "," B));
+	pass(1);
+	slot = slot_at(index_of("10.0.1.11"));
+	host.fake->hot[slot / SL_HOT_PER_LINE].word[slot % SL_HOT_PER_LINE] |= SL_HOT_LOOK;
+	fake_insert(host.fake, 7, slot, index_of("10.0.1.12"), host.fake->now);
+	pass(1);
+	check_told("service web: 1 of 251 slots were damaged and are mended; their flows move");
+	ck_assert_uint_eq(slots().settling, 1);
+	pass(80);
+	check_told(NULL);
+	ck_assert_uint_eq(slots().stable, 251);
+	fake_check(host.fake);
+	fake_host_free(&host);
+}
+END_TEST
+
+/* While the cold word names it, it does not count as dead. */
+START_TEST(a_slot_does_not_stay_with_a_backend_that_died_meanwhile)
+{
+	bool names_it = _i;
+	uint32_t slot;
+	uint16_t a, b;
+
+	start(WEB(A "," B));
+	pass(1);
+	a = index_of("10.0.1.11");
+	b = index_of("10.0.1.12");
+	slot = slot_at(a);
+	host.fake->hot[slot / SL_HOT_PER_LINE].word[slot % SL_HOT_PER_LINE] = b;
+	if (!names_it)
+		host.fake->cold[slot / SL_COLD_PER_LINE].word[slot % SL_COLD_PER_LINE] = b;
+	override_state("10.0.1.11", CONFIG_DOWN);
+	ck_assert_int_eq(host.fake->backends[a].flags & SL_BACKEND_DEAD,
+			 names_it ? 0 : SL_BACKEND_DEAD);
+	pass(1);
+	check_told(names_it ? "service web: 1 of 251 slots were damaged and are mended; some of "
+			      "their flows broke"
+			    : "service web: 1 of 251 slots were damaged and are mended; their "
+			      "flows move");
+	pass(2);
+	ck_assert(host.fake->backends[a].flags & SL_BACKEND_DEAD);
+	ck_assert_uint_eq(dataplane_hot(&host.fake->view, slot) & SL_HOT_NOW, b);
+	pass(80);
+	ck_assert_uint_eq(slots().stable, 251);
+	fake_check(host.fake);
+	fake_host_free(&host);
+}
+END_TEST
+
+START_TEST(what_is_put_back_is_tried_again_when_it_fails)
+{
+	uint32_t slot;
+	uint16_t a, b;
+
+	start(WEB(A "," B));
+	pass(1);
+	a = index_of("10.0.1.11");
+	b = index_of("10.0.1.12");
+	slot = slot_at(a);
+	host.fake->hot[slot / SL_HOT_PER_LINE].word[slot % SL_HOT_PER_LINE] = b;
+	host.fake->fail_at = host.fake->calls + 1;
+	now_ms += 1000;
+	engine_tick(host.engine, now_ms);
+	ck_assert_int_eq(engine_track_error(host.engine), -EIO);
+	pass(3);
+	ck_assert_uint_eq(dataplane_hot(&host.fake->view, slot), a);
+	ck_assert_uint_eq(slots().stable, 251);
+	fake_check(host.fake);
+	fake_host_free(&host);
+}
+END_TEST
+
 START_TEST(damaged_entries_are_deleted_and_named)
 {
 	start(WEB(A "," B));
@@ -176,6 +289,12 @@ int main(void)
 	TCase *cases = unit_cases("core_track_mend");
 
 	tcase_add_test(cases, damaged_slots_are_mended_and_named);
+	tcase_add_test(
+		cases,
+		slots_that_name_another_backend_of_their_service_are_put_back_within_a_second);
+	tcase_add_test(cases, a_stable_slot_that_is_looked_up_is_settled_and_named);
+	tcase_add_loop_test(cases, a_slot_does_not_stay_with_a_backend_that_died_meanwhile, 0, 2);
+	tcase_add_test(cases, what_is_put_back_is_tried_again_when_it_fails);
 	tcase_add_test(cases, damaged_entries_are_deleted_and_named);
 	tcase_add_test(cases, that_slots_do_not_go_on_is_told_once_and_that_they_do_again);
 	tcase_add_test(cases, a_restart_takes_up_what_is_under_way);

@@ -48,6 +48,20 @@ struct engine_change {
 /* Frees what is retiring in the ids: after changes that were cut off, or when flows have ended. */
 void engine_clean(struct engine *engine);
 
+/* ---- engine_mend.c: what others have written ---------------------------------------------------- */
+
+void engine_tell(const struct engine *engine, char *sentence); /* takes it over */
+/*
+ * Tells of slots that name no backend of their service, and gives the track of their services up,
+ * so that they are taken over as after a restart. Returns whether there are any.
+ */
+bool engine_give_up_astray(struct engine *engine);
+/*
+ * Looks for slots and entries that nobody of us can have written, each second at some of the slots. Returns whether
+ * there are slots: regions that were given up are then to be adopted, a round to be run, and all planned anew.
+ */
+bool engine_mend(struct engine *engine, uint64_t now_ms);
+
 /* ---- engine_track.c: slots on their way, and what waits for time ------------------------------ */
 
 void engine_track_start(struct engine *engine);

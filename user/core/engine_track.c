@@ -21,13 +21,6 @@
 #define GATHER_MS     300
 #define GATHER_MAX_MS 800
 
-static void tell(const struct engine *engine, char *sentence)
-{
-	if (engine->options.host.tell)
-		engine->options.host.tell(engine->options.host.self, sentence);
-	free(sentence);
-}
-
 /* ---- regions --------------------------------------------------------------------------------- */
 
 static bool is_in_force(const void *arg, uint32_t base)
@@ -68,31 +61,6 @@ static void adopt_regions(struct engine *engine)
 	}
 }
 
-/*
- * Tells of slots that name no backend of their service, and gives the track of their services up,
- * so that they are taken over as after a restart. Returns whether there are any.
- */
-static bool give_up_astray(struct engine *engine)
-{
-	bool is_any = false;
-
-	for (size_t i = 0; i < engine->ids.service_count; i++) {
-		const struct ids_service *service = &engine->ids.services[i];
-		uint32_t astray = service->tracks ? ids_slots_astray(&engine->ids,
-								     engine->options.view, service)
-						  : 0;
-
-		if (!astray)
-			continue;
-		tell(engine, mem_format("service %s: %u of %u slots were damaged and are mended; "
-					"their flows move",
-					service->name, astray, service->slots));
-		track_drop(engine->track, service->base);
-		is_any = true;
-	}
-	return is_any;
-}
-
 void engine_track_start(struct engine *engine)
 {
 	const struct dataplane_view *view = engine->options.view;
@@ -103,7 +71,7 @@ void engine_track_start(struct engine *engine)
 
 	engine->track = track_new(view, times);
 	engine->mended_ms = engine->due_ms = engine->options.now_ms;
-	give_up_astray(engine);
+	engine_give_up_astray(engine);
 	adopt_regions(engine);
 }
 
@@ -195,8 +163,8 @@ static void note_error(struct engine *engine, int err)
 	engine->track_error = err;
 	problem = engine_track_problem(engine);
 	if (is_news)
-		tell(engine,
-		     mem_format("flow tracking: %s", problem ? problem : "slots go on again"));
+		engine_tell(engine, mem_format("flow tracking: %s",
+					       problem ? problem : "slots go on again"));
 	free(problem);
 }
 
@@ -269,11 +237,12 @@ static void tell_held_open(struct engine *engine, const struct ids_service *serv
 		if (drain->is_told || !is_drain_over(drain, config, now_ms))
 			continue;
 		drain->is_told = true;
-		tell(engine, mem_format("service %s: backend %s is past its drain-timeout, and %u "
-					"slots are held open, since the flow table was full; raise "
-					"limits.flows, or set drain-end: move",
-					service->name, addr_format(&known[i].address, address),
-					state.crowded));
+		engine_tell(engine,
+			    mem_format("service %s: backend %s is past its drain-timeout, and %u "
+				       "slots are held open, since the flow table was full; raise "
+				       "limits.flows, or set drain-end: move",
+				       service->name, addr_format(&known[i].address, address),
+				       state.crowded));
 	}
 }
 
@@ -287,31 +256,6 @@ static void tell_all_held_open(struct engine *engine, uint64_t now_ms)
 		if (wanted)
 			tell_held_open(engine, service, wanted->config, now_ms);
 	}
-}
-
-/*
- * Looks for slots and entries that nobody of us can have written. The next tick plans anew, and the
- * tables that are wanted mend the slots; the scan has deleted the entries.
- */
-static void mend(struct engine *engine, uint64_t now_ms)
-{
-	uint64_t repaired = track_scans(engine->track).repaired;
-	bool is_any;
-
-	if (now_ms - engine->mended_ms < SCAN_MS)
-		return;
-	engine->mended_ms = now_ms;
-	if (repaired != engine->repaired)
-		tell(engine,
-		     mem_format("flow table: %llu damaged entries were deleted; their flows "
-				"may have moved",
-				(unsigned long long)(repaired - engine->repaired)));
-	engine->repaired = repaired;
-	is_any = give_up_astray(engine);
-	if (!is_any)
-		return;
-	adopt_regions(engine);
-	engine->is_behind = true;
 }
 
 /* Whether any backend of a service is gone. */
@@ -362,7 +306,11 @@ unsigned int engine_track_tick(struct engine *engine, uint64_t now_ms)
 	run_round(engine, now_ms);
 	free_gone(engine);
 	tell_all_held_open(engine, now_ms);
-	mend(engine, now_ms);
+	if (engine_mend(engine, now_ms)) {
+		adopt_regions(engine);
+		run_round(engine, now_ms);
+		engine->is_behind = true;
+	}
 	return engine_due(engine, now_ms);
 }
 

@@ -23,6 +23,7 @@ struct track *track_new(const struct dataplane_view *view, struct track_times ti
 	t->named = mem_array(backends, sizeof(*t->named));
 	t->entries = mem_array(backends, sizeof(*t->entries));
 	t->live = mem_array(backends, sizeof(*t->live));
+	t->hot = mem_map(t->slots, sizeof(*t->hot));
 	t->is_lost = mem_array((SL_FLOW_BACKEND >> 16) + 1, sizeof(*t->is_lost));
 	return t;
 }
@@ -38,6 +39,7 @@ void track_free(struct track *t)
 	track_close(t);
 	free(t->entries);
 	free(t->live);
+	mem_unmap(t->hot, t->slots, sizeof(*t->hot));
 	free(t->named);
 	free(t->is_lost);
 	free(t->stores.items);
@@ -126,6 +128,7 @@ void track_adopt(struct track *t, const struct track_region *region)
 		return;
 	}
 	known = insert(t, region);
+	track_note_found(t, known);
 	for (uint32_t slot = region->base; slot < region->base + region->slots; slot++) {
 		if (!slot_is_looked_up(track_words(t, slot)))
 			continue;
@@ -250,6 +253,8 @@ void track_forget(struct track *t, uint32_t index)
 /* ---- a round --------------------------------------------------------------------------------- */
 
 static const struct track_phase phases[] = {
+	/* What others have written over. */
+	{track_mend, track_mended},
 	/* What a restart found half done. */
 	{track_repair, track_repaired},
 	/* No entry may count as expired for packets before it does. */
@@ -301,6 +306,7 @@ const struct track_step *track_next(struct track *t, uint32_t now)
 
 void track_done(struct track *t, int err, uint32_t now)
 {
+	track_note_stored(t, &t->step, err);
 	if (!err && phases[t->phase].done)
 		phases[t->phase].done(t, now);
 	t->phase = err ? 0 : t->phase + 1;
@@ -314,7 +320,7 @@ bool track_is_busy(const struct track *t)
 	for (size_t i = 0; i < t->service_count; i++) {
 		const struct track_service *s = &t->services[i];
 
-		if (s->is_open || s->needs_repair ||
+		if (s->is_open || s->needs_repair || s->is_damaged ||
 		    (s->wanted && (s->is_urgent || s->is_released)) ||
 		    s->region.idle_ticks != t->view->services[s->region.record].idle_ticks)
 			return true;

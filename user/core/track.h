@@ -144,6 +144,23 @@ bool track_is_busy(const struct track *track);
  */
 bool track_due(const struct track *track, uint32_t *left);
 
+/* ---- damage ---------------------------------------------------------------------------------- */
+
+/* Slots of a region whose hot words are others than we have stored. */
+struct track_damage {
+	uint32_t base, slots; /* of the region */
+	uint32_t stable;      /* were and are stable: by storing them again they are as before */
+	uint32_t looked_up;   /* all others: packets may have written entries by them */
+};
+
+/*
+ * Goes on looking, round and round, at up to *budget slots, and takes them off it. Returns whether it found damage, of
+ * one region; then there may be more to be found, if there is budget left.
+ */
+bool track_find_damage(struct track *track, uint32_t *budget, struct track_damage *out);
+/* The next round stores what was found stable as it was. */
+void track_restore(struct track *track, uint32_t base);
+
 /* ---- looking --------------------------------------------------------------------------------- */
 
 /* How long a window lasts, in ticks: T, and a margin for clocks that differ. */

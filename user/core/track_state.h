@@ -18,6 +18,7 @@ struct track_service {
 	bool is_urgent, is_released;
 	bool is_open;	   /* some slot may be looked up */
 	bool needs_repair; /* found in force: a change of it may be half done */
+	bool is_damaged;   /* stable slots are to be as they were */
 };
 
 struct track_backend {
@@ -51,6 +52,8 @@ struct track {
 	uint32_t *entries, *live;	/* [backends + 1], as of the last scan */
 	uint32_t leaving, gone;		/* backends that leave, and those of them that are gone */
 	uint32_t slots;			/* of the maps */
+	uint16_t *hot;	 /* [slots]: the words that we have stored, or found at first */
+	uint32_t looked; /* for damage: the slot to go on with */
 	/* Of each slot, while any service is open, else NULL. */
 	uint32_t *start;	  /* clock at which its window began; of moving slots only */
 	uint16_t *mark;		  /* for a scan: see track_scan.c */
@@ -167,6 +170,8 @@ static inline void track_note_due(struct track *t, uint32_t due)
 	t->has_due = true;
 }
 
+void track_note_found(struct track *t, const struct track_service *s);
+void track_note_stored(struct track *t, const struct track_step *step, int err);
 uint16_t track_longest(const struct track *t); /* what control.longest_ticks is to be */
 bool track_grace(struct track *t);	       /* makes the step; true */
 void track_forget_met(struct track *t, struct track_service *s);
@@ -174,6 +179,8 @@ void track_forget_met(struct track *t, struct track_service *s);
 void track_mark_named(struct track *t, bool by_cold);
 
 /* The phases, in the order of a round. */
+bool track_mend(struct track *t, uint32_t now);
+void track_mended(struct track *t, uint32_t now);
 bool track_repair(struct track *t, uint32_t now);
 void track_repaired(struct track *t, uint32_t now);
 bool track_raise_longest(struct track *t, uint32_t now);
