@@ -36,7 +36,7 @@ QMAN = $(call say,MAN)
 
 # What each program is made of, and what it may link.
 PROGRAMS := sluiced sluice-prober sluicectl sluice-decap
-PARTS_sluiced	   := agent api alert core dataplane net config wire base
+PARTS_sluiced	   := agent api health alert core dataplane net config wire base
 PARTS_sluice-prober := prober wire base
 PARTS_sluicectl	   := cli wire base
 PARTS_sluice-decap := decap dataplane base

@@ -31,12 +31,13 @@
 struct problems;
 struct health;
 
+#define HEALTH_WHAT_SIZE 160 /* of a result's words that are kept, with their NUL */
+
 struct health *health_new(void);
 void health_free(struct health *health); /* NULL is fine */
 
 /*
- * Takes a configuration in. It must live until the next one has been taken in, or health_free(). A
- * backend that was known keeps its state, also when its probe has changed; one that is not there any
+ * Takes a configuration in; what is needed of it is copied. A backend that was known keeps its state, also when its probe has changed; one that is not there any
  * more is forgotten. `in_force`: for the agent's start, the configuration that was in force before
  * it; its backends are healthy until health_restore() or results say otherwise. Otherwise a
  * backend that is new is what `initial` says until its first success.
@@ -44,9 +45,9 @@ void health_free(struct health *health); /* NULL is fine */
 void health_configure(struct health *health, const struct config *config, bool in_force,
 		      uint64_t now_ms);
 
-/* A probe that is to run. `how` and `service` are the configuration's. */
+/* A probe that is to run. Its texts are valid until the next health_configure(). */
 struct health_probe {
-	uint32_t id; /* never 0; stays while the probe does, and is never used again */
+	uint32_t id; /* never 0; another one when anything about the probe is changed */
 	const char *service;
 	struct addr backend;
 	enum config_health_via via;
@@ -71,47 +72,50 @@ void health_result(struct health *health, uint32_t id, bool ok, uint32_t latency
 /* Does what waits for time. Returns the milliseconds until it wants to be called again, at most 1000. */
 unsigned int health_tick(struct health *health, uint64_t now_ms);
 
-/*
- * What has changed. Those of the first line change the effective weight of a backend: engine_refresh() is due. The
- * first word is the enumerator, the second the name.
- */
+/* What has changed. */
 enum health_change_kind {
-	HEALTH_UP,	      /* it takes new flows, as far as probes are concerned */
+	HEALTH_UP,	      /* it takes new flows, as far as its probes are concerned */
 	HEALTH_DOWN,	      /* its probes fail */
 	HEALTH_DAMPED,	      /* its probes succeed again, but it flaps: it stays out for a while */
 	HEALTH_STEP,	      /* slow start: its share has grown */
 	HEALTH_TUNNEL_BROKEN, /* it is down, but answers directly */
 	HEALTH_TUNNEL_MENDED, /* no more so */
+	HEALTH_GONE,	      /* it was down or damped, and is no longer probed or configured */
+	HEALTH_CHANGES
 };
 
 struct health_change {
 	enum health_change_kind kind;
 	char service[SL_NAME_SIZE];
 	struct addr backend;
-	uint64_t since_ms; /* when it happened, on the clock of `now_ms` */
-	uint64_t was_ms;   /* UP: how long it was down; DAMPED: for how long it will be */
-	char text
-		[160]; /* DOWN: the last probe's reason; UP, TUNNEL_...: of the direct one; may be "" */
+	uint64_t at_ms; /* when it happened, on the clock of `now_ms` */
+	uint64_t ms;	/* UP: how long it was out; DAMPED: how long it will be, at most */
+	uint16_t share; /* UP, STEP: per mille of its weight that it gets from now on */
+	char text[HEALTH_WHAT_SIZE]; /* the last result's words; TUNNEL_...: of the direct probe */
 };
 
 /* Takes the oldest one out. False: there is none. */
 bool health_next(struct health *health, struct health_change *out);
-/* Whether it calls for engine_refresh(). */
+/* Whether it changes what a backend weighs: then engine_refresh() is due. */
 bool health_change_weighs(enum health_change_kind kind);
+const char *health_change_name(enum health_change_kind kind); /* "up", "tunnel-broken" ... */
 
 /* How a backend is, as struct engine_host wants it. `self` is the struct health. */
 void health_of(void *self, const char *service, const struct addr *backend,
 	       struct model_probe *out);
 
+/* As rise and fall judge one path's probes. */
+enum health_verdict { HEALTH_UNJUDGED, HEALTH_GOOD, HEALTH_BAD };
+
 /* One path's probes, for people. */
 struct health_look_via {
 	bool is_probed;
+	enum health_verdict verdict;
 	bool has_result; /* the others mean something: */
 	bool is_ok;	 /* the last one */
 	uint32_t in_row; /* as many of the same, the last one included */
 	uint32_t latency_us;
 	uint64_t ago_ms; /* the last one */
-	bool is_up;	 /* as rise and fall judge it */
 	const char *what;
 };
 
@@ -121,6 +125,7 @@ enum health_state {
 	HEALTH_STATE_UP,
 	HEALTH_STATE_DOWN,
 	HEALTH_STATE_DAMPED,
+	HEALTH_STATES
 };
 
 /* How a backend is, for people. Texts are valid until the next call that is not const. */
