@@ -100,12 +100,17 @@ START_TEST(another_table_size_takes_force_and_keeps_counters_and_indices)
 	struct engine_service_place before, after;
 	struct engine_forecast forecast;
 	uint32_t index;
+	__u64 *line;
 
 	fake_host_init(&host, &fake_limits);
 	fake_host_start(&host);
 	fake_apply(&host, FAKE_DNS, false, 0);
 	ck_assert(engine_service_place(host.engine, "dns", &before));
 	index = fake_place(&host, "dns", "10.0.1.11").index;
+	/* By SYNs, and FINs and RSTs. */
+	line = host.fake->counters[fake_place(&host, "dns", "10.0.1.11").counters_line].count;
+	line[SL_BACKEND_opened] = 3000;
+	line[SL_BACKEND_closed] = 1000;
 	fake_apply(&host, SIZED, false, -EPERM);
 	ck_assert_int_eq(engine_apply(host.engine, fake_config(SIZED), true, 0, &forecast, NULL),
 			 0);
@@ -115,6 +120,9 @@ START_TEST(another_table_size_takes_force_and_keeps_counters_and_indices)
 	ck_assert_uint_eq(forecast.services_added + forecast.services_removed, 0);
 	ck_assert_uint_gt(forecast.slots_moved, 0);
 	ck_assert_uint_lt(forecast.slots_moved, 509);
+	ck_assert_uint_eq(forecast.slots_tracked, 0);
+	ck_assert_uint_eq(forecast.flows_kept, 0);
+	ck_assert_uint_eq(forecast.flows_moved, 2000 * forecast.slots_moved / 509);
 	engine_forecast_free(&forecast);
 	ck_assert(engine_service_place(host.engine, "dns", &after));
 	ck_assert_uint_eq(after.slots, 509);

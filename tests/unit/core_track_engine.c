@@ -316,6 +316,17 @@ START_TEST(a_forecast_says_what_apply_then_does_and_when_the_flow_table_is_small
 	ck_assert_uint_eq(planned.flows_kept, 502 * 125 / 251);
 	ck_assert_ptr_null(planned.warning);
 	engine_forecast_free(&planned);
+	/* Not tracked, and it stays: what it moves is lost. */
+	config =
+		fake_config(WEB(A "," B) " - {name: dns, address: '2001:db8:53::1', port: 53, "
+					 "protocol: [tcp, udp], table-size: 257, tracking: never,\n"
+					 "    backends: [" A "]}\n");
+	ck_assert_int_eq(engine_plan(host.engine, config, &planned, &p), 0);
+	config_free(config);
+	ck_assert_uint_eq(planned.slots_moved, 128);
+	ck_assert_uint_eq(planned.slots_tracked + planned.flows_kept, 0);
+	ck_assert_uint_eq(planned.flows_moved, 7000 * 128 / 257);
+	engine_forecast_free(&planned);
 	/* More than 40 % of 4096 entries. */
 	count_flows("web", "10.0.1.11", 5000, 1500);
 	config = fake_config(after);

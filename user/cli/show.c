@@ -154,8 +154,10 @@ static void show_forecast(const struct wire_plan *plan, struct text *out)
 			 " of them by entries (estimated from SYNs and FINs; UDP is not counted)\n",
 			 plan->slots_tracked, plan->flows_kept);
 	if (plan->slots_moved > plan->slots_tracked)
-		text_add(out, "flows of %" PRIu64 " slots change their backend (tracking: never)\n",
-			 plan->slots_moved - plan->slots_tracked);
+		text_add(out,
+			 "live flows of %" PRIu64 " slots change their backend, about %" PRIu64
+			 " of them (tracking is never, or the service gets a new table)\n",
+			 plan->slots_moved - plan->slots_tracked, plan->flows_moved);
 }
 
 static void show_plan(const struct wire_plan *plan, struct text *out)

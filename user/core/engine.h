@@ -91,8 +91,9 @@ struct engine_forecast {
 	uint32_t slots_tracked; /* of these, those of services that track their flows */
 	/* Live TCP flows of the latter; an estimate, from the SYNs and FINs counted. */
 	uint64_t flows_kept;
-	char *warning;	   /* the flow table looks too small for them; NULL: it does not */
-	char **operations; /* the plan, one sentence each */
+	uint64_t flows_moved; /* likewise of the others: these go elsewhere */
+	char *warning;	      /* the flow table looks too small for them; NULL: it does not */
+	char **operations;    /* the plan, one sentence each */
 	size_t operation_count;
 	bool force_needed; /* refused without --force: `unsafe` says why */
 	char *unsafe;

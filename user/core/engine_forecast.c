@@ -209,6 +209,12 @@ static void forecast_flows(const struct engine *engine, const struct engine_chan
 				out->flows_kept +=
 					estimate_flows(engine, &engine->ids.services[s]) *
 					plan->tables[t].moved / plan->tables[t].slots;
+	for (size_t s = 0; s < engine->ids.service_count; s++)
+		for (size_t i = 0; i < plan->loss_count; i++)
+			if (plan->losses[i].line == engine->ids.services[s].line)
+				out->flows_moved +=
+					estimate_flows(engine, &engine->ids.services[s]) *
+					plan->losses[i].moved / plan->losses[i].slots;
 	if (out->flows_kept <= (uint64_t)entries * ROOMY_PERCENT / 100)
 		return;
 	out->warning = mem_format("about %llu live flows are to be kept while slots move, by the "

@@ -75,6 +75,12 @@ struct plan_table {
 	char *text;		 /* "service web: 120 of 16381 slots move, their flows stay" */
 };
 
+/* Flows of a service that stays which go elsewhere: it does not track them, or its table is replaced. */
+struct plan_loss {
+	uint32_t line; /* of the service */
+	uint32_t moved, slots;
+};
+
 struct plan {
 	struct arena *arena; /* of everything below */
 	struct plan_operation *list;
@@ -82,6 +88,8 @@ struct plan {
 	size_t lost;		   /* and of that one, which follows in the list */
 	struct plan_table *tables; /* not among the operations */
 	size_t table_count;
+	struct plan_loss *losses;
+	size_t loss_count;
 	uint32_t services_added, services_removed, services_changed;
 	uint32_t backends_added, backends_removed;
 	uint32_t slots_total; /* of all services afterwards */

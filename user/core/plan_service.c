@@ -219,6 +219,22 @@ static void add_stores(struct service_plan *s, enum plan_phase phase, enum plan_
 		 s->wanted->config->table_size, does);
 }
 
+static void add_loss(struct service_plan *s, uint32_t moved)
+{
+	struct plan *plan = s->b->plan;
+	struct plan_loss *list;
+
+	if (!moved)
+		return;
+	list = arena_alloc(plan->arena, (plan->loss_count + 1) * sizeof(*list));
+	if (plan->loss_count)
+		memcpy(list, plan->losses, plan->loss_count * sizeof(*list));
+	list[plan->loss_count++] =
+		(struct plan_loss){s->line, moved, s->wanted->config->table_size};
+	plan->losses = list;
+	plan->slots_moved += moved;
+}
+
 /*
  * Stores whatever differs from the table; `present` false: what is in the region now means nothing.
  */
@@ -229,6 +245,7 @@ static void plan_slots(struct service_plan *s, bool present)
 	struct dataplane_store *cold = mem_array(size, sizeof(*cold));
 	struct dataplane_store *hot = mem_array(size, sizeof(*hot));
 	size_t colds = 0, hots = 0;
+	uint32_t moved = 0;
 
 	for (uint32_t i = 0; i < size; i++) {
 		uint32_t slot = s->base + i;
@@ -242,9 +259,9 @@ static void plan_slots(struct service_plan *s, bool present)
 			cold[colds++] = (struct dataplane_store){slot, change.words.cold};
 		if (change.store_hot)
 			hot[hots++] = (struct dataplane_store){slot, change.words.hot};
-		if (present)
-			s->b->plan->slots_moved += slot_now(words) != s->table[i];
+		moved += present && slot_now(words) != s->table[i];
 	}
+	add_loss(s, moved);
 	add_stores(s, present ? PHASE_COLD : PHASE_FILL, PLAN_STORE_COLD, cold, colds,
 		   present ? "are prepared to move" : "are prepared");
 	add_stores(s, present ? PHASE_HOT : PHASE_FILL, PLAN_STORE_HOT, hot, hots,
@@ -358,7 +375,7 @@ static int plan_new_table(struct service_plan *s)
 	plan_record(s);
 	if (!s->old)
 		return 0;
-	s->b->plan->slots_moved += count_moved(s);
+	add_loss(s, count_moved(s));
 	ids_retire_service(&s->b->after, s->old, true);
 	s->b->forgets |= s->old->tracks;
 	what = mem_format("service %s: the former table of %u slots", s->wanted->name,
