@@ -12,6 +12,7 @@
 #include "base/problem.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "health/health.h"
 #include "net/net.h"
 
 /* ---- what the engine asks of us -------------------------------------------------------------- */
@@ -21,6 +22,21 @@ static void host_nexthop(void *self, const struct addr *address, struct net_next
 	struct agent *agent = self;
 
 	net_nexthop(agent->net, address, out);
+}
+
+static void host_health(void *self, const char *service, const struct addr *backend,
+			struct model_probe *out)
+{
+	const struct agent *agent = self;
+
+	health_of(agent->health, service, backend, out);
+}
+
+static void host_took(void *self, const struct config *config)
+{
+	const struct agent *agent = self;
+
+	health_configure(agent->health, config, false, ways_now_ms());
 }
 
 static int host_store(void *self, const struct config *config, const struct overrides *overrides,
@@ -62,6 +78,8 @@ struct engine_host agent_engine_host(struct agent *agent)
 	return (struct engine_host){
 		.self = agent,
 		.nexthop = host_nexthop,
+		.health = host_health,
+		.took = host_took,
 		.store = host_store,
 		.tell = host_tell,
 	};
@@ -206,7 +224,7 @@ int agent_net_input(struct agent *agent, struct problems *p)
 	return changed;
 }
 
-int agent_refresh_ways(struct agent *agent, struct problems *p)
+int agent_refresh(struct agent *agent, struct problems *p)
 {
 	int err = engine_refresh(agent->engine, ways_now_ms(), p);
 
@@ -228,6 +246,7 @@ char *agent_summary(const struct agent *agent)
 
 void agent_close(struct agent *agent)
 {
+	health_free(agent->health);
 	engine_free(agent->engine);
 	interfaces_free(&agent->interfaces);
 	ways_free(&agent->ways);

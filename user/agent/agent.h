@@ -40,6 +40,10 @@ struct agent {
 	struct interfaces interfaces;
 	struct ways ways;
 	struct repair repair;
+	struct health *health;
+	struct launcher *launcher; /* main's; NULL: there is none, and why: */
+	const char *no_launcher;
+	struct probing *probing; /* the loop's, while there is one */
 	/*
 	 * The configuration to start with, until it is in force: where it came from (a sentence),
 	 * and its hash if that is the file.
@@ -74,8 +78,8 @@ int agent_reload(struct agent *agent, struct problems *p);
 
 /* Takes in what netlink has said. Returns whether ways may have changed, or a negative errno. */
 int agent_net_input(struct agent *agent, struct problems *p);
-/* Asks for all ways anew, and says what changed. */
-int agent_refresh_ways(struct agent *agent, struct problems *p);
+/* Asks for all ways and all backends' health anew, and says what changed. */
+int agent_refresh(struct agent *agent, struct problems *p);
 
 /* Detaches all interfaces: forwarding ends. */
 int agent_detach(struct agent *agent, struct problems *p);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/healthfile.h"
@@ -87,6 +88,21 @@ int healthfile_decode(const char *name, const char *data, size_t length, struct 
 	return problems_add(p, -EBADMSG, name, NULL,
 			    "%s; nothing in it is used, and the health of all backends begins anew",
 			    what);
+}
+
+uint64_t healthfile_wall_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * UINT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+uint64_t healthfile_away_ms(const struct healthfile *file)
+{
+	uint64_t now = healthfile_wall_ms();
+
+	return now > file->wall_ms ? now - file->wall_ms : 0;
 }
 
 /* ---- the file -------------------------------------------------------------------------------- */

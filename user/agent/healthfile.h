@@ -37,6 +37,11 @@ int healthfile_decode(const char *name, const char *data, size_t length, struct 
 
 /* Reads DIR/health; one that is not there is an empty one. Returns 0 or a negative errno, and then *out is empty, too. */
 int healthfile_load(const char *dir, struct healthfile *out, struct problems *p);
+/* How long ago it was written by the clock of the wall: 0 where that was set back since. */
+uint64_t healthfile_away_ms(const struct healthfile *file);
+/* Now, as `wall_ms` has it. */
+uint64_t healthfile_wall_ms(void);
+
 /* Replaces it, without waiting for the disk. Returns 0 or a negative errno. */
 int healthfile_store(const char *dir, const struct healthfile *file, struct problems *p);
 

@@ -9,6 +9,7 @@
 #include "agent/doctor.h"
 #include "agent/loop.h"
 #include "agent/notify.h"
+#include "agent/probing.h"
 #include "api/api.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -47,6 +48,14 @@ static void tell_manager(const char *what)
 	failed = err != 0;
 }
 
+static void tell_ready(const char *summary)
+{
+	char *ready = mem_format("READY=1\nSTATUS=%s", summary);
+
+	tell_manager(ready);
+	free(ready);
+}
+
 /* ---- events ---------------------------------------------------------------------------------- */
 
 static void on_reload(uv_signal_t *signal, int number)
@@ -65,12 +74,11 @@ static void on_reload(uv_signal_t *signal, int number)
 		tell_manager("READY=1\nSTATUS=the last reload was refused; see the log");
 	} else {
 		char *summary = agent_summary(loop->agent);
-		char *ready = mem_format("READY=1\nSTATUS=%s", summary);
 
-		tell_manager(ready);
-		free(ready);
+		tell_ready(summary);
 		free(summary);
 	}
+	probing_follow(loop->agent->probing);
 	problems_free(&p);
 }
 
@@ -115,7 +123,8 @@ static void on_gathered(uv_timer_t *timer)
 		gather(loop);
 	if (!loop->is_net_behind)
 		uv_poll_start(&loop->net, UV_READABLE, on_net);
-	agent_refresh_ways(loop->agent, &p);
+	agent_refresh(loop->agent, &p);
+	probing_follow(loop->agent->probing);
 	log_and_free_problems(LOG_LEVEL_ERROR, &p);
 	next_ms = GATHER_MS + (SHARE - 1) * (ways_now_ms() - start);
 	loop->gather_ms = next_ms < GATHER_MAX_MS ? next_ms : GATHER_MAX_MS;
@@ -206,8 +215,11 @@ static int host_apply(void *self, struct config *config, bool force, struct engi
 		      struct problems *p)
 {
 	struct loop *loop = self;
+	int err;
 
-	return agent_apply(loop->agent, config, force, out, p);
+	err = agent_apply(loop->agent, config, force, out, p);
+	probing_follow(loop->agent->probing);
+	return err;
 }
 
 static int host_find(void *self, const struct config *config, struct problems *p)
@@ -236,16 +248,12 @@ static void host_log(void *self, const char *sentence)
 	log_info("%s", sentence);
 }
 
-/* The configuration has no health yet. */
 static int host_check(void *self, const char *service, const struct addr *backend,
 		      api_probed_function *done, void *arg, struct problems *p)
 {
-	(void)self;
-	(void)backend;
-	(void)done;
-	(void)arg;
-	return problems_add(p, -ENOENT, "service", service,
-			    "has no `health`, so its backends are never probed");
+	const struct loop *loop = self;
+
+	return probing_check(loop->agent->probing, service, backend, done, arg, p);
 }
 
 /* ---- the loop itself ------------------------------------------------------------------------- */
@@ -287,6 +295,7 @@ static int watch(struct loop *loop, struct problems *p)
 	loop->sleep.data = loop;
 	uv_prepare_start(&loop->sleep, on_sleep);
 	uv_timer_start(&loop->probe, on_probe, PROBE_MS, PROBE_MS);
+	loop->agent->probing = probing_open(loop->agent, &loop->uv);
 	return api_server_open(&loop->uv, loop->agent->options.socket, &loop->api, &loop->server,
 			       p);
 }
@@ -305,6 +314,7 @@ int loop_open(struct agent *agent, struct loop **out, struct problems *p)
 	loop->gather_ms = GATHER_MS;
 	loop->api = (struct api){
 		.engine = agent->engine,
+		.health = agent->health,
 		.host = {loop, host_now_ms, host_interfaces, host_conditions, host_apply, host_find,
 			 host_down, host_log, host_check},
 		.started_at_ms = ways_now_ms(),
@@ -317,8 +327,39 @@ int loop_open(struct agent *agent, struct loop **out, struct problems *p)
 	return err;
 }
 
+static void on_ready(void *self)
+{
+	const struct loop *loop = self;
+	char *summary = agent_summary(loop->agent);
+
+	log_info("ready: %s", summary);
+	tell_ready(summary);
+	free(summary);
+}
+
+/* Who waits for us, to announce addresses say, is told when backends whose health was not known have been probed. */
+static void begin(struct loop *loop)
+{
+	struct probing *probing = loop->agent->probing;
+
+	probing_follow(probing);
+	if (dataplane_adopted(loop->agent->dp)) {
+		on_ready(loop);
+		return;
+	}
+	if (probing_bound_ms(probing)) {
+		char *extend = mem_format("EXTEND_TIMEOUT_USEC=%u",
+					  (probing_bound_ms(probing) + 1000) * 1000);
+
+		tell_manager(extend);
+		free(extend);
+	}
+	probing_await(probing, on_ready, loop);
+}
+
 bool loop_run(struct loop *loop)
 {
+	begin(loop);
 	while (!loop->is_ending)
 		uv_run(&loop->uv, UV_RUN_DEFAULT);
 	tell_manager("STOPPING=1");
@@ -345,7 +386,10 @@ void loop_close(struct loop *loop)
 {
 	if (!loop)
 		return;
-	/* Those that were initialized; the server closes its own. */
+	/* Before the server: who waits for a check gets an answer. */
+	probing_close(loop->agent->probing);
+	loop->agent->probing = NULL;
+	/* Those that were initialized; others close their own. */
 	uv_walk(&loop->uv, close_handle, loop);
 	if (loop->server)
 		api_server_close(loop->server);

@@ -14,8 +14,8 @@
 
 #include "agent/agent.h"
 #include "agent/check.h"
+#include "agent/launcher.h"
 #include "agent/loop.h"
-#include "agent/notify.h"
 #include "agent/options.h"
 #include "agent/privileges.h"
 #include "base/file.h"
@@ -73,14 +73,38 @@ static int step_down(const struct options *options, const struct privileges *use
 	return 0;
 }
 
-static void log_ready(const struct agent *agent)
+/* Beside this program. */
+static char *prober_path(void)
 {
-	char *summary = agent_summary(agent);
+	char self[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
-	log_info("ready: %s", summary);
-	if (notify_send("READY=1\nSTATUS=%s", summary))
-		log_warning("NOTIFY_SOCKET: the service manager cannot be told");
-	free(summary);
+	if (length < 0)
+		return mem_string("sluice-prober");
+	self[length] = '\0';
+	return mem_format("%s/sluice-prober", dirname(self));
+}
+
+/*
+ * While we are still root, and before anything is open. Without one, nothing is probed and health stays as it is, which
+ * is told; forwarding goes on, and so that is no reason not to start.
+ */
+static struct launcher *start_launcher(char **why)
+{
+	char *path = prober_path();
+	struct launcher *launcher = NULL;
+	struct problems p = {};
+
+	*why = NULL;
+	if (launcher_start(&launcher, path, &p)) {
+		*why = problem_text(&p.list[0]);
+		log_warning("nothing can be probed: %s", *why);
+	} else if (launcher_warning(launcher)) {
+		log_warning("%s", launcher_warning(launcher));
+	}
+	problems_free(&p);
+	free(path);
+	return launcher;
 }
 
 static enum wire_code fail(const struct agent *agent, struct problems *p)
@@ -90,7 +114,8 @@ static enum wire_code fail(const struct agent *agent, struct problems *p)
 	return agent->is_config_refused ? WIRE_INVALID : WIRE_FAILED;
 }
 
-static enum wire_code run(const struct options *options)
+static enum wire_code run_with(const struct options *options, struct launcher *launcher,
+			       const char *no_launcher)
 {
 	struct problems p = {};
 	struct privileges user;
@@ -99,10 +124,11 @@ static enum wire_code run(const struct options *options)
 	bool takes_down;
 	int err;
 
-	signal(SIGPIPE, SIG_IGN);
 	err = agent_open(&agent, options, &p);
 	if (err)
 		return fail(&agent, &p);
+	agent.launcher = launcher;
+	agent.no_launcher = no_launcher;
 	privileges_find(&user);
 	err = prepare_socket_dir(options, &user, &p);
 	if (!err)
@@ -116,7 +142,6 @@ static enum wire_code run(const struct options *options)
 		agent_abandon(&agent, &p);
 		return fail(&agent, &p);
 	}
-	log_ready(&agent);
 	takes_down = loop_run(loop);
 	if (takes_down)
 		err = agent_down(&agent, &p);
@@ -126,6 +151,20 @@ static enum wire_code run(const struct options *options)
 		return fail(&agent, &p);
 	log_info("ended: %s", takes_down ? "nothing is forwarded any more" : "forwarding goes on");
 	return WIRE_OK;
+}
+
+static enum wire_code run(const struct options *options)
+{
+	struct launcher *launcher;
+	enum wire_code code;
+	char *why;
+
+	signal(SIGPIPE, SIG_IGN);
+	launcher = start_launcher(&why);
+	code = run_with(options, launcher, why);
+	launcher_stop(launcher);
+	free(why);
+	return code;
 }
 
 static enum wire_code down(const struct options *options)

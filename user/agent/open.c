@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/healthfile.h"
 #include "agent/keys.h"
 #include "agent/privileges.h"
 #include "agent/start.h"
@@ -16,6 +17,7 @@
 #include "base/log.h"
 #include "base/problem.h"
 #include "config/config.h"
+#include "health/health.h"
 #include "net/net.h"
 
 #define SETTLE_MS 1000 /* far more than a neighbour in the same rack needs */
@@ -89,8 +91,30 @@ static struct config *read_last(const struct agent *agent)
 	return config;
 }
 
+/*
+ * What the agent before knew is worth something only where its maps are still at work: then nothing changes until probes
+ * say so. `last` NULL: what is in force is not known, and what follows counts as that.
+ */
+static void open_health(struct agent *agent, const struct config *last, struct healthfile *kept)
+{
+	bool adopted = dataplane_adopted(agent->dp);
+	uint64_t now = ways_now_ms();
+	struct problems p = {};
+
+	agent->health = health_new();
+	if (last || adopted)
+		health_configure(agent->health, last ? last : agent->first, adopted, now);
+	if (adopted)
+		healthfile_load(agent->options.state_dir, kept, &p);
+	if (kept->wall_ms)
+		health_restore(agent->health, kept->health.data, kept->health.length, now,
+			       healthfile_away_ms(kept), &p);
+	log_and_free_problems(LOG_LEVEL_WARNING, &p);
+}
+
 static int open_engine(struct agent *agent, struct problems *p)
 {
+	struct healthfile kept = {};
 	struct engine_options options = {
 		.config = read_last(agent),
 		.ops = dataplane_operations(),
@@ -102,8 +126,12 @@ static int open_engine(struct agent *agent, struct problems *p)
 		.overrides = &agent->state.overrides,
 		.now_ms = ways_now_ms(),
 	};
+	int err;
 
-	return engine_new(&options, &agent->engine, p);
+	open_health(agent, options.config, &kept);
+	err = engine_new(&options, &agent->engine, p);
+	healthfile_free(&kept);
+	return err;
 }
 
 /* From the configuration on. */

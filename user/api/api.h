@@ -21,6 +21,7 @@
 #include "dataplane/dataplane.h"
 
 struct arena;
+struct health;
 struct problems;
 struct uv_loop_s;
 struct wire_check;
@@ -96,6 +97,7 @@ struct api_host {
 
 struct api {
 	struct engine *engine;
+	const struct health *health;
 	struct api_host host;
 	uint64_t started_at_ms; /* CLOCK_MONOTONIC */
 };

@@ -64,6 +64,7 @@ static void describe_holding(const struct request *request,
 	out->holds = holding.holds;
 	out->drains = holding.drains;
 	out->drain_left_ms = holding.left_ms;
+	describe_death(&holding, out);
 }
 
 static void describe(struct request *request, const struct model_service *service,
@@ -94,6 +95,8 @@ static void describe(struct request *request, const struct model_service *servic
 	};
 	if (place)
 		describe_holding(request, place, out);
+	if (!backend->leaves)
+		describe_health(request, backend, out);
 	if (backend->leaves && backend->reason == MODEL_DRAINED)
 		out->reason = "no longer configured";
 	else if (!takes_flows)
@@ -210,6 +213,8 @@ enum wire_code answer_service_show(struct request *request)
 		.bytes = counts[SL_SERVICE_bytes],
 		.dropped = counts[SL_SERVICE_dropped],
 		.backends_ready = service->ready,
+		.health = health_text(request->arena, service->config),
+		.panic = panic_text(request->arena, service),
 		.backends = {list, count},
 	};
 	return answer_with(request, WIRE_KIND_service, out);

@@ -49,6 +49,13 @@ const struct model_backend *find_backend(struct request *request,
 void describe_backend(struct request *request, const struct model_service *service,
 		      const struct model_backend *backend, struct wire_backend *out);
 
+/* health.c: what its probes say of a backend; of a service how it is probed and why its health is ignored, or NULL. */
+void describe_health(struct request *request, const struct model_backend *backend,
+		     struct wire_backend *out);
+void describe_death(const struct engine_holding *holding, struct wire_backend *out);
+const char *health_text(struct arena *arena, const struct config_service *service);
+const char *panic_text(struct arena *arena, const struct model_service *service);
+
 /* How far a change of a service's table is, as documents.def's WIRE_SLOTS() says it. */
 struct slots_document {
 	struct engine_slots slots;

@@ -67,12 +67,37 @@ static void look_at_interfaces(struct request *request, const struct config *con
 	}
 }
 
+/* Out by the network's or its own fault; what operators want is no fault. */
+static bool is_broken(enum model_reason reason)
+{
+	return reason == MODEL_NO_WAY || reason == MODEL_UNLISTED_WAY || reason == MODEL_UNPROBED ||
+	       reason == MODEL_PROBES_FAIL || reason == MODEL_DAMPED;
+}
+
+/* Why it is out, or is kept in, with what its last probe said. */
+static const char *fault_text(struct request *request, const struct model_service *service,
+			      const struct model_backend *backend)
+{
+	struct wire_backend says = {.service = service->name};
+	char reason[160] = "its probes fail";
+
+	if (backend->reason == MODEL_NO_WAY || backend->reason == MODEL_UNLISTED_WAY)
+		return arena_string(request->arena, model_reason_text(backend, reason));
+	describe_health(request, backend, &says);
+	if (!says.kept)
+		model_reason_text(backend, reason);
+	return arena_format(request->arena, "%s%s%s%s%s%s%s%s", reason, says.probe_what ? ": " : "",
+			    says.probe_what ? says.probe_what : "", says.diagnosis ? " (" : "",
+			    says.diagnosis ? says.diagnosis : "", says.diagnosis ? ")" : "",
+			    says.kept ? "; it is kept in by " : "", says.kept ? says.kept : "");
+}
+
 static void look_at_backend(struct request *request, const struct model_service *service,
 			    const struct model_backend *backend, struct findings *findings)
 {
-	bool broken = backend->reason == MODEL_NO_WAY || backend->reason == MODEL_UNLISTED_WAY;
+	bool broken = is_broken(backend->reason) || backend->kept != MODEL_NOT_KEPT;
 	bool changed = backend->state_overridden || backend->weight_overridden;
-	char address[ADDR_TEXT_SIZE], reason[160];
+	char address[ADDR_TEXT_SIZE];
 	const char *about;
 
 	if (!broken && !changed)
@@ -80,8 +105,7 @@ static void look_at_backend(struct request *request, const struct model_service 
 	about = arena_format(request->arena, "backend %s %s", service->name,
 			     addr_format(&backend->address, address));
 	if (broken)
-		add(findings, warning, about,
-		    arena_string(request->arena, model_reason_text(backend, reason)));
+		add(findings, warning, about, fault_text(request, service, backend));
 	if (changed)
 		add(findings, note, about,
 		    arena_format(request->arena, "changed at run time: state %s, weight %u",
@@ -109,6 +133,10 @@ static void look_at_services(struct request *request, struct findings *findings,
 			add(findings, error,
 			    arena_format(request->arena, "service %s", service->name),
 			    "no backend takes new flows: its packets are dropped (no_backend)");
+		if (service->is_panic)
+			add(findings, error,
+			    arena_format(request->arena, "service %s", service->name),
+			    panic_text(request->arena, service));
 		if (held_open)
 			add(findings, warning,
 			    arena_format(request->arena, "service %s", service->name),

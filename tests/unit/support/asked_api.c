@@ -93,8 +93,10 @@ void asked_start(void)
 	fake_host_init(&asked.host, &fake_limits);
 	fake_host_start(&asked.host);
 	asked.agent.now_ms = 65000;
+	asked.health = health_new();
 	asked.api = (struct api){
 		.engine = asked.host.engine,
+		.health = asked.health,
 		.host = {NULL, agent_now, agent_interfaces, agent_conditions, agent_apply,
 			 agent_find, agent_down, agent_log, agent_check},
 		.started_at_ms = 5000,
@@ -103,6 +105,7 @@ void asked_start(void)
 
 void asked_stop(void)
 {
+	health_free(asked.health);
 	fake_host_free(&asked.host);
 	free(asked.agent.logged);
 	free(asked.agent.kept);

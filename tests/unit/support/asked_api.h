@@ -7,6 +7,7 @@
 #define TESTS_ASKED_API_H
 
 #include "api/requests.h"
+#include "health/health.h"
 #include "unit/support/fake_host.h"
 
 /* Two services: web (one of three backends drained) and dns (one backend). */
@@ -38,6 +39,7 @@ struct asked_agent {
 struct asked_api {
 	struct fake_host host;
 	struct asked_agent agent;
+	struct health *health; /* knows nobody until a test configures it */
 	struct api api;
 };
 extern struct asked_api asked;

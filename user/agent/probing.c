@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include "agent/agent.h"
+#include "agent/checks.h"
+#include "agent/healthfile.h"
+#include "agent/launcher.h"
+#include "agent/probe_record.h"
+#include "agent/probing.h"
+#include "agent/probing_say.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/problem.h"
+#include "base/table.h"
+#include "config/config.h"
+#include "health/health.h"
+
+#define STORE_MS       1000  /* from a change to the file */
+#define CHECK_SLACK_MS 500   /* that a result on demand may come late */
+#define AWAIT_SLACK_MS 1000  /* likewise of the first ones: a prober must start, too */
+#define AWAIT_MAX_MS   10000
+
+struct probing {
+	struct agent *agent;
+	uv_loop_t *loop;
+	struct prober *prober;
+	char *problem; /* with the prober; NULL: none */
+	uv_timer_t refresh, tick, store, expire, await;
+	int handles; /* still open: freed with the last one */
+	struct checks checks;
+	struct table *awaited; /* ids of probes without a result; NULL: nobody waits */
+	void (*on_awaited)(void *self);
+	void *on_awaited_self;
+	bool is_store_broken; /* the last write failed, and that was said */
+	bool has_changed;     /* since the file was written */
+};
+
+/* ---- what is durable ------------------------------------------------------------------------- */
+
+static void store_now(struct probing *probing)
+{
+	struct agent *agent = probing->agent;
+	struct healthfile file = {.wall_ms = healthfile_wall_ms()};
+	uint64_t now = ways_now_ms();
+	struct problems p = {};
+	bool is_broken;
+
+	health_store(agent->health, now, &file.health);
+	is_broken = healthfile_store(agent->options.state_dir, &file, &p) != 0;
+	if (is_broken && !probing->is_store_broken)
+		log_warning(
+			"health cannot be kept, so a restarted agent begins with what it had kept "
+			"before: %s",
+			p.list[0].expected);
+	probing->is_store_broken = is_broken;
+	probing->has_changed = false;
+	problems_free(&p);
+	healthfile_free(&file);
+}
+
+static void on_store(uv_timer_t *timer)
+{
+	struct probing *probing = timer->data;
+
+	if (probing->has_changed)
+		store_now(probing);
+}
+
+/* ---- what changes ---------------------------------------------------------------------------- */
+
+static void on_refresh(uv_timer_t *timer)
+{
+	struct probing *probing = timer->data;
+	struct problems p = {};
+
+	agent_refresh(probing->agent, &p);
+	log_and_free_problems(LOG_LEVEL_ERROR, &p);
+}
+
+/*
+ * All that changes within one turn of the loop is one change of the tables: libuv's timers run at the beginning of the
+ * next one.
+ */
+static void take_changes(struct probing *probing)
+{
+	struct health_change change;
+	bool weighs = false;
+
+	while (health_next(probing->agent->health, &change)) {
+		probing->has_changed = true;
+		weighs |= health_change_weighs(change.kind);
+		probing_say_change(probing->agent, &change);
+	}
+	if (weighs && !uv_is_active((uv_handle_t *)&probing->refresh))
+		uv_timer_start(&probing->refresh, on_refresh, 0, 0);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct probing *probing = timer->data;
+	unsigned int next_ms = health_tick(probing->agent->health, ways_now_ms());
+
+	take_changes(probing);
+	uv_timer_start(timer, on_tick, next_ms ? next_ms : 1, 0);
+}
+
+/* ---- the first results ----------------------------------------------------------------------- */
+
+static void end_await(struct probing *probing)
+{
+	uv_timer_stop(&probing->await);
+	table_free(probing->awaited);
+	probing->awaited = NULL;
+	/* What they have changed comes first. */
+	if (uv_is_active((uv_handle_t *)&probing->refresh)) {
+		uv_timer_stop(&probing->refresh);
+		on_refresh(&probing->refresh);
+	}
+	probing->on_awaited(probing->on_awaited_self);
+}
+
+static void on_await_over(uv_timer_t *timer)
+{
+	struct probing *probing = timer->data;
+
+	log_warning("%zu probes have no result yet: their backends are out until they have",
+		    table_count(probing->awaited));
+	end_await(probing);
+}
+
+static void note_awaited(struct probing *probing, uint32_t id)
+{
+	if (!probing->awaited)
+		return;
+	table_remove(probing->awaited, &id, sizeof(id));
+	if (!table_count(probing->awaited))
+		end_await(probing);
+}
+
+static void check_all(struct probing *probing)
+{
+	const struct health_probe *list;
+	size_t count = health_probes(probing->agent->health, &list);
+
+	for (size_t i = 0; i < count; i++)
+		if (prober_find(probing->prober, list[i].id))
+			prober_check(probing->prober, list[i].id);
+}
+
+unsigned int probing_bound_ms(const struct probing *probing)
+{
+	const struct health_probe *list;
+	size_t count = health_probes(probing->agent->health, &list);
+	uint64_t longest = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (list[i].how->timeout_ms > longest)
+			longest = list[i].how->timeout_ms;
+	if (!count)
+		return 0;
+	return longest + AWAIT_SLACK_MS < AWAIT_MAX_MS ? longest + AWAIT_SLACK_MS : AWAIT_MAX_MS;
+}
+
+void probing_await(struct probing *probing, void (*done)(void *self), void *self)
+{
+	const struct health_probe *list;
+	size_t count = health_probes(probing->agent->health, &list);
+
+	probing->on_awaited = done;
+	probing->on_awaited_self = self;
+	probing->awaited = table_new();
+	for (size_t i = 0; i < count; i++)
+		if (prober_find(probing->prober, list[i].id))
+			table_set(probing->awaited, &list[i].id, sizeof(list[i].id), probing);
+	if (!table_count(probing->awaited)) {
+		end_await(probing);
+		return;
+	}
+	uv_timer_start(&probing->await, on_await_over, probing_bound_ms(probing), 0);
+	/* One that does not run yet gets them when it starts. */
+	check_all(probing);
+}
+
+/* ---- the prober ------------------------------------------------------------------------------ */
+
+static int spawn(void *self, int *fd, pid_t *pid, struct problems *p)
+{
+	const struct probing *probing = self;
+	const struct agent *agent = probing->agent;
+
+	if (!agent->launcher)
+		return problems_add(p, -EPIPE, "launcher", NULL, "%s; restart sluiced",
+				    agent->no_launcher);
+	return launcher_spawn(agent->launcher, fd, pid, p);
+}
+
+static int end_process(void *self)
+{
+	const struct probing *probing = self;
+
+	return probing->agent->launcher ? launcher_kill(probing->agent->launcher) : -EPIPE;
+}
+
+static void on_expire(uv_timer_t *timer);
+
+static void await_checks(struct probing *probing)
+{
+	uint32_t wait_ms = checks_wait_ms(&probing->checks, ways_now_ms());
+
+	if (wait_ms == UINT32_MAX)
+		uv_timer_stop(&probing->expire);
+	else
+		uv_timer_start(&probing->expire, on_expire, wait_ms, 0);
+}
+
+static void on_expire(uv_timer_t *timer)
+{
+	struct probing *probing = timer->data;
+
+	checks_expire(&probing->checks, ways_now_ms());
+	await_checks(probing);
+}
+
+static void on_result(void *self, const struct wire_probe_result *result)
+{
+	struct probing *probing = self;
+
+	health_result(probing->agent->health, result->id, result->ok, result->latency_us,
+		      result->what, ways_now_ms());
+	take_changes(probing);
+	if (result->once) {
+		checks_result(&probing->checks, result->id, result->ok, result->latency_us,
+			      result->what);
+		await_checks(probing);
+	}
+	note_awaited(probing, result->id);
+}
+
+static void on_alert(void *self, const struct wire_alert_result *result)
+{
+	struct probing *probing = self;
+
+	(void)probing;
+	(void)result;
+}
+
+static void on_news(void *self, enum prober_news news, const char *sentence)
+{
+	struct probing *probing = self;
+	bool is_well = news == PROBER_STARTED || news == PROBER_STOPPED;
+
+	if (news != PROBER_OTHER) {
+		free(probing->problem);
+		probing->problem = is_well ? NULL : mem_string(sentence);
+	}
+	if (!is_well && news != PROBER_OTHER) {
+		checks_fail(&probing->checks, sentence);
+		await_checks(probing);
+	}
+	probing_say_prober(probing->agent, news, sentence);
+	if (news == PROBER_STARTED && probing->awaited)
+		check_all(probing);
+}
+
+const char *probing_look(const struct probing *probing, struct prober_look *out)
+{
+	prober_look(probing->prober, out);
+	return probing->problem;
+}
+
+/* ---- what is probed -------------------------------------------------------------------------- */
+
+/* The address that packets inside of the tunnel come from: as that of packets outside, where the families allow it. */
+static struct addr inner_source(const struct config *config, const struct net_nexthop *way,
+				const struct addr *target)
+{
+	const struct addr *configured = target->family == 4 ? &config->source : &config->source6;
+
+	if (!addr_is_none(configured))
+		return *configured;
+	return way->source.family == target->family ? way->source : (struct addr){};
+}
+
+/*
+ * The way of a probe through the tunnel. False: there is none at the moment, and a socket that is not bound to a device
+ * must not be: its packets would go past the tunnel, and come to any backend.
+ */
+static bool find_way(const struct agent *agent, const struct health_probe *probe,
+		     struct probe_way *out)
+{
+	const struct model_service *service =
+		model_find_service(engine_model(agent->engine), probe->service);
+	const struct model_backend *backend =
+		service ? model_find_backend(service, &probe->backend) : NULL;
+
+	if (!backend || !backend->way.device[0])
+		return false;
+	*out = (struct probe_way){
+		.index = engine_backend_index(agent->engine, probe->service, &probe->backend),
+		.device = backend->way.device,
+		.source =
+			inner_source(engine_config(agent->engine), &backend->way, &probe->address),
+	};
+	return out->index != 0;
+}
+
+/* One that had a way goes on with that: the kernel may find it again before a probe fails. */
+static void keep_former(const struct probing *probing, const struct health_probe *probe,
+			struct arena *arena, struct wire_probe *list, size_t *count)
+{
+	const struct wire_probe *former = prober_find(probing->prober, probe->id);
+	struct wire_probe *out = &list[*count];
+
+	if (!former)
+		return;
+	probe_record(probe, NULL, arena, out);
+	out->mark = former->mark;
+	out->device = arena_string(arena, former->device);
+	out->source = arena_string(arena, former->source);
+	++*count;
+}
+
+void probing_follow(struct probing *probing)
+{
+	struct agent *agent = probing->agent;
+	const struct config *config = engine_config(agent->engine);
+	struct arena *arena = arena_new();
+	const struct health_probe *probes;
+	size_t all = health_probes(agent->health, &probes), count = 0;
+	struct wire_probe *list = arena_alloc(arena, all * sizeof(*list));
+
+	for (size_t i = 0; i < all; i++) {
+		struct probe_way way;
+
+		if (probes[i].via == CONFIG_VIA_DIRECT)
+			probe_record(&probes[i], NULL, arena, &list[count++]);
+		else if (find_way(agent, &probes[i], &way))
+			probe_record(&probes[i], &way, arena, &list[count++]);
+		else
+			keep_former(probing, &probes[i], arena, list, &count);
+	}
+	prober_set(probing->prober, arena, list, count, config && config->alert_count);
+}
+
+/* ---- on demand ------------------------------------------------------------------------------- */
+
+int probing_check(void *self, const char *service, const struct addr *backend,
+		  api_probed_function *done, void *arg, struct problems *p)
+{
+	struct probing *probing = self;
+	const struct health_probe *probes[2];
+	size_t count = health_probes_of(probing->agent->health, service, backend, probes);
+	char address[ADDR_TEXT_SIZE];
+	uint64_t longest = 0;
+
+	if (!count)
+		return problems_add(p, -ENOENT, "service", service,
+				    "has no `health`, so its backends are never probed");
+	for (size_t i = 0; i < count; i++) {
+		if (!prober_find(probing->prober, probes[i]->id))
+			return problems_add(p, -ENETUNREACH, "backend",
+					    addr_format(backend, address),
+					    "there is no way to it, so nothing can be sent through "
+					    "the tunnel; see 'sluicectl service show %s'",
+					    service);
+		if (probes[i]->how->timeout_ms > longest)
+			longest = probes[i]->how->timeout_ms;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (prober_check(probing->prober, probes[i]->id))
+			return problems_add(p, -ENOTCONN, "backend", addr_format(backend, address),
+					    "cannot be probed: %s",
+					    probing->problem ? probing->problem
+							     : "sluice-prober is being started");
+	checks_add(&probing->checks, probes, count, ways_now_ms() + longest + CHECK_SLACK_MS, done,
+		   arg);
+	await_checks(probing);
+	return 0;
+}
+
+/* ---- opening and closing --------------------------------------------------------------------- */
+
+static void open_timer(struct probing *probing, uv_timer_t *timer)
+{
+	uv_timer_init(probing->loop, timer);
+	timer->data = probing;
+	probing->handles++;
+}
+
+struct probing *probing_open(struct agent *agent, struct uv_loop_s *loop)
+{
+	struct probing *probing = mem_alloc(sizeof(*probing));
+	const struct prober_spawner spawner = {probing, spawn, end_process};
+	const struct prober_host host = {probing, on_result, on_alert, on_news};
+
+	probing->agent = agent;
+	probing->loop = loop;
+	open_timer(probing, &probing->refresh);
+	open_timer(probing, &probing->tick);
+	open_timer(probing, &probing->store);
+	open_timer(probing, &probing->expire);
+	open_timer(probing, &probing->await);
+	probing->prober = prober_new(loop, &spawner, &host);
+	uv_timer_start(&probing->tick, on_tick, 0, 0);
+	uv_timer_start(&probing->store, on_store, STORE_MS, STORE_MS);
+	return probing;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct probing *probing = handle->data;
+
+	if (--probing->handles)
+		return;
+	free(probing->problem);
+	free(probing);
+}
+
+void probing_close(struct probing *probing)
+{
+	if (!probing)
+		return;
+	if (probing->agent->engine)
+		store_now(probing);
+	checks_fail(&probing->checks, "the agent ends");
+	prober_close(probing->prober);
+	table_free(probing->awaited);
+	uv_close((uv_handle_t *)&probing->refresh, on_closed);
+	uv_close((uv_handle_t *)&probing->tick, on_closed);
+	uv_close((uv_handle_t *)&probing->store, on_closed);
+	uv_close((uv_handle_t *)&probing->expire, on_closed);
+	uv_close((uv_handle_t *)&probing->await, on_closed);
+}

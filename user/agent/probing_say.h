@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is said of backends' health and of the prober, as events. */
+#ifndef AGENT_PROBING_SAY_H
+#define AGENT_PROBING_SAY_H
+
+#include "agent/prober.h"
+#include "health/health.h"
+
+struct agent;
+
+void probing_say_change(const struct agent *agent, const struct health_change *change);
+void probing_say_prober(const struct agent *agent, enum prober_news news, const char *sentence);
+
+#endif
