@@ -19,7 +19,7 @@
 #define ALERT_CONDITIONS_MAX 16384 /* open ones, of a sink */
 #define ALERT_QUEUE_MAX	     256
 #define ALERT_REPEAT_MS	     60000
-#define ALERT_TRIES	     9	    /* about eight minutes */
+#define ALERT_TRIES	     9	    /* about four minutes */
 #define ALERT_PAUSE_MS	     1000   /* after the first failure; less up to a quarter, by chance */
 #define ALERT_PAUSE_MAX_MS   300000 /* it doubles up to this */
 
@@ -29,14 +29,15 @@ struct alert_sink {
 	enum alert_sink_kind kind;
 	const char *target;	 /* the program's path, or the URL */
 	const char *secret_file; /* NULL: webhooks are not signed */
+	const char *ca_file;	 /* NULL: webhooks trust the system's certificates */
 	uint64_t hold_ms, timeout_ms;
 	enum event_level level; /* of the least urgent that it is told of */
 };
 
 struct alerts;
 
-/* `host` names this host in alerts; `seed` is for the chance in pauses. */
-struct alerts *alerts_new(const char *host, uint64_t seed);
+/* `host` names this host in alerts; `run` (history.h) tells their ids from those of the agent before. */
+struct alerts *alerts_new(const char *host, uint64_t run);
 void alerts_free(struct alerts *alerts); /* NULL is fine */
 
 /*

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which events become alerts, and when, by scripted time. What a sink is told is written as the script reads it:
+ * "firing backend_down", with the repeats where there are any.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alert/alert.h"
+#include "base/mem.h"
+#include "base/problem.h"
+#include "base/text.h"
+#include "unit/unit.h"
+
+static struct alerts *alerts;
+static uint64_t now_ms, seq;
+static struct wire_alert last; /* what was sent last, without its texts */
+static uint64_t last_try;
+
+static const struct alert_sink script = {
+	.kind = ALERT_EXEC,
+	.target = "/etc/on-alert",
+	.timeout_ms = 5000,
+	.level = EVENT_WARNING,
+};
+
+static void start(const struct alert_sink *sinks, size_t count)
+{
+	now_ms = 1000;
+	seq = 0;
+	alerts = alerts_new("lb1", 77);
+	alerts_configure(alerts, sinks, count);
+}
+
+static void start_one(uint64_t hold_ms, enum event_level level)
+{
+	struct alert_sink sink = script;
+
+	sink.hold_ms = hold_ms;
+	sink.level = level;
+	start(&sink, 1);
+}
+
+static void happens_to(enum event_kind kind, const char *service, const char *backend)
+{
+	struct event event = {
+		.kind = kind,
+		.service = service,
+		.backend = backend,
+		.text = "a sentence",
+		.seq = ++seq,
+		.wall_ms = 5,
+	};
+
+	alerts_event(alerts, &event, now_ms);
+}
+
+static void happens(enum event_kind kind)
+{
+	happens_to(kind, "web", "10.0.1.11");
+}
+
+/* Takes the next try and gives it as text, without its result. */
+static const char *try_next(const char **target)
+{
+	static char text[256];
+	struct wire_reply reply;
+	struct problems p = {};
+	struct alert_try try;
+	size_t length;
+
+	if (!alerts_next(alerts, now_ms, &try))
+		return NULL;
+	last_try = try.id;
+	if (target)
+		*target = try.sink->target;
+	ck_assert_int_eq(wire_decode_reply(try.body, strlen(try.body), &reply, &p), 0);
+	ck_assert_int_eq(reply.kind, WIRE_KIND_alert);
+	ck_assert_str_eq(reply.alert->host, "lb1");
+	last = *reply.alert;
+	length = snprintf(text, sizeof(text), "%s %s", last.state, last.alert);
+	if (last.repeats)
+		length += snprintf(text + length, sizeof(text) - length, " and %u more",
+				   (unsigned int)last.repeats);
+	snprintf(text + length, sizeof(text) - length, " [%s by %s]", last.id, last.event);
+	wire_reply_free(&reply);
+	return text;
+}
+
+/* That this is sent now, and taken. */
+static void expect(const char *expected)
+{
+	const char *text = try_next(NULL);
+
+	ck_assert_msg(text && strcmp(text, expected) == 0, "at %llu: '%s' instead of '%s'",
+		      (unsigned long long)now_ms, text ? text : "nothing", expected);
+	alerts_result(alerts, last_try, true, "", now_ms);
+}
+
+static void expect_nothing(void)
+{
+	const char *text = try_next(NULL);
+
+	ck_assert_msg(!text, "at %llu: '%s' instead of nothing", (unsigned long long)now_ms, text);
+}
+
+static void after(uint64_t ms)
+{
+	now_ms += ms;
+}
+
+START_TEST(a_condition_is_told_once_and_when_it_is_over)
+{
+	start_one(0, EVENT_WARNING);
+	happens(EVENT_backend_down);
+	expect("firing backend_down [77-1 by backend_down]");
+	expect_nothing();
+	after(10);
+	happens(EVENT_backend_down);
+	happens(EVENT_backend_down);
+	expect_nothing();
+	after(ALERT_REPEAT_MS * 10);
+	expect_nothing();
+	happens(EVENT_backend_up);
+	expect("resolved backend_down and 2 more [77-1 by backend_up]");
+	ck_assert_uint_eq(last.lasted_ms, 10 + ALERT_REPEAT_MS * 10);
+	happens(EVENT_backend_up);
+	expect_nothing();
+	ck_assert_uint_eq(alerts_wait_ms(alerts, now_ms), UINT32_MAX);
+	happens(EVENT_backend_down);
+	expect("firing backend_down [77-6 by backend_down]");
+	alerts_free(alerts);
+}
+END_TEST
+
+START_TEST(what_is_over_within_hold_is_not_told)
+{
+	start_one(5000, EVENT_INFO);
+	happens(EVENT_backend_down);
+	expect_nothing();
+	ck_assert_uint_eq(alerts_wait_ms(alerts, now_ms), 5000);
+	after(4999);
+	expect_nothing();
+	ck_assert_uint_eq(alerts_wait_ms(alerts, now_ms), 1);
+	happens(EVENT_backend_up);
+	after(1);
+	expect_nothing();
+	ck_assert_uint_eq(alerts_wait_ms(alerts, now_ms), UINT32_MAX);
+	/* The time begins anew, and saying it again does not move it. */
+	happens(EVENT_backend_down);
+	after(3000);
+	happens(EVENT_backend_down);
+	after(1999);
+	expect_nothing();
+	after(1);
+	expect("firing backend_down and 1 more [77-3 by backend_down]");
+	/* To what happens and is over, hold does not apply. */
+	happens(EVENT_apply);
+	expect("notice apply [77-5 by apply]");
+	alerts_free(alerts);
+}
+END_TEST
+
+START_TEST(conditions_of_other_subjects_and_kinds_are_others)
+{
+	start_one(0, EVENT_WARNING);
+	happens_to(EVENT_backend_down, "web", "10.0.1.11");
+	happens_to(EVENT_backend_down, "web", "10.0.1.12");
+	happens_to(EVENT_backend_down, "dns", "10.0.1.11");
+	happens_to(EVENT_next_hop_lost, "web", "10.0.1.11");
+	happens_to(EVENT_panic, "web", NULL);
+	expect("firing backend_down [77-1 by backend_down]");
+	expect("firing backend_down [77-2 by backend_down]");
+	expect("firing backend_down [77-3 by backend_down]");
+	expect("firing next_hop_lost [77-4 by next_hop_lost]");
+	expect("firing panic [77-5 by panic]");
+	happens_to(EVENT_backend_up, "web", "10.0.1.12");
+	expect("resolved backend_down [77-2 by backend_up]");
+	/* All that a removed backend had. */
+	happens_to(EVENT_backend_removed, "web", "10.0.1.11");
+	expect("resolved backend_down [77-1 by backend_removed]");
+	expect("resolved next_hop_lost [77-4 by backend_removed]");
+	expect_nothing();
+	alerts_free(alerts);
+}
+END_TEST
+
+START_TEST(devices_and_checks_are_subjects_where_no_service_is)
+{
+	struct event lost = {.kind = EVENT_interface_lost, .device = "eth0", .text = "x", .seq = 1};
+	struct event found = {
+		.kind = EVENT_interface_found, .device = "eth1", .text = "x", .seq = 2};
+
+	start_one(0, EVENT_WARNING);
+	alerts_event(alerts, &lost, now_ms);
+	expect("firing interface_lost [77-1 by interface_lost]");
+	alerts_event(alerts, &found, now_ms);
+	expect_nothing();
+	found.device = "eth0";
+	alerts_event(alerts, &found, now_ms);
+	expect("resolved interface_lost [77-1 by interface_found]");
+	/* A backend's way may be another device by then. */
+	lost = (struct event){.kind = EVENT_next_hop_lost,
+			      .service = "web",
+			      .backend = "::1",
+			      .device = "eth0",
+			      .text = "x",
+			      .seq = 3};
+	found = (struct event){.kind = EVENT_next_hop_found,
+			       .service = "web",
+			       .backend = "::1",
+			       .device = "eth1",
+			       .text = "x",
+			       .seq = 4};
+	alerts_event(alerts, &lost, now_ms);
+	alerts_event(alerts, &found, now_ms);
+	expect("firing next_hop_lost [77-3 by next_hop_lost]");
+	expect("resolved next_hop_lost [77-3 by next_hop_found]");
+	alerts_free(alerts);
+}
+END_TEST
+
+START_TEST(what_happens_again_soon_is_counted)
+{
+	start_one(0, EVENT_WARNING);
+	happens_to(EVENT_apply_refused, NULL, NULL);
+	expect("notice apply_refused [77-1 by apply_refused]");
+	for (int i = 0; i < 5; i++) {
+		after(1000);
+		happens_to(EVENT_apply_refused, NULL, NULL);
+	}
+	expect_nothing();
+	after(ALERT_REPEAT_MS - 5000);
+	expect("notice apply_refused and 5 more [77-1 by apply_refused]");
+	after(ALERT_REPEAT_MS);
+	expect_nothing();
+	ck_assert_uint_eq(alerts_wait_ms(alerts, now_ms), UINT32_MAX);
+	happens_to(EVENT_apply_refused, NULL, NULL);
+	expect("notice apply_refused [77-7 by apply_refused]");
+	alerts_free(alerts);
+}
+END_TEST
+
+START_TEST(each_sink_has_its_level)
+{
+	struct alert_sink sinks[] = {script, script, script};
+	static const size_t told[] = {1, 2, 3}; /* of an error, a warning and an info */
+
+	sinks[0].target = "/error";
+	sinks[0].level = EVENT_ERROR;
+	sinks[1].target = "/warning";
+	sinks[2].target = "/info";
+	sinks[2].level = EVENT_INFO;
+	start(sinks, 3);
+	happens_to(EVENT_apply, NULL, NULL);
+	happens(EVENT_backend_down);
+	happens_to(EVENT_panic, "web", NULL);
+	for (size_t i = 0; i < 3; i++) {
+		struct alert_look look;
+
+		ck_assert(alerts_look(alerts, i, &look));
+		ck_assert_str_eq(look.sink->target, sinks[i].target);
+		ck_assert_uint_eq(look.queued, told[i]);
+	}
+	ck_assert(!alerts_look(alerts, 3, &(struct alert_look){}));
+	alerts_free(alerts);
+}
+END_TEST
+
+START_TEST(a_try_that_fails_is_made_again_after_longer_and_longer)
+{
+	struct alert_loss loss;
+	uint64_t pause_ms = ALERT_PAUSE_MS;
+
+	start_one(0, EVENT_WARNING);
+	happens(EVENT_backend_down);
+	for (int i = 0; i < ALERT_TRIES; i++) {
+		uint32_t wait_ms;
+
+		ck_assert_ptr_nonnull(try_next(NULL));
+		expect_nothing(); /* while it is under way */
+		ck_assert_uint_eq(alerts_wait_ms(alerts, now_ms), UINT32_MAX);
+		alerts_result(alerts, last_try + 1, true, "", now_ms); /* another's */
+		alerts_result(alerts, last_try, false, "connect: refused", now_ms);
+		if (i == ALERT_TRIES - 1)
+			break;
+		wait_ms = alerts_wait_ms(alerts, now_ms);
+		ck_assert_uint_gt(wait_ms, pause_ms - pause_ms / 4);
+		ck_assert_uint_le(wait_ms, pause_ms);
+		after(wait_ms - 1);
+		expect_nothing();
+		after(1);
+		pause_ms *= 2;
+	}
+	ck_assert_uint_eq(alerts_wait_ms(alerts, now_ms), UINT32_MAX);
+	ck_assert(alerts_lost(alerts, &loss));
+	ck_assert_uint_eq(loss.count, 1);
+	ck_assert_str_eq(loss.sink->target, "/etc/on-alert");
+	ck_assert_str_eq(loss.why, "each failed 9 times, the last time: connect: refused");
+	ck_assert(!alerts_lost(alerts, &loss));
+	/* The next one has all its tries. */
+	happens(EVENT_backend_up);
+	expect("resolved backend_down [77-1 by backend_up]");
+	alerts_free(alerts);
+}
+END_TEST
+
+START_TEST(a_sink_that_fails_holds_up_no_other)
+{
+	struct alert_sink sinks[] = {script, script};
+	const char *target;
+
+	sinks[1].kind = ALERT_WEBHOOK;
+	sinks[1].target = "https://alerts.example";
+	start(sinks, 2);
+	happens(EVENT_backend_down);
+	ck_assert_ptr_nonnull(try_next(&target));
+	ck_assert_str_eq(target, "/etc/on-alert");
+	alerts_result(alerts, last_try, false, "exit code 1", now_ms);
+	happens(EVENT_backend_up);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_ptr_nonnull(try_next(&target));
+		ck_assert_str_eq(target, "https://alerts.example");
+		alerts_result(alerts, last_try, true, "", now_ms);
+	}
+	expect_nothing();
+	/* In their order, also after a failure. */
+	after(ALERT_PAUSE_MS);
+	expect("firing backend_down [77-1 by backend_down]");
+	expect("resolved backend_down [77-1 by backend_up]");
+	alerts_free(alerts);
+}
+END_TEST
+
+START_TEST(an_interrupted_try_counts_as_none)
+{
+	struct alert_look look;
+	uint32_t first;
+
+	start_one(0, EVENT_WARNING);
+	happens(EVENT_backend_down);
+	for (int i = 0; i < 3 * ALERT_TRIES; i++) {
+		ck_assert_ptr_nonnull(try_next(NULL));
+		alerts_interrupted(alerts);
+	}
+	first = last_try;
+	ck_assert_ptr_nonnull(try_next(NULL));
+	alerts_result(alerts, first, true, "", now_ms); /* from before: too late */
+	ck_assert(alerts_look(alerts, 0, &look));
+	ck_assert_uint_eq(look.queued, 1);
+	alerts_result(alerts, last_try, true, "", now_ms);
+	ck_assert(alerts_look(alerts, 0, &look));
+	ck_assert_uint_eq(look.queued, 0);
+	ck_assert_uint_eq(look.sent, 1);
+	ck_assert_uint_eq(look.failed, 0);
+	alerts_free(alerts);
+}
+END_TEST
+
+START_TEST(of_a_full_queue_the_oldest_goes_but_not_what_is_under_way)
+{
+	struct alert_loss loss;
+	char address[16];
+	uint64_t under_way;
+
+	start_one(0, EVENT_WARNING);
+	happens_to(EVENT_backend_down, "web", "10.1.1.1");
+	ck_assert_ptr_nonnull(try_next(NULL));
+	under_way = last_try;
+	for (int i = 0; i < ALERT_QUEUE_MAX + 9; i++) {
+		snprintf(address, sizeof(address), "10.0.%d.%d", i / 256, i % 256);
+		happens_to(EVENT_backend_down, "web", address);
+	}
+	ck_assert(alerts_lost(alerts, &loss));
+	ck_assert_uint_eq(loss.count, 10);
+	ck_assert_str_eq(loss.why, "more came than it takes");
+	alerts_result(alerts, under_way, true, "", now_ms);
+	expect("firing backend_down [77-12 by backend_down]");
+	alerts_free(alerts);
+}
+END_TEST
+
+START_TEST(too_many_open_conditions_are_counted)
+{
+	struct alert_loss loss;
+	char address[16];
+
+	start_one(1000, EVENT_WARNING);
+	for (int i = 0; i < ALERT_CONDITIONS_MAX + 3; i++) {
+		snprintf(address, sizeof(address), "10.0.%d.%d", i / 256, i % 256);
+		happens_to(EVENT_backend_down, "web", address);
+	}
+	ck_assert(alerts_lost(alerts, &loss));
+	ck_assert_uint_eq(loss.count, 3);
+	ck_assert_str_eq(loss.why, "too many conditions are open at once");
+	alerts_free(alerts);
+}
+END_TEST
+
+START_TEST(a_sink_that_stays_keeps_what_it_was_told)
+{
+	struct alert_sink sinks[] = {script, script};
+
+	start(sinks, 1);
+	happens(EVENT_backend_down);
+	expect("firing backend_down [77-1 by backend_down]");
+	happens(EVENT_panic);
+	ck_assert_ptr_nonnull(try_next(NULL));
+	sinks[1].target = "/another";
+	sinks[0].timeout_ms = 9;
+	alerts_configure(alerts, (struct alert_sink[]){sinks[1], sinks[0]}, 2);
+	alerts_result(alerts, last_try, true, "", now_ms);
+	happens(EVENT_backend_up); /* of which the other one knows nothing */
+	expect("resolved backend_down [77-1 by backend_up]");
+	expect_nothing();
+	/* One that left takes what it had with it. */
+	happens(EVENT_panic_over);
+	ck_assert_ptr_nonnull(try_next(NULL));
+	alerts_configure(alerts, NULL, 0);
+	alerts_result(alerts, last_try, false, "too late", now_ms);
+	happens(EVENT_backend_down);
+	expect_nothing();
+	alerts_free(alerts);
+}
+END_TEST
+
+START_TEST(lost_alerts_make_no_alert)
+{
+	start_one(0, EVENT_INFO);
+	happens_to(EVENT_alert_lost, NULL, NULL);
+	expect_nothing();
+	alerts_free(alerts);
+}
+END_TEST
+
+RUN_TESTS("alert_alert", a_condition_is_told_once_and_when_it_is_over,
+	  what_is_over_within_hold_is_not_told, conditions_of_other_subjects_and_kinds_are_others,
+	  devices_and_checks_are_subjects_where_no_service_is, what_happens_again_soon_is_counted,
+	  each_sink_has_its_level, a_try_that_fails_is_made_again_after_longer_and_longer,
+	  a_sink_that_fails_holds_up_no_other, an_interrupted_try_counts_as_none,
+	  of_a_full_queue_the_oldest_goes_but_not_what_is_under_way,
+	  too_many_open_conditions_are_counted, a_sink_that_stays_keeps_what_it_was_told,
+	  lost_alerts_make_no_alert)

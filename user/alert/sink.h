@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of alert/ share: one sink's state. alert.c says what becomes of it, queue.c how it is sent. */
+#ifndef ALERT_SINK_H
+#define ALERT_SINK_H
+
+#include "alert/alert.h"
+
+struct table;
+
+/*
+ * Something that the sink knows of, or will be told of: a condition that lasts, or what happened and may happen again
+ * soon.
+ */
+struct open {
+	struct open *next, **at; /* of the sink's list, and what points to it there */
+	char *key;
+	size_t key_length;
+	struct event *event; /* the last one that said so */
+	uint64_t first_seq;
+	uint64_t since_ms, due_ms; /* when something is to be done: told, or looked at again */
+	uint64_t repeats;
+	bool lasts, is_told;
+};
+
+struct queued {
+	struct queued *next;
+	char *body;
+	unsigned int tries; /* that failed */
+	uint64_t due_ms;
+};
+
+enum loss { LOSS_OPEN, LOSS_QUEUE, LOSS_TRIES, LOSSES };
+
+struct sink {
+	struct alert_sink config; /* its strings are ours */
+	struct open *opens;
+	struct table *by_key;
+	size_t open_count;
+	uint64_t due_ms; /* no open is due before */
+	struct queued *queue, **queue_end;
+	size_t queued;
+	uint32_t under_way; /* the try of the first of the queue; 0: none */
+	uint64_t sent, failed, lost;
+	uint64_t losses[LOSSES]; /* that nobody was told of yet */
+	char *failure;
+};
+
+struct sink *sink_new(const struct alert_sink *config);
+void sink_free(struct sink *sink);
+void sink_configure(struct sink *sink, const struct alert_sink *config);
+
+/* ---- queue.c --------------------------------------------------------------------------------- */
+
+/* Takes the body over. */
+void queue_add(struct sink *sink, char *body, uint64_t now_ms);
+void queue_free(struct sink *sink);
+/* The first one, where it is due and none is under way. */
+const char *queue_due(const struct sink *sink, uint64_t now_ms);
+/* `chance`: any number. */
+void queue_result(struct sink *sink, bool ok, const char *what, uint64_t chance, uint64_t now_ms);
+/* When the first one is due; UINT64_MAX: there is none, or it is under way. */
+uint64_t queue_due_ms(const struct sink *sink);
+
+#endif
