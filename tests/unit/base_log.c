@@ -2,7 +2,9 @@
 /* What reaches standard error: levels, the journal's prefixes, one line a message. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -89,6 +91,76 @@ START_TEST(problems_are_logged_one_a_line)
 }
 END_TEST
 
-RUN_TESTS("base_log", the_journal_gets_its_priority_prefix_and_nothing_else,
+/* ---- events ---------------------------------------------------------------------------------- */
+
+static const struct log_field fields[] = {
+	{"SLUICE_EVENT", "apply"},
+	{"SLUICE_SERVICE", NULL},
+	{"SLUICE_DEVICE", "eth\n0"},
+};
+
+static void log_one(void)
+{
+	log_event(LOG_LEVEL_WARNING, "a\nb", "{\"x\":1}", fields, 3);
+}
+
+/* A datagram socket in the journal's place. */
+static int listen_as_journal(char path[64])
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	snprintf(path, 64, "/tmp/sluice-journal-%d", getpid());
+	strcpy(address.sun_path, path);
+	unlink(path);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	log_set_journal(path);
+	return fd;
+}
+
+START_TEST(an_event_is_one_entry_of_the_journal_with_fields)
+{
+	FILE *to = redirect(1);
+	char path[64], entry[256] = "";
+	int journal = listen_as_journal(path);
+
+	log_one();
+	ck_assert_int_gt(recv(journal, entry, sizeof(entry) - 1, MSG_DONTWAIT), 0);
+	unlink(path);
+	ck_assert_str_eq(entry, "MESSAGE=a b\nPRIORITY=4\nSYSLOG_IDENTIFIER=sluice-test\n"
+				"SLUICE_JSON={\"x\":1}\nSLUICE_EVENT=apply\nSLUICE_DEVICE=eth 0\n");
+	ck_assert_str_eq(capture(to), "");
+	log_set_level(LOG_LEVEL_ERROR);
+	log_one();
+	ck_assert_int_lt(recv(journal, entry, sizeof(entry), MSG_DONTWAIT), 0);
+}
+END_TEST
+
+START_TEST(a_journal_that_cannot_be_reached_gets_two_lines)
+{
+	FILE *to = redirect(1);
+
+	log_set_journal("/nonexistent/journal");
+	log_one();
+	ck_assert_str_eq(capture(to), "<4>a b\n<4>event {\"x\":1}\n");
+}
+END_TEST
+
+START_TEST(elsewhere_an_event_is_a_sentence_and_a_document)
+{
+	FILE *to = redirect(0);
+	const char *text;
+
+	log_one();
+	text = capture(to);
+	ck_assert_ptr_nonnull(strstr(text, "sluice-test warning: a b\n"));
+	ck_assert_ptr_nonnull(strstr(text, "sluice-test warning: event {\"x\":1}\n"));
+}
+END_TEST
+
+RUN_TESTS("base_log", an_event_is_one_entry_of_the_journal_with_fields,
+	  a_journal_that_cannot_be_reached_gets_two_lines,
+	  elsewhere_an_event_is_a_sentence_and_a_document,
+	  the_journal_gets_its_priority_prefix_and_nothing_else,
 	  messages_above_the_level_are_dropped, a_terminal_gets_time_program_and_level,
 	  problems_are_logged_one_a_line)

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,6 +30,7 @@ static const struct {
 static const char *program_name;
 static enum log_level highest = LOG_LEVEL_INFO;
 static bool to_journal;
+static const char *journal_socket = LOG_JOURNAL_SOCKET;
 
 /* JOURNAL_STREAM names the device and inode of the journal's socket (systemd.exec(5)). */
 static bool stderr_is_journal(void)
@@ -92,6 +95,70 @@ void log_at(enum log_level level, const char *format, ...)
 	free(message);
 	text_free(&line);
 }
+
+/* ---- events ---------------------------------------------------------------------------------- */
+
+void log_set_journal(const char *path)
+{
+	journal_socket = path;
+}
+
+/* A field of systemd's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL), on one line. */
+static void add_field(struct text *entry, const char *name, const char *value)
+{
+	text_add(entry, "%s=", name);
+	for (const char *c = value; *c; c++)
+		text_add_bytes(entry, *c == '\n' ? " " : c, 1);
+	text_add_bytes(entry, "\n", 1);
+}
+
+/* In one datagram; whether the journal has taken it. */
+static bool send_entry(const struct text *entry)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ssize_t sent;
+
+	if (fd < 0)
+		return false;
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", journal_socket);
+	sent = sendto(fd, entry->data, entry->length, MSG_NOSIGNAL | MSG_DONTWAIT,
+		      (struct sockaddr *)&address, sizeof(address));
+	close(fd);
+	return sent == (ssize_t)entry->length;
+}
+
+static bool send_to_journal(enum log_level level, const char *sentence, const char *document,
+			    const struct log_field *fields, size_t count)
+{
+	struct text entry = {};
+	bool is_sent;
+
+	add_field(&entry, "MESSAGE", sentence);
+	text_add(&entry, "PRIORITY=%d\n", levels[level].priority);
+	if (program_name)
+		add_field(&entry, "SYSLOG_IDENTIFIER", program_name);
+	add_field(&entry, "SLUICE_JSON", document);
+	for (size_t i = 0; i < count; i++)
+		if (fields[i].value)
+			add_field(&entry, fields[i].name, fields[i].value);
+	is_sent = send_entry(&entry);
+	text_free(&entry);
+	return is_sent;
+}
+
+void log_event(enum log_level level, const char *sentence, const char *document,
+	       const struct log_field *fields, size_t count)
+{
+	if (level > highest)
+		return;
+	if (to_journal && send_to_journal(level, sentence, document, fields, count))
+		return;
+	log_at(level, "%s", sentence);
+	log_at(level, "event %s", document);
+}
+
+/* ---- problems -------------------------------------------------------------------------------- */
 
 void log_problems(enum log_level level, const struct problems *p)
 {

@@ -7,6 +7,8 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include <stddef.h>
+
 struct problems;
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
@@ -19,6 +21,20 @@ void log_at(enum log_level level, const char *format, ...) __attribute__((format
 #define log_warning(...) log_at(LOG_LEVEL_WARNING, __VA_ARGS__)
 #define log_info(...)	 log_at(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_debug(...)	 log_at(LOG_LEVEL_DEBUG, __VA_ARGS__)
+
+struct log_field {
+	const char *name, *value; /* the journal's: "SLUICE_SERVICE"; a NULL value is left out */
+};
+
+/*
+ * An event, for people and programs: one entry of the journal, the sentence its message and the document its field
+ * SLUICE_JSON; or, where standard error is no journal, or the journal cannot be reached, two lines: the sentence, and
+ * "event " with the document.
+ */
+void log_event(enum log_level level, const char *sentence, const char *document,
+	       const struct log_field *fields, size_t count);
+#define LOG_JOURNAL_SOCKET "/run/systemd/journal/socket"
+void log_set_journal(const char *path); /* the journal's socket is another one: for tests */
 
 /* One line a problem. */
 void log_problems(enum log_level level, const struct problems *p);
