@@ -8,7 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/events.h"
 #include "agent/ways.h"
+#include "alert/history.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "unit/unit.h"
@@ -53,7 +55,7 @@ static char *said(struct ways *ways, const struct model *model)
 	long size;
 
 	dup2(fileno(file), STDERR_FILENO);
-	ways_say(ways, model);
+	ways_say(ways, model, NULL);
 	dup2(saved, STDERR_FILENO);
 	close(saved);
 	size = lseek(fileno(file), 0, SEEK_END);
@@ -63,12 +65,15 @@ static char *said(struct ways *ways, const struct model *model)
 	return text;
 }
 
+/* Those for people: an event has another one. */
 static size_t lines_in(const char *text)
 {
 	size_t lines = 0;
 
-	for (; *text; text++)
-		lines += *text == '\n';
+	for (const char *c = text; *c; c++)
+		lines += *c == '\n';
+	for (const char *c = text; (c = strstr(c, ": event {")); c++)
+		lines--;
 	return lines;
 }
 
@@ -174,6 +179,69 @@ START_TEST(a_kernel_that_cannot_be_asked_is_said_and_asked_again)
 }
 END_TEST
 
+static void expect_event(struct ways *ways, const struct model *model, struct events *events,
+			 enum event_kind kind)
+{
+	const struct history *history = events_history(events);
+	uint64_t before = history_last(history);
+	const struct event *event;
+
+	ways_say(ways, model, events);
+	ck_assert_uint_eq(history_last(history), before + 1);
+	event = history_get(history, before + 1);
+	ck_assert_str_eq(event_kind_name(event->kind), event_kind_name(kind));
+	ck_assert_str_eq(event->service, "web");
+	ck_assert_str_eq(event->backend, "10.0.1.2");
+	ways_say(ways, model, events);
+	ck_assert_uint_eq(history_last(history), before + 1);
+}
+
+static void take_out(struct model_backend *backend, enum model_reason reason)
+{
+	backend->reason = reason;
+}
+
+START_TEST(each_change_is_an_event_of_its_kind)
+{
+	struct events *events = events_new();
+	struct ways ways = {};
+	struct world w;
+
+	make_world(&w, 2);
+	set_way(&w.backends[1], NET_WAY_FAILED);
+	expect_event(&ways, &w.model, events, EVENT_next_hop_lost); /* at the start, too */
+	set_way(&w.backends[1], NET_WAY_READY);
+	expect_event(&ways, &w.model, events, EVENT_next_hop_found);
+	take_out(&w.backends[1], MODEL_DRAINED);
+	expect_event(&ways, &w.model, events, EVENT_backend_out);
+	take_out(&w.backends[1], MODEL_TAKES_FLOWS);
+	expect_event(&ways, &w.model, events, EVENT_backend_in);
+	w.service.backend_count = 1;
+	expect_event(&ways, &w.model, events, EVENT_backend_removed);
+	ways_free(&ways);
+	events_free(events);
+}
+END_TEST
+
+START_TEST(what_probes_say_is_not_said_twice)
+{
+	static const enum model_reason reasons[] = {MODEL_UNPROBED, MODEL_PROBES_FAIL,
+						    MODEL_DAMPED};
+	struct ways ways = {};
+	struct world w;
+
+	make_world(&w, 2);
+	expect_said(&ways, &w.model, 0, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++) {
+		take_out(&w.backends[1], reasons[i]);
+		expect_said(&ways, &w.model, 0, NULL);
+	}
+	take_out(&w.backends[1], MODEL_TAKES_FLOWS);
+	expect_said(&ways, &w.model, 1, "takes new flows");
+	ways_free(&ways);
+}
+END_TEST
+
 START_TEST(the_summary_counts_and_names_those_that_take_no_flows)
 {
 	struct text text = {};
@@ -201,7 +269,8 @@ START_TEST(the_summary_counts_and_names_those_that_take_no_flows)
 }
 END_TEST
 
-RUN_TESTS("agent_ways", each_change_is_said_once, many_changes_are_counted,
+RUN_TESTS("agent_ways", each_change_is_an_event_of_its_kind, what_probes_say_is_not_said_twice,
+	  each_change_is_said_once, many_changes_are_counted,
 	  an_unlisted_interface_is_said_once_with_what_to_do, a_vlan_is_named_with_its_parent,
 	  a_kernel_that_cannot_be_asked_is_said_and_asked_again,
 	  the_summary_counts_and_names_those_that_take_no_flows)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -67,10 +69,23 @@ static int host_store(void *self, const struct config *config, const struct over
 	return 0;
 }
 
-static void host_tell(void *self, const char *sentence)
+static void host_tell(void *self, enum engine_news news, const char *service,
+		      const struct addr *backend, const char *sentence)
 {
-	(void)self;
-	log_warning("%s", sentence);
+	static const enum event_kind kinds[] = {
+		[ENGINE_DRAIN_OVER] = EVENT_drain_over, [ENGINE_HELD_OPEN] = EVENT_change_held_open,
+		[ENGINE_STUCK] = EVENT_tracking_stuck,	[ENGINE_GOES_ON] = EVENT_tracking_goes_on,
+		[ENGINE_DAMAGE] = EVENT_damage_mended,
+	};
+	const struct agent *agent = self;
+	char address[ADDR_TEXT_SIZE];
+
+	event_post(agent->events, &(struct event){
+					  .kind = kinds[news],
+					  .service = service,
+					  .backend = backend ? addr_format(backend, address) : NULL,
+					  .text = sentence,
+				  });
 }
 
 struct engine_host agent_engine_host(struct agent *agent)
@@ -174,8 +189,25 @@ int agent_apply(struct agent *agent, struct config *config, bool force, struct e
 	if (engine_revision(agent->engine) != before)
 		log_problems(LOG_LEVEL_WARNING, engine_config(agent->engine)->warnings);
 	err = agent_store_loaded(agent, p);
-	ways_say(&agent->ways, engine_model(agent->engine));
+	ways_say(&agent->ways, engine_model(agent->engine), agent->events);
+	events_configure(agent->events, engine_config(agent->engine));
 	return err;
+}
+
+static void say_reloaded(struct agent *agent, uint64_t before)
+{
+	uint64_t now = engine_revision(agent->engine);
+	char revision[24];
+	const struct event event = {
+		.kind = EVENT_reload,
+		.attributes = {{"file", agent->options.config}, {"revision", revision}},
+	};
+
+	snprintf(revision, sizeof(revision), "%" PRIu64, now);
+	event_say(agent->events, event,
+		  now == before ? "reloaded %s: nothing differs from revision %s"
+				: "reloaded %s: revision %s is in force",
+		  agent->options.config, revision);
 }
 
 int agent_reload(struct agent *agent, struct problems *p)
@@ -203,24 +235,35 @@ int agent_reload(struct agent *agent, struct problems *p)
 			p, err, "reload", file,
 			"is refused for safety; `sluicectl apply --force %s` does it nevertheless",
 			file);
-	if (!err && engine_revision(agent->engine) == before)
-		log_info("reloaded %s: nothing differs from revision %llu", file,
-			 (unsigned long long)before);
-	else if (!err)
-		log_info("reloaded %s: revision %llu is in force", file,
-			 (unsigned long long)engine_revision(agent->engine));
+	if (!err)
+		say_reloaded(agent, before);
 	return err;
+}
+
+/* One event a problem, whose value is the device. */
+static void post_interfaces(struct agent *agent, enum event_kind kind, struct problems *p)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		char *text = problem_text(&p->list[i]);
+
+		event_post(agent->events,
+			   &(struct event){.kind = kind, .device = p->list[i].value, .text = text});
+		free(text);
+	}
+	problems_free(p);
 }
 
 int agent_net_input(struct agent *agent, struct problems *p)
 {
-	struct problems warnings = {}, lost = {};
+	struct problems warnings = {}, found = {}, lost = {};
 	int changed = net_input(agent->net, p);
 
 	if (changed > 0)
-		interfaces_follow(&agent->interfaces, agent->dp, agent->net, &warnings, &lost);
+		interfaces_follow(&agent->interfaces, agent->dp, agent->net, &warnings, &found,
+				  &lost);
 	log_and_free_problems(LOG_LEVEL_WARNING, &warnings);
-	log_and_free_problems(LOG_LEVEL_ERROR, &lost);
+	post_interfaces(agent, EVENT_interface_lost, &lost);
+	post_interfaces(agent, EVENT_interface_found, &found);
 	return changed;
 }
 
@@ -228,7 +271,7 @@ int agent_refresh(struct agent *agent, struct problems *p)
 {
 	int err = engine_refresh(agent->engine, ways_now_ms(), p);
 
-	ways_say(&agent->ways, engine_model(agent->engine));
+	ways_say(&agent->ways, engine_model(agent->engine), agent->events);
 	return err;
 }
 
@@ -254,6 +297,7 @@ void agent_close(struct agent *agent)
 	if (agent->dp)
 		dataplane_close(agent->dp);
 	net_close(agent->net);
+	events_free(agent->events);
 	state_free(&agent->state);
 	free(agent->source);
 	config_free(agent->first);

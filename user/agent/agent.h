@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/events.h"
 #include "agent/interfaces.h"
 #include "agent/options.h"
 #include "agent/repair.h"
@@ -39,6 +40,7 @@ struct agent {
 	struct engine *engine;
 	struct interfaces interfaces;
 	struct ways ways;
+	struct events *events;
 	struct repair repair;
 	struct health *health;
 	struct launcher *launcher; /* main's; NULL: there is none, and why: */

@@ -219,8 +219,25 @@ static void set_problem(struct interface *i, const char *problem)
 	i->problem = mem_string(problem);
 }
 
+/* What fails is one problem, of the device. */
+static int attach_again(struct dataplane *dp, const struct net_device *device, struct interface *i,
+			struct problems *warnings, struct problems *lost)
+{
+	struct problems p = {};
+	int err = attach(dp, device, i, NULL, warnings, &p);
+	char *why = err && p.count ? problem_text(&p.list[0]) : NULL;
+
+	if (err)
+		problems_add(lost, err, "interface", device->name,
+			     "is back, and sluice could not be attached: %s",
+			     why ? why : strerror(-err));
+	free(why);
+	problems_free(&p);
+	return err;
+}
+
 bool interfaces_follow(struct interfaces *is, struct dataplane *dp, struct net *net,
-		       struct problems *warnings, struct problems *p)
+		       struct problems *warnings, struct problems *found, struct problems *lost)
 {
 	bool changed = false;
 
@@ -230,7 +247,7 @@ bool interfaces_follow(struct interfaces *is, struct dataplane *dp, struct net *
 
 		if (net_device(net, i->link.device, &device)) {
 			if (i->attached)
-				problems_add(p, 0, "interface", i->link.device,
+				problems_add(lost, 0, "interface", i->link.device,
 					     "has gone: no packet is taken there until it is back");
 			changed |= i->attached;
 			i->attached = false;
@@ -241,7 +258,7 @@ bool interfaces_follow(struct interfaces *is, struct dataplane *dp, struct net *
 				continue;
 			changed = true;
 			i->attached = false;
-			if (attach(dp, &device, i, NULL, warnings, p)) {
+			if (attach_again(dp, &device, i, warnings, lost)) {
 				i->failed_ifindex = device.ifindex;
 				set_problem(
 					i,
@@ -251,7 +268,7 @@ bool interfaces_follow(struct interfaces *is, struct dataplane *dp, struct net *
 			i->switched = false;
 			set_problem(i, NULL);
 			warn_of_offload(&device, warnings);
-			problems_add(warnings, 0, "interface", i->link.device,
+			problems_add(found, 0, "interface", i->link.device,
 				     "is back: attached in %s mode",
 				     dataplane_mode_name(i->link.mode));
 		}

@@ -65,10 +65,10 @@ int interfaces_find(struct net *net, const struct config *config, struct problem
 
 /*
  * Looks after devices that went away or came back as new ones, and attaches those again. Returns
- * whether something changed; `p` says what.
+ * whether something changed. `found` and `lost` say what, a problem each whose value is the device.
  */
 bool interfaces_follow(struct interfaces *is, struct dataplane *dp, struct net *net,
-		       struct problems *warnings, struct problems *p);
+		       struct problems *warnings, struct problems *found, struct problems *lost);
 
 /*
  * Looks in the kernel how each interface is: others may have detached a link, or changed an

@@ -20,6 +20,7 @@
 #define GATHER_MAX_MS 1000
 #define SHARE	      10   /* answering netlink takes at most one part in so many of our time */
 #define PROBE_MS      1000 /* between two looks at the neighbours, and at ourselves */
+#define POSTED_MS     20   /* from an event to those who follow */
 #define REPLY_MS      50   /* from `down` to the end: its reply goes out */
 
 struct loop {
@@ -28,7 +29,7 @@ struct loop {
 	uv_signal_t reload, terminate, interrupt;
 	uv_poll_t net;
 	uv_prepare_t sleep;
-	uv_timer_t gather, tick, probe, end;
+	uv_timer_t gather, tick, probe, end, posted;
 	struct api api;
 	struct api_server *server;
 	unsigned int gather_ms; /* at present */
@@ -68,7 +69,10 @@ static void on_reload(uv_signal_t *signal, int number)
 		log_debug("the service manager did not hear of the reload");
 	if (agent_reload(loop->agent, &p)) {
 		log_problems(LOG_LEVEL_ERROR, &p);
-		log_error("%s is refused: the configuration of revision %llu stays in force",
+		event_say(loop->agent->events,
+			  (struct event){.kind = EVENT_reload_refused,
+					 .attributes = {{"file", loop->agent->options.config}}},
+			  "%s is refused: the configuration of revision %llu stays in force",
 			  loop->agent->options.config,
 			  (unsigned long long)engine_revision(loop->agent->engine));
 		tell_manager("READY=1\nSTATUS=the last reload was refused; see the log");
@@ -167,6 +171,23 @@ static void on_probe(uv_timer_t *timer)
 	if (ways_probe(loop->agent->net, engine_model(loop->agent->engine), ways_now_ms()))
 		gather(loop);
 	repair_run(loop->agent, ways_now_ms());
+	api_followers_answer(&loop->api, ways_now_ms());
+}
+
+/* What comes in one moment goes out together. */
+static void on_posted(uv_timer_t *timer)
+{
+	struct loop *loop = timer->data;
+
+	api_followers_answer(&loop->api, ways_now_ms());
+}
+
+static void posted(void *self)
+{
+	struct loop *loop = self;
+
+	if (!uv_is_active((uv_handle_t *)&loop->posted))
+		uv_timer_start(&loop->posted, on_posted, POSTED_MS, 0);
 }
 
 static void on_replied(uv_timer_t *timer)
@@ -242,10 +263,11 @@ static int host_down(void *self, struct problems *p)
 	return 0;
 }
 
-static void host_log(void *self, const char *sentence)
+static void host_post(void *self, const struct event *event)
 {
-	(void)self;
-	log_info("%s", sentence);
+	const struct loop *loop = self;
+
+	event_post(loop->agent->events, event);
 }
 
 static int host_check(void *self, const char *service, const struct addr *backend,
@@ -279,6 +301,7 @@ static int watch(struct loop *loop, struct problems *p)
 	init_timer(loop, &loop->tick);
 	init_timer(loop, &loop->probe);
 	init_timer(loop, &loop->end);
+	init_timer(loop, &loop->posted);
 	err = uv_poll_init(&loop->uv, &loop->net, net_fd(loop->agent->net));
 	loop->net.data = loop;
 	if (!err)
@@ -316,10 +339,14 @@ int loop_open(struct agent *agent, struct loop **out, struct problems *p)
 		.engine = agent->engine,
 		.health = agent->health,
 		.host = {loop, host_now_ms, host_interfaces, host_conditions, host_apply, host_find,
-			 host_down, host_log, host_check},
+			 host_down, host_post, host_check},
 		.started_at_ms = ways_now_ms(),
+		.history = events_history(agent->events),
+		.followers = api_followers_new(),
 	};
 	err = watch(loop, p);
+	if (!err)
+		events_listen(agent->events, posted, loop);
 	if (err)
 		loop_close(loop);
 	else
@@ -374,7 +401,7 @@ static void close_handle(uv_handle_t *handle, void *arg)
 		(uv_handle_t *)&loop->interrupt, (uv_handle_t *)&loop->net,
 		(uv_handle_t *)&loop->gather,	 (uv_handle_t *)&loop->tick,
 		(uv_handle_t *)&loop->probe,	 (uv_handle_t *)&loop->end,
-		(uv_handle_t *)&loop->sleep,
+		(uv_handle_t *)&loop->sleep,	 (uv_handle_t *)&loop->posted,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
@@ -391,6 +418,8 @@ void loop_close(struct loop *loop)
 	loop->agent->probing = NULL;
 	/* Those that were initialized; others close their own. */
 	uv_walk(&loop->uv, close_handle, loop);
+	api_followers_end(&loop->api);
+	events_listen(loop->agent->events, NULL, NULL);
 	if (loop->server)
 		api_server_close(loop->server);
 	uv_run(&loop->uv, UV_RUN_DEFAULT);

@@ -162,7 +162,7 @@ int agent_open(struct agent *agent, const struct options *options, struct proble
 {
 	int err;
 
-	*agent = (struct agent){.options = *options, .state_fd = -1};
+	*agent = (struct agent){.options = *options, .state_fd = -1, .events = events_new()};
 	err = privileges_check(p);
 	if (err)
 		return err;
@@ -216,9 +216,13 @@ int agent_enforce(struct agent *agent, struct problems *p)
 	agent->loading = NULL;
 	if (err)
 		return err;
-	log_info("sluiced %s: %s", SLUICE_VERSION, agent->source);
+	event_say(
+		agent->events,
+		(struct event){.kind = EVENT_started, .attributes = {{"version", SLUICE_VERSION}}},
+		"sluiced %s: %s", SLUICE_VERSION, agent->source);
 	log_info("%s the maps and links in %s", adopted ? "adopted" : "made",
 		 agent->options.pin_dir);
-	ways_say(&agent->ways, engine_model(agent->engine));
+	events_configure(agent->events, engine_config(agent->engine));
+	ways_say(&agent->ways, engine_model(agent->engine), agent->events);
 	return 0;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdarg.h>
 #include <stdlib.h>
 
 #include "agent/agent.h"
@@ -100,6 +101,22 @@ static char *failure_text(const char *what, const struct problems *p)
 	return text;
 }
 
+static void post(struct agent *agent, enum event_kind kind, enum repair_check check,
+		 const char *sentence, ...) __attribute__((format(printf, 4, 5)));
+static void post(struct agent *agent, enum event_kind kind, enum repair_check check,
+		 const char *sentence, ...)
+{
+	va_list args;
+	char *text;
+
+	va_start(args, sentence);
+	text = mem_vformat(sentence, args);
+	va_end(args);
+	event_say(agent->events, (struct event){.kind = kind, .check = checks[check].name},
+		  "%s: %s", checks[check].name, text);
+	free(text);
+}
+
 static void try_to_mend(struct agent *agent, enum repair_check check, uint64_t now_ms)
 {
 	struct repair_state *state = &agent->repair.states[check];
@@ -108,7 +125,7 @@ static void try_to_mend(struct agent *agent, enum repair_check check, uint64_t n
 	char *still = checks[check].look(agent), *text;
 
 	if (!err && !still) {
-		log_warning("%s: put right: %s", checks[check].name, state->what);
+		post(agent, EVENT_repaired, check, "put right: %s", state->what);
 		state->mended++;
 		state->is_wrong = false;
 		set_what(state, NULL);
@@ -116,9 +133,9 @@ static void try_to_mend(struct agent *agent, enum repair_check check, uint64_t n
 	} else {
 		text = failure_text(still ? still : state->what, &p);
 		if (tries_note_failure(&state->tries, now_ms))
-			log_error("%s: cannot be put right after %u tries: %s; %s",
-				  checks[check].name, state->tries.failed, text,
-				  checks[check].advice);
+			post(agent, EVENT_repair_failed, check,
+			     "cannot be put right after %u tries: %s; %s", state->tries.failed,
+			     text, checks[check].advice);
 		set_what(state, text);
 	}
 	free(still);
@@ -132,7 +149,7 @@ static void run_check(struct agent *agent, enum repair_check check, uint64_t now
 
 	if (!what) {
 		if (state->is_wrong)
-			log_info("%s: is right again", checks[check].name);
+			post(agent, EVENT_repaired, check, "is right again");
 		state->is_wrong = false;
 		set_what(state, NULL);
 		tries_reset(&state->tries);
@@ -141,7 +158,7 @@ static void run_check(struct agent *agent, enum repair_check check, uint64_t now
 	if (state->is_wrong) {
 		free(what); /* what it was found by, or why it stays, is known */
 	} else {
-		log_error("%s: %s", checks[check].name, what);
+		post(agent, EVENT_damage_found, check, "%s", what);
 		state->found++;
 		state->is_wrong = true;
 		set_what(state, what);

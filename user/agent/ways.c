@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/events.h"
 #include "agent/ways.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -46,47 +47,65 @@ static char *name_of(const struct model_service *service, const struct model_bac
 	return mem_format("%s %s", service->name, addr_format(&backend->address, address));
 }
 
-/*
- * By an operator's will it is news, else a warning. Resolving lasts a moment after a start or a
- * change, and is worth a line only for those who look closely.
- */
-static enum log_level level_of(const struct model_backend *backend)
+/* Which reason it was that was said, of NULL none. */
+static enum model_reason reason_of(const void *saying)
 {
-	if (backend->reason != MODEL_NO_WAY && backend->reason != MODEL_UNLISTED_WAY)
-		return LOG_LEVEL_INFO;
-	return backend->reason == MODEL_NO_WAY && backend->way.way == NET_WAY_RESOLVING
-		       ? LOG_LEVEL_DEBUG
-		       : LOG_LEVEL_WARNING;
+	if (!saying)
+		return MODEL_TAKES_FLOWS;
+	return ((const char *)saying - &sayings[0][0]) / NET_WAYS;
 }
 
-static void say_backend(const char *name, const struct model_backend *backend)
+static bool is_wayless(enum model_reason reason)
 {
-	char why[160];
+	return reason == MODEL_NO_WAY || reason == MODEL_UNLISTED_WAY;
+}
 
-	if (backend->reason == MODEL_TAKES_FLOWS)
-		log_info("backend %s takes new flows", name);
-	else
-		log_at(level_of(backend), "backend %s takes no new flows: %s", name,
-		       model_reason_text(backend, why));
+/*
+ * Resolving lasts a moment after a start or a change, and what probes say is posted by who hears them: worth a line only
+ * for those who look closely.
+ */
+static bool is_no_event(const struct model_backend *backend)
+{
+	switch (backend->reason) {
+	case MODEL_NO_WAY:
+		return backend->way.way == NET_WAY_RESOLVING;
+	case MODEL_UNPROBED:
+	case MODEL_PROBES_FAIL:
+	case MODEL_DAMPED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static enum event_kind kind_of(const struct model_backend *backend, const void *before)
+{
+	if (is_wayless(backend->reason))
+		return EVENT_next_hop_lost;
+	if (backend->reason != MODEL_TAKES_FLOWS)
+		return EVENT_backend_out;
+	return is_wayless(reason_of(before)) ? EVENT_next_hop_found : EVENT_backend_in;
 }
 
 /* A way out that waits for no neighbour but for a person. */
-static void say_device(const struct model_backend *backend)
+static void say_device(const struct model_backend *backend, struct events *events)
 {
 	const struct net_nexthop *way = &backend->way;
+	const struct event event = {.kind = EVENT_way_unusable, .device = way->device};
 
 	if (backend->reason == MODEL_UNLISTED_WAY)
-		log_warning(
-			"interface %s leads to backends and is not among `interfaces`: they take "
-			"no "
-			"new flows; add `- device: %s` to the configuration, or change the route",
-			way->device, way->device);
+		event_say(events, event,
+			  "interface %s leads to backends and is not among `interfaces`: they take "
+			  "no "
+			  "new flows; add `- device: %s` to the configuration, or change the route",
+			  way->device, way->device);
 	else
-		log_warning(
-			"interface %s leads to backends and is VLAN %u of %s: they take no new "
-			"flows, since VLAN devices are not supported yet; route to them over an "
-			"untagged interface",
-			way->device, way->vlan_id, way->parent[0] ? way->parent : "another device");
+		event_say(events, event,
+			  "interface %s leads to backends and is VLAN %u of %s: they take no new "
+			  "flows, since VLAN devices are not supported yet; route to them over an "
+			  "untagged interface",
+			  way->device, way->vlan_id,
+			  way->parent[0] ? way->parent : "another device");
 }
 
 static bool needs_a_hand(const struct model_backend *backend)
@@ -98,8 +117,44 @@ static bool needs_a_hand(const struct model_backend *backend)
 /* One round over all backends. */
 struct round {
 	struct ways *ways, next;
+	struct events *events;
 	size_t lines;
 };
+
+static void say_backend(struct round *r, const struct model_service *service,
+			const struct model_backend *backend, const char *name, const void *before)
+{
+	bool is_first = !r->ways->backends, takes = backend->reason == MODEL_TAKES_FLOWS;
+	char why[160], address[ADDR_TEXT_SIZE];
+	struct event event = {
+		.kind = kind_of(backend, before),
+		.service = service->name,
+		.backend = addr_format(&backend->address, address),
+		.device = backend->way.device[0] ? backend->way.device : NULL,
+	};
+
+	model_reason_text(backend, why);
+	if (is_no_event(backend)) {
+		if (!is_first)
+			log_debug("backend %s takes no new flows: %s", name, why);
+		return;
+	}
+	if (!takes)
+		event.attributes[0] = (struct event_attribute){"reason", why};
+	event.is_quiet = is_first || r->lines++ >= LINES_MAX;
+	if (takes)
+		event_say(r->events, event, "backend %s takes new flows", name);
+	else
+		event_say(r->events, event, "backend %s takes no new flows: %s", name, why);
+}
+
+/* What was never said and is well is no news. */
+static bool is_news(const struct round *r, const struct model_backend *backend, const void *before)
+{
+	if (before == saying_of(backend))
+		return false;
+	return r->ways->backends || backend->reason != MODEL_TAKES_FLOWS;
+}
 
 static void say_one(struct round *r, const struct model_service *service,
 		    const struct model_backend *backend)
@@ -111,27 +166,60 @@ static void say_one(struct round *r, const struct model_service *service,
 	if (r->ways->backends)
 		before = table_get(r->ways->backends, name, strlen(name));
 	table_set(r->next.backends, name, strlen(name), saying);
-	if (r->ways->backends && before != saying && r->lines++ < LINES_MAX)
-		say_backend(name, backend);
+	r->next.names[r->next.count++] = name;
+	if (is_news(r, backend, before))
+		say_backend(r, service, backend, name, before);
 	if (needs_a_hand(backend)) {
 		bool said = table_set(r->next.devices, device, strlen(device), saying);
 
 		if (!said && (!r->ways->devices ||
 			      table_get(r->ways->devices, device, strlen(device)) != saying))
-			say_device(backend);
+			say_device(backend, r->events);
 	}
-	free(name);
 }
 
-void ways_say(struct ways *ways, const struct model *model)
+/* A name is "SERVICE ADDRESS", and neither has a space. */
+static void say_removed(struct round *r, const char *name)
 {
-	struct round r = {.ways = ways, .next = {table_new(), table_new()}};
+	const char *space = strchr(name, ' ');
+	char *service;
 
+	if (table_get(r->next.backends, name, strlen(name)))
+		return;
+	service = mem_format("%.*s", (int)(space - name), name);
+	event_say(r->events,
+		  (struct event){.kind = EVENT_backend_removed,
+				 .service = service,
+				 .backend = space + 1,
+				 .is_quiet = r->lines++ >= LINES_MAX},
+		  "backend %s is configured no more", name);
+	free(service);
+}
+
+static size_t count_backends(const struct model *model)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < model->service_count; i++)
+		count += model->services[i].backend_count;
+	return count;
+}
+
+void ways_say(struct ways *ways, const struct model *model, struct events *events)
+{
+	struct round r = {.ways = ways, .events = events};
+
+	r.next.backends = table_new();
+	r.next.devices = table_new();
+	r.next.names = mem_array(count_backends(model) + 1, sizeof(*r.next.names));
 	for (size_t i = 0; i < model->service_count; i++)
 		for (size_t k = 0; k < model->services[i].backend_count; k++)
 			say_one(&r, &model->services[i], &model->services[i].backends[k]);
+	for (size_t i = 0; i < ways->count; i++)
+		say_removed(&r, ways->names[i]);
 	if (r.lines > LINES_MAX)
-		log_warning("%zu more backends changed; `sluicectl backend list` shows them",
+		log_warning("%zu more backends changed; `sluicectl events` and `backend list` show "
+			    "them",
 			    r.lines - LINES_MAX);
 	ways_free(ways);
 	*ways = r.next;
@@ -139,6 +227,9 @@ void ways_say(struct ways *ways, const struct model *model)
 
 void ways_free(struct ways *ways)
 {
+	for (size_t i = 0; i < ways->count; i++)
+		free(ways->names[i]);
+	free(ways->names);
 	table_free(ways->backends);
 	table_free(ways->devices);
 	*ways = (struct ways){};

@@ -12,6 +12,7 @@
 #include "core/model.h"
 #include "net/net.h"
 
+struct events;
 struct problems;
 struct table;
 struct text;
@@ -19,11 +20,16 @@ struct text;
 /* What was said last; zero it before use. */
 struct ways {
 	struct table *backends; /* of reasons, by service and address */
-	struct table *devices;	/* ways out that cannot be used, by name and reason */
+	char **names;		/* their keys */
+	size_t count;
+	struct table *devices; /* ways out that cannot be used, by name and reason */
 };
 
-/* Logs what differs from the last call; the first one says only what needs a hand. */
-void ways_say(struct ways *ways, const struct model *model);
+/*
+ * Posts what differs from the last call. The first one logs only what needs a hand: what else is not well stands in the
+ * summary.
+ */
+void ways_say(struct ways *ways, const struct model *model, struct events *events);
 void ways_free(struct ways *ways);
 
 /* "5 of 6 backends take new flows: web 10.0.1.13: neighbour does not answer" */

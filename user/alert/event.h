@@ -39,6 +39,7 @@ struct event {
 	struct event_attribute {
 		const char *name, *value;   /* "revision", "7" */
 	} attributes[EVENT_ATTRIBUTES_MAX]; /* as many as have a name */
+	bool is_quiet;			    /* not logged: another line has it */
 	/* Set by who keeps it. */
 	uint64_t seq;	  /* from 1, without gaps */
 	uint64_t wall_ms; /* since 1970 */

@@ -20,8 +20,11 @@
 #include "core/engine.h"
 #include "dataplane/dataplane.h"
 
+struct api_followers;
 struct arena;
+struct event;
 struct health;
+struct history;
 struct problems;
 struct uv_loop_s;
 struct wire_check;
@@ -85,8 +88,8 @@ struct api_host {
 	int (*find)(void *self, const struct config *config, struct problems *p);
 	/* Detaches and unpins everything; the agent ends after the reply. */
 	int (*down)(void *self, struct problems *p);
-	/* Notes who changed what, for the log: "apply of FILE by uid 0". */
-	void (*log)(void *self, const char *sentence);
+	/* Takes note of who changed what: "apply of FILE by uid 0" (alert/event.h). */
+	void (*post)(void *self, const struct event *event);
 	/*
 	 * Probes a backend once, now, and calls `done` later, in a bounded time. Returns 0, or a
 	 * negative errno, explained in `p`, and then does not call.
@@ -100,6 +103,8 @@ struct api {
 	const struct health *health;
 	struct api_host host;
 	uint64_t started_at_ms; /* CLOCK_MONOTONIC */
+	const struct history *history;
+	struct api_followers *followers;
 };
 
 /* Who asks. */
@@ -122,6 +127,14 @@ struct api_promise {
  */
 char *api_answer(const struct api *api, const struct api_client *client,
 		 struct api_promise *promise, const char *line, size_t length);
+
+/*
+ * Clients that wait for events. answer: to be called soon after an event, and each second, outside of api_answer(). end:
+ * answers and frees them, before the server is closed.
+ */
+struct api_followers *api_followers_new(void);
+void api_followers_answer(const struct api *api, uint64_t now_ms);
+void api_followers_end(const struct api *api);
 
 /*
  * Fills in what `check` answers about a configuration that was read without error. `running` (NULL:

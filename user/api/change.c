@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Checking, comparing and applying configurations, and what operators change at run time. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "alert/event.h"
 #include "api/requests.h"
 #include "base/mem.h"
 #include "core/maglev.h"
@@ -209,6 +211,34 @@ static enum wire_code answer_plan(struct request *request, const struct config *
 	return answer_with(request, WIRE_KIND_plan, out);
 }
 
+static const char *uid_text(const struct request *request)
+{
+	return arena_format(request->arena, "%u", request->client->uid);
+}
+
+/* `before`: the revision that was in force. */
+static void post_apply(struct request *request, int err, uint64_t before)
+{
+	const struct api_host *host = &request->api->host;
+	const struct wire_arguments *arguments = request->arguments;
+	uint64_t now = engine_revision(request->api->engine);
+	const char *revision = arena_format(request->arena, "%" PRIu64, now);
+	const char *what = err		   ? "refused"
+			   : now == before ? "nothing differs"
+					   : arena_format(request->arena, "revision %s", revision);
+
+	host->post(host->self,
+		   &(struct event){
+			   .kind = err ? EVENT_apply_refused : EVENT_apply,
+			   .text = arena_format(request->arena, "apply %s%s by uid %u: %s",
+						arguments->file, arguments->force ? " --force" : "",
+						request->client->uid, what),
+			   .attributes = {{"file", arguments->file},
+					  {"uid", uid_text(request)},
+					  {"revision", revision}},
+		   });
+}
+
 /* Puts `config`, which is taken over, in force. */
 static enum wire_code apply(struct request *request, struct config *config, struct wire_plan *out)
 {
@@ -218,15 +248,7 @@ static enum wire_code apply(struct request *request, struct config *config, stru
 	uint64_t before = engine_revision(request->api->engine);
 	int err = host->apply(host->self, config, arguments->force, &forecast, &request->errors);
 
-	host->log(host->self,
-		  arena_format(request->arena, "apply %s%s by uid %u: %s", arguments->file,
-			       arguments->force ? " --force" : "", request->client->uid,
-			       err ? "refused"
-			       : engine_revision(request->api->engine) == before
-				       ? "nothing differs"
-				       : arena_format(request->arena, "revision %llu",
-						      (unsigned long long)engine_revision(
-							      request->api->engine))));
+	post_apply(request, err, before);
 	if (err)
 		return code_of(err);
 	describe_forecast(request, &forecast, out);
@@ -313,10 +335,17 @@ static enum wire_code override_backend(struct request *request,
 	if (!backend)
 		return WIRE_FAILED;
 	describe_backend(request, service, backend, out);
-	host->log(host->self,
-		  arena_format(request->arena, "backend %s %s by uid %u: state %s, weight %u",
-			       service->name, out->address, request->client->uid, out->state,
-			       backend->weight));
+	host->post(host->self,
+		   &(struct event){
+			   .kind = EVENT_override,
+			   .service = service->name,
+			   .backend = out->address,
+			   .text = arena_format(request->arena,
+						"backend %s %s by uid %u: state %s, weight %u",
+						service->name, out->address, request->client->uid,
+						out->state, backend->weight),
+			   .attributes = {{"uid", uid_text(request)}},
+		   });
 	return answer_with(request, WIRE_KIND_backend, out);
 }
 
@@ -384,7 +413,12 @@ enum wire_code answer_down(struct request *request)
 	const struct api_host *host = &request->api->host;
 	int err = host->down(host->self, &request->errors);
 
-	host->log(host->self, arena_format(request->arena, "down by uid %u: %s",
-					   request->client->uid, err ? "failed" : "done"));
+	host->post(host->self,
+		   &(struct event){
+			   .kind = EVENT_down,
+			   .text = arena_format(request->arena, "down by uid %u: %s",
+						request->client->uid, err ? "failed" : "done"),
+			   .attributes = {{"uid", uid_text(request)}},
+		   });
 	return err ? WIRE_FAILED : answer_with(request, WIRE_KIND_down, &down);
 }

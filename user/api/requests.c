@@ -27,6 +27,7 @@ static answer_function *const functions[WIRE_COMMANDS] = {
 	[WIRE_COMMAND_flow_lookup] = answer_flow_lookup,
 	[WIRE_COMMAND_flow_stats] = answer_flow_stats,
 	[WIRE_COMMAND_counters] = answer_counters,
+	[WIRE_COMMAND_events] = answer_events,
 	[WIRE_COMMAND_doctor] = answer_doctor,
 	[WIRE_COMMAND_version] = answer_version,
 	[WIRE_COMMAND_down] = answer_down,

@@ -31,6 +31,8 @@ answer_function answer_status, answer_service_list, answer_service_show, answer_
 	answer_counters, answer_version;
 /* probe.c */
 answer_function answer_backend_check;
+/* events.c */
+answer_function answer_events;
 /* doctor.c */
 answer_function answer_doctor;
 /* flows.c */

@@ -16,6 +16,8 @@
 #define FILE_MAX    (4 << 20) /* bytes of a configuration */
 #define TIMEOUT_S   60
 #define SECONDS_MAX 86400
+#define FOLLOW_TIMEOUT_S \
+	4 /* at least: the agent itself waits for 2 s before it says that nothing happens */
 
 /* ---- telling --------------------------------------------------------------------------------- */
 
@@ -288,6 +290,8 @@ static enum wire_code run_command(const struct cli *cli, struct problems *p)
 		*p = unreached;
 	else if (cli->arguments.given & WIRE_BIT(watch))
 		code = watch(cli, client, p);
+	else if (cli->arguments.follow)
+		code = follow_events(cli, client, p);
 	else
 		code = ask(cli, client, p);
 	client_close(client);
@@ -318,6 +322,8 @@ static enum wire_code run(int argc, char **argv, struct cli *cli, struct problem
 	if (check_seconds("--timeout", cli->timeout_s, p) ||
 	    check_seconds("--watch", cli->arguments.watch, p))
 		return WIRE_USAGE;
+	if (cli->arguments.follow && cli->timeout_s < FOLLOW_TIMEOUT_S)
+		cli->timeout_s = FOLLOW_TIMEOUT_S;
 	code = read_file(cli, &text, p);
 	if (!code)
 		code = run_command(cli, p);

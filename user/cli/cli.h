@@ -3,7 +3,7 @@
  * sluicectl: the operator's side of the agent's socket.
  *
  * Story: arguments.c reads the command line by the tables of wire/commands.def; cli.c asks the
- * agent (client.c), perhaps again and again (wait.c), or does what needs none (local.c); the reply is printed as it is (-j), or by the
+ * agent (client.c), perhaps again and again (wait.c, follow.c), or does what needs none (local.c); the reply is printed as it is (-j), or by the
  * one function of its kind in show.c, show_counts.c and show_health.c. Whatever goes wrong is a list of problems
  * and an exit code, and is reported in one place.
  */
@@ -82,6 +82,14 @@ void client_close(struct client *client);
  */
 enum wire_code wait_until_empty(const struct cli *cli, struct client *client,
 				const struct wire_backend *backend, struct problems *p);
+client_away_function wait_tell_away; /* a warning on standard error */
+
+/* ---- follow.c -------------------------------------------------------------------------------- */
+
+/* Prints events as they come, until interrupted. Returns why that ends else, explained in `p`. */
+enum wire_code follow_events(const struct cli *cli, struct client *client, struct problems *p);
+void show_event(const struct cli *cli, const struct wire_event *event, struct text *out);
+void show_events(const struct cli *cli, const struct wire_events *events, struct text *out);
 
 /* ---- local.c: what needs no agent ------------------------------------------------------------ */
 
@@ -96,6 +104,8 @@ local_function local_key_new, local_check, local_down;
 /* ---- show.c, show_counts.c, show_health.c: replies for people -------------------------------- */
 
 void show_reply(const struct cli *cli, const struct wire_reply *reply, struct text *out);
+/* "warning", coloured where that is wanted, at least so wide. */
+void show_level(const struct cli *cli, const char *level, int width, struct text *out);
 void show_services(const struct wire_services *services, struct text *out);
 void show_service(const struct wire_service *service, struct text *out);
 void show_backends(const struct wire_backends *backends, struct text *out);

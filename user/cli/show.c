@@ -17,15 +17,21 @@ static const struct {
 	{"warning", "\x1b[33m"},
 };
 
-static void add_level(const struct cli *cli, const char *level, struct text *out)
+void show_level(const struct cli *cli, const char *level, int width, struct text *out)
 {
 	for (size_t i = 0; cli->color && i < ARRAY_SIZE(paints); i++) {
 		if (strcmp(paints[i].level, level))
 			continue;
-		text_add(out, "%s%s\x1b[0m:", paints[i].paint, level);
+		text_add(out, "%s%-*s\x1b[0m", paints[i].paint, width, level);
 		return;
 	}
-	text_add(out, "%s:", level);
+	text_add(out, "%-*s", width, level);
+}
+
+static void add_level(const struct cli *cli, const char *level, struct text *out)
+{
+	show_level(cli, level, 0, out);
+	text_add(out, ":");
 }
 
 /*
@@ -237,6 +243,9 @@ void show_reply(const struct cli *cli, const struct wire_reply *reply, struct te
 		break;
 	case WIRE_KIND_doctor:
 		show_doctor(cli, reply->doctor, out);
+		break;
+	case WIRE_KIND_events:
+		show_events(cli, reply->events, out);
 		break;
 	case WIRE_KIND_version:
 		show_version(reply->version, out);

@@ -70,7 +70,7 @@ static bool is_over(const struct wire_backend *backend, enum wire_code *code, st
 	return true;
 }
 
-static void tell_away(uint64_t seconds, const struct problems *why)
+void wait_tell_away(uint64_t seconds, const struct problems *why)
 {
 	for (size_t i = 0; i < why->count; i++) {
 		char *line = problem_text(&why->list[i]);
@@ -91,7 +91,7 @@ static enum wire_code look(const struct cli *cli, struct client *client, const c
 	struct wire_reply reply = {};
 	const char *line;
 	enum wire_code code = client_ask_until_back(client, WIRE_COMMAND_backend_list, &of, &line,
-						    &reply, tell_away, p);
+						    &reply, wait_tell_away, p);
 
 	*over = true;
 	if (code)

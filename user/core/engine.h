@@ -32,6 +32,15 @@
 struct problems;
 struct engine;
 
+/* What the engine has to say by itself. */
+enum engine_news {
+	ENGINE_DRAIN_OVER, /* a backend is empty, or past its drain-timeout */
+	ENGINE_HELD_OPEN,  /* one is past it, and slots cannot move away: the flow table was full */
+	ENGINE_STUCK,	   /* slots do not go on: an operation failed */
+	ENGINE_GOES_ON,	   /* they do again */
+	ENGINE_DAMAGE,	   /* slots or entries that nobody of us has written; they are mended */
+};
+
 /* What the engine needs from the agent. */
 struct engine_host {
 	void *self;
@@ -54,8 +63,12 @@ struct engine_host {
 	 * NULL.
 	 */
 	void (*took)(void *self, const struct config *config);
-	/* Tells people a sentence: something that needs them. May be NULL. */
-	void (*tell)(void *self, const char *sentence);
+	/*
+	 * Tells what happened, in a sentence, and of which service and backend where it is about one (else NULL).
+	 * May be NULL.
+	 */
+	void (*tell)(void *self, enum engine_news news, const char *service,
+		     const struct addr *backend, const char *sentence);
 };
 
 struct engine_options {

@@ -11,13 +11,6 @@
 #define SCAN_MS	   10000
 #define LOOK_SLOTS (1 << 18) /* looked at for damage each second, which takes less than 1 ms */
 
-void engine_tell(const struct engine *engine, char *sentence)
-{
-	if (engine->options.host.tell)
-		engine->options.host.tell(engine->options.host.self, sentence);
-	free(sentence);
-}
-
 bool engine_give_up_astray(struct engine *engine)
 {
 	bool is_any = false;
@@ -30,7 +23,7 @@ bool engine_give_up_astray(struct engine *engine)
 
 		if (!astray)
 			continue;
-		engine_tell(engine,
+		engine_tell(engine, ENGINE_DAMAGE, service->name, NULL,
 			    mem_format("service %s: %u of %u slots were damaged and are mended; "
 				       "their flows move",
 				       service->name, astray, service->slots));
@@ -65,7 +58,7 @@ static bool mend_slots(struct engine *engine)
 		bool gives_up = damage.looked_up;
 
 		engine_tell(
-			engine,
+			engine, ENGINE_DAMAGE, service ? service->name : NULL, NULL,
 			mem_format("service %s: %u of %u slots were damaged and are mended; %s",
 				   service ? service->name : "?", damage.stable + damage.looked_up,
 				   damage.slots,
@@ -85,7 +78,7 @@ bool engine_mend(struct engine *engine, uint64_t now_ms)
 	bool is_any = mend_slots(engine);
 
 	if (repaired != engine->repaired)
-		engine_tell(engine,
+		engine_tell(engine, ENGINE_DAMAGE, NULL, NULL,
 			    mem_format("flow table: %llu damaged entries were deleted; their flows "
 				       "may have moved",
 				       (unsigned long long)(repaired - engine->repaired)));

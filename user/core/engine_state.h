@@ -13,7 +13,9 @@
 
 /* A backend that takes no new flows any more, but keeps its old ones for some time. */
 struct engine_drain {
-	bool is_on, is_told; /* it goes on; people know that it is held open */
+	bool is_on, is_told;   /* it goes on; people know that it is held open */
+	bool has_held;	       /* it was seen with flows; people know that it is */
+	bool is_past, is_over; /* past its drain-timeout; empty */
 	uint64_t since_ms;
 };
 
@@ -48,9 +50,18 @@ struct engine_change {
 /* Frees what is retiring in the ids: after changes that were cut off, or when flows have ended. */
 void engine_clean(struct engine *engine);
 
+/* ---- engine_drain.c --------------------------------------------------------------------------- */
+
+/* Takes `sentence` over. */
+void engine_tell(const struct engine *engine, enum engine_news news, const char *service,
+		 const struct addr *backend, char *sentence);
+bool engine_is_drain_over(const struct engine_drain *drain, const struct config_service *service,
+			  uint64_t now_ms);
+/* Tells of each drain, once, that it is over. */
+void engine_tell_drains(struct engine *engine, uint64_t now_ms);
+
 /* ---- engine_mend.c: what others have written ---------------------------------------------------- */
 
-void engine_tell(const struct engine *engine, char *sentence); /* takes it over */
 /*
  * Tells of slots that name no backend of their service, and gives the track of their services up,
  * so that they are taken over as after a restart. Returns whether there are any.

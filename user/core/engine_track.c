@@ -77,12 +77,6 @@ void engine_track_start(struct engine *engine)
 
 /* ---- backends -------------------------------------------------------------------------------- */
 
-static bool is_drain_over(const struct engine_drain *drain, const struct config_service *service,
-			  uint64_t now_ms)
-{
-	return drain->is_on && now_ms - drain->since_ms >= service->drain_timeout_ms;
-}
-
 static void note_drain(struct engine_drain *drain, bool drains, uint64_t now_ms)
 {
 	if (drains && !drain->is_on)
@@ -101,7 +95,7 @@ static enum track_health health_of(struct engine *engine, const struct model_ser
 	enum track_health health = model_health(backend->reason);
 
 	note_drain(drain, drains, now_ms);
-	if (is_drain_over(drain, service->config, now_ms) &&
+	if (engine_is_drain_over(drain, service->config, now_ms) &&
 	    (backend->leaves || service->config->drain_end == CONFIG_DRAIN_MOVE))
 		return TRACK_DEAD;
 	/* The reason is the first one that applies: what drains may have lost its way, too. */
@@ -163,8 +157,9 @@ static void note_error(struct engine *engine, int err)
 	engine->track_error = err;
 	problem = engine_track_problem(engine);
 	if (is_news)
-		engine_tell(engine, mem_format("flow tracking: %s",
-					       problem ? problem : "slots go on again"));
+		engine_tell(
+			engine, problem ? ENGINE_STUCK : ENGINE_GOES_ON, NULL, NULL,
+			mem_format("flow tracking: %s", problem ? problem : "slots go on again"));
 	free(problem);
 }
 
@@ -234,10 +229,10 @@ static void tell_held_open(struct engine *engine, const struct ids_service *serv
 	for (size_t i = 0; i < count; i++) {
 		struct engine_drain *drain = &engine->drains[known[i].index];
 
-		if (drain->is_told || !is_drain_over(drain, config, now_ms))
+		if (drain->is_told || !engine_is_drain_over(drain, config, now_ms))
 			continue;
 		drain->is_told = true;
-		engine_tell(engine,
+		engine_tell(engine, ENGINE_HELD_OPEN, service->name, &known[i].address,
 			    mem_format("service %s: backend %s is past its drain-timeout, and %u "
 				       "slots are held open, since the flow table was full; raise "
 				       "limits.flows, or set drain-end: move",
@@ -296,6 +291,7 @@ static void free_gone(struct engine *engine)
 
 unsigned int engine_track_tick(struct engine *engine, uint64_t now_ms)
 {
+	engine_tell_drains(engine, now_ms); /* before those that are over are let go */
 	tell_health(engine, now_ms);
 	note_gathering(engine, false, now_ms);
 	if (engine->is_gathering && now_ms >= release_ms(engine)) {
@@ -377,7 +373,7 @@ struct engine_holding engine_holding(const struct engine *engine, const char *se
 
 	holding.entries = track_entries(engine->track, place->index, &holding.live);
 	holding.holds = is_held(engine, place, holding.entries);
-	if (drain->is_on && wanted && !is_drain_over(drain, wanted->config, now_ms))
+	if (drain->is_on && wanted && !engine_is_drain_over(drain, wanted->config, now_ms))
 		holding.left_ms = wanted->config->drain_timeout_ms - (now_ms - drain->since_ms);
 	return holding;
 }

@@ -59,11 +59,12 @@ static int agent_down(void *self, struct problems *p)
 	return asked.agent.fails ? problems_add(p, -EIO, "eth0", NULL, "cannot be detached") : 0;
 }
 
-static void agent_log(void *self, const char *sentence)
+static void agent_post(void *self, const struct event *event)
 {
 	(void)self;
 	free(asked.agent.logged);
-	asked.agent.logged = mem_string(sentence);
+	asked.agent.logged = mem_string(event->text);
+	history_add(asked.history, event, asked.agent.now_ms);
 }
 
 static int agent_check(void *self, const char *service, const struct addr *backend,
@@ -82,6 +83,10 @@ static int agent_check(void *self, const char *service, const struct addr *backe
 static void keep(struct api_promise *promise, char *reply)
 {
 	(void)promise;
+	if (asked.agent.drops_replies) {
+		free(reply);
+		return;
+	}
 	ck_assert_ptr_null(asked.agent.kept);
 	asked.agent.kept = reply;
 }
@@ -94,18 +99,23 @@ void asked_start(void)
 	fake_host_start(&asked.host);
 	asked.agent.now_ms = 65000;
 	asked.health = health_new();
+	asked.history = history_new(ASKED_RUN);
 	asked.api = (struct api){
 		.engine = asked.host.engine,
 		.health = asked.health,
 		.host = {NULL, agent_now, agent_interfaces, agent_conditions, agent_apply,
-			 agent_find, agent_down, agent_log, agent_check},
+			 agent_find, agent_down, agent_post, agent_check},
 		.started_at_ms = 5000,
+		.history = asked.history,
+		.followers = api_followers_new(),
 	};
 }
 
 void asked_stop(void)
 {
 	health_free(asked.health);
+	api_followers_end(&asked.api);
+	history_free(asked.history);
 	fake_host_free(&asked.host);
 	free(asked.agent.logged);
 	free(asked.agent.kept);

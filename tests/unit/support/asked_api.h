@@ -6,6 +6,7 @@
 #ifndef TESTS_ASKED_API_H
 #define TESTS_ASKED_API_H
 
+#include "alert/history.h"
 #include "api/requests.h"
 #include "health/health.h"
 #include "unit/support/fake_host.h"
@@ -33,11 +34,15 @@ struct asked_agent {
 	uint64_t now_ms;	     /* 60 s after its start, at first */
 	api_probed_function *probed; /* of the last check that was asked for */
 	void *probed_arg;
-	char *kept; /* the reply to what was promised */
+	char *kept;	    /* the reply to what was promised */
+	bool drops_replies; /* there are several */
 };
+
+#define ASKED_RUN 77
 
 struct asked_api {
 	struct fake_host host;
+	struct history *history;
 	struct asked_agent agent;
 	struct health *health; /* knows nobody until a test configures it */
 	struct api api;

@@ -65,10 +65,15 @@ static void host_took(void *self, const struct config *config)
 	host->took_after = before ? before->service_count : 0;
 }
 
-static void host_tell(void *self, const char *sentence)
+static void host_tell(void *self, enum engine_news news, const char *service,
+		      const struct addr *backend, const char *sentence)
 {
 	struct fake_host *host = self;
 
+	(void)service;
+	(void)backend;
+	host->told_news = news;
+	host->told_count[news]++;
 	free(host->told);
 	host->told = mem_string(sentence);
 }

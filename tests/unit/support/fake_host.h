@@ -35,8 +35,10 @@ struct fake_host {
 	enum net_way way[256];
 	uint8_t interface[256], mac[256];
 	bool no_source;
-	uint64_t now_ms;	   /* at the engine's start */
-	char *told;		   /* the last sentence for people */
+	uint64_t now_ms; /* at the engine's start */
+	char *told;	 /* the last sentence for people, of this kind: */
+	enum engine_news told_news;
+	unsigned int told_count[ENGINE_DAMAGE + 1];
 	const struct config *took; /* what was put in force last, after so many services */
 	size_t took_after;
 	unsigned int stores, fail_store; /* calls, and the one that fails with -ENOSPC, from 1 */

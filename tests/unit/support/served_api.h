@@ -46,10 +46,10 @@ static inline int agent_down(void *self, struct problems *p)
 	return 0;
 }
 
-static inline void agent_log(void *self, const char *sentence)
+static inline void agent_post(void *self, const struct event *event)
 {
 	(void)self;
-	(void)sentence;
+	(void)event;
 }
 
 /* What is promised is kept after a while. */
@@ -96,7 +96,7 @@ static inline int agent_check(void *self, const char *service, const struct addr
 }
 
 static struct api api = {
-	.host = {.down = agent_down, .log = agent_log, .check = agent_check},
+	.host = {.down = agent_down, .post = agent_post, .check = agent_check},
 };
 
 static inline void on_signal(uv_signal_t *handle, int number)
