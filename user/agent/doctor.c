@@ -6,6 +6,7 @@
 
 #include "agent/agent.h"
 #include "agent/doctor.h"
+#include "agent/probing.h"
 #include "base/mem.h"
 
 #define CLIENT_MTU   1500 /* bytes of IP that clients may send in one packet */
@@ -189,11 +190,33 @@ static void look_at_limits(struct doctor *doctor)
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
+/* Errors only where somebody waits for its results: the last ones stay in force meanwhile. */
+static void look_at_prober(struct doctor *doctor, bool quick)
+{
+	struct prober_look look;
+	const char *problem = probing_look(doctor->agent->probing, &look);
+
+	if (problem)
+		doctor_add(doctor, "prober", look.is_wanted ? API_ERROR : API_NOTE, NULL,
+			   "see the log before this; health stays as it is until probes run again",
+			   "%s", problem);
+	else if (quick)
+		return;
+	else if (look.is_running)
+		doctor_add(doctor, "prober", API_OK, NULL, NULL,
+			   "process %d runs %zu probes; it was started again %u times", look.pid,
+			   look.probes, look.restarts);
+	else
+		doctor_add(doctor, "prober", API_OK, NULL, NULL,
+			   "no service has `health`, and nobody is to be alerted: none runs");
+}
+
 size_t doctor_look(struct agent *agent, bool quick, struct arena *arena, struct api_condition **out)
 {
 	struct doctor doctor = {.agent = agent, .arena = arena};
 
 	look_at_repairs(&doctor, quick);
+	look_at_prober(&doctor, quick);
 	if (!quick) {
 		look_at_interfaces(&doctor);
 		look_at_ways(&doctor);

@@ -18,9 +18,9 @@
 #include "config/config.h"
 #include "health/health.h"
 
-#define STORE_MS       1000  /* from a change to the file */
-#define CHECK_SLACK_MS 500   /* that a result on demand may come late */
-#define AWAIT_SLACK_MS 1000  /* likewise of the first ones: a prober must start, too */
+#define STORE_MS       1000 /* from a change to the file */
+#define CHECK_SLACK_MS 500  /* that a result on demand may come late */
+#define AWAIT_SLACK_MS 1000 /* likewise of the first ones: a prober must start, too */
 #define AWAIT_MAX_MS   10000
 
 struct probing {
