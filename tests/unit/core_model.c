@@ -21,7 +21,9 @@ static struct fake_host host;
 
 static struct model *build(const struct config *config, const struct overrides *overrides)
 {
-	return model_build(config, overrides, fake_nexthop, &host);
+	struct model_sources sources = fake_sources(&host);
+
+	return model_build(config, overrides, &sources);
 }
 
 START_TEST(each_backend_has_the_first_reason_that_applies)
@@ -202,7 +204,179 @@ START_TEST(overrides_of_what_is_gone_are_pruned)
 }
 END_TEST
 
-RUN_TESTS("core_model", each_backend_has_the_first_reason_that_applies,
-	  overrides_win_over_the_configuration, a_way_without_source_or_room_says_what_to_set,
-	  flags_say_who_failed, overrides_are_sorted_replaced_and_removed,
-	  overrides_of_what_is_gone_are_pruned)
+/* ---- health ---------------------------------------------------------------------------------- */
+
+#define PROBED(more, backends)                                                               \
+	" - {name: web, address: 203.0.113.10, port: 443, table-size: 2039, health: {}" more \
+	", backends: [" backends "]}\n"
+#define TEN                                                                                    \
+	"{address: 10.0.1.1, weight: 10}, {address: 10.0.1.2, weight: 10}, {address: "         \
+	"10.0.1.3, weight: 10}, {address: 10.0.1.4, weight: 10}, {address: 10.0.1.5, weight: " \
+	"10}, {address: 10.0.1.6, weight: 10}, {address: 10.0.1.7, weight: 10}, {address: "    \
+	"10.0.1.8, weight: 10}, {address: 10.0.1.9, weight: 10}, {address: 10.0.1.10, "        \
+	"weight: 10}"
+
+static void reset_health(void)
+{
+	memset(host.way, 0, sizeof(host.way));
+	memset(host.interface, 0, sizeof(host.interface));
+	memset(host.health, 0, sizeof(host.health));
+	memset(host.health_since_ms, 0, sizeof(host.health_since_ms));
+	memset(host.share, 0, sizeof(host.share));
+}
+
+/*
+ * The backends of web as letters, by address: T takes flows, N is new, F fails, D is damped, P and S are kept by panic
+ * or by the share, other reasons are a dot.
+ */
+static void expect_backends(const char *services, const char *expected, bool is_panic)
+{
+	struct config *config = fake_config(services);
+	struct overrides overrides = {};
+	struct model *model = build(config, &overrides);
+	const struct model_service *web = model_find_service(model, "web");
+	size_t ready = 0;
+
+	ck_assert_uint_eq(web->backend_count, strlen(expected));
+	for (size_t i = 0; i < web->backend_count; i++) {
+		const struct model_backend *b = &web->backends[i];
+		char letter = "-PS"[b->kept];
+
+		if (!b->kept)
+			letter = b->reason == MODEL_TAKES_FLOWS	  ? 'T'
+				 : b->reason == MODEL_UNPROBED	  ? 'N'
+				 : b->reason == MODEL_PROBES_FAIL ? 'F'
+				 : b->reason == MODEL_DAMPED	  ? 'D'
+								  : '.';
+		ck_assert_msg(letter == expected[i], "%zu: %c, expected %s", i, letter, expected);
+		ck_assert_int_eq(b->effective_weight != 0, b->reason == MODEL_TAKES_FLOWS);
+		ck_assert(!b->kept || b->reason == MODEL_TAKES_FLOWS);
+		ready += b->reason == MODEL_TAKES_FLOWS;
+	}
+	ck_assert_uint_eq(web->ready, ready);
+	ck_assert_int_eq(web->is_panic, is_panic);
+	model_free(model);
+	config_free(config);
+}
+
+START_TEST(failed_probes_take_out_whoever_nothing_else_takes_out_already)
+{
+	char text[160];
+	const struct model_backend backend = {.reason = MODEL_PROBES_FAIL};
+
+	reset_health();
+	host.health[2] = FAKE_FAILS;
+	host.health[3] = FAKE_FLAPS;
+	host.health[4] = FAKE_NEW;
+	host.health[5] = host.health[6] = host.health[7] = FAKE_FAILS;
+	host.way[7] = NET_WAY_FAILED;
+	expect_backends(PROBED("", "{address: 10.0.1.1}, {address: 10.0.1.2}, {address: 10.0.1.3}, "
+				   "{address: 10.0.1.4}, {address: 10.0.1.5, state: drain}, "
+				   "{address: 10.0.1.6, weight: 0}, {address: 10.0.1.7}"),
+			"TFDN...", false);
+	/* A new one may be taken in until it is known to fail. */
+	expect_backends(" - {name: web, address: 203.0.113.10, port: 443, table-size: 2039, "
+			"health: {initial: up}, backends: [{address: 10.0.1.2}, {address: "
+			"10.0.1.4}]}\n",
+			"FT", false);
+	/* Without health nobody is asked. */
+	expect_backends(" - {name: web, address: 203.0.113.10, port: 443, table-size: 2039, "
+			"backends: [{address: 10.0.1.2}, {address: 10.0.1.3}]}\n",
+			"TT", false);
+	ck_assert_str_eq(model_reason_text(&backend, text), "its probes fail");
+	ck_assert_uint_eq(model_flags(MODEL_PROBES_FAIL), SL_BACKEND_DOWN);
+	ck_assert_int_eq(model_health(MODEL_PROBES_FAIL), TRACK_DOWN);
+	/* What is new or flaps answers: its flows stay there, as if it was drained. */
+	ck_assert_uint_eq(model_flags(MODEL_UNPROBED) | model_flags(MODEL_DAMPED), 0);
+	ck_assert_int_eq(model_health(MODEL_UNPROBED), TRACK_UP);
+	ck_assert_int_eq(model_health(MODEL_DAMPED), TRACK_UP);
+}
+END_TEST
+
+START_TEST(below_the_panic_threshold_health_is_ignored_and_only_health)
+{
+	reset_health();
+	for (int i = 1; i <= 5; i++)
+		host.health[i] = i % 2 ? FAKE_FAILS : FAKE_FLAPS;
+	expect_backends(PROBED(", panic: 50", TEN), "FDFDFTTTTT", false);
+	expect_backends(PROBED(", panic: 51", TEN), "PPPPPTTTTT", true);
+	/* Those without a way count neither as healthy nor as failed, and stay out. */
+	host.way[6] = NET_WAY_NO_ROUTE;
+	expect_backends(PROBED(", panic: 45", TEN), "PPPPP.TTTT", true);
+	expect_backends(PROBED(", panic: 44", TEN), "FDFDF.TTTT", false);
+	/* Nor does who waits for its first success; but health is ignored for it, too. */
+	host.health[7] = host.health[8] = FAKE_NEW;
+	expect_backends(PROBED(", panic: 28", TEN), "FDFDF.NNTT", false);
+	expect_backends(PROBED(", panic: 29", TEN), "PPPPP.PPTT", true);
+	/* All are new: nobody knows, and nobody panics. */
+	for (int i = 0; i < 256; i++)
+		host.health[i] = FAKE_NEW;
+	expect_backends(PROBED(", panic: 100", TEN), "NNNNN.NNNN", false);
+	for (int i = 0; i < 256; i++)
+		host.health[i] = FAKE_FAILS;
+	expect_backends(PROBED("", TEN), "FFFFF.FFFF", false);
+	expect_backends(PROBED(", panic: 1", TEN), "PPPPP.PPPP", true);
+}
+END_TEST
+
+START_TEST(at_most_the_ejected_share_is_out_and_those_that_fail_for_longest)
+{
+	reset_health();
+	for (int i = 1; i <= 5; i++) {
+		host.health[i] = FAKE_FAILS;
+		host.health_since_ms[i] = 1000 - 100 * i; /* the fifth for longest */
+	}
+	expect_backends(PROBED(", max-ejected: 30", TEN), "SSFFFTTTTT", false);
+	expect_backends(PROBED(", max-ejected: 39", TEN), "SSFFFTTTTT", false);
+	expect_backends(PROBED(", max-ejected: 9", TEN), "SSSSSTTTTT", false);
+	expect_backends(PROBED(", max-ejected: 50", TEN), "FFFFFTTTTT", false);
+	/* Whoever flaps answers, and is kept first; equals by their addresses. */
+	host.health[5] = FAKE_FLAPS;
+	host.health_since_ms[3] = host.health_since_ms[4];
+	expect_backends(PROBED(", max-ejected: 10", TEN), "SSFSSTTTTT", false);
+	/* Panic comes before it. */
+	expect_backends(PROBED(", max-ejected: 10, panic: 60", TEN), "PPPPPTTTTT", true);
+	/* Who is new was never in, so it is not ejected. */
+	host.health[6] = host.health[7] = FAKE_NEW;
+	expect_backends(PROBED(", max-ejected: 25", TEN), "SSFFSNNTTT", false);
+}
+END_TEST
+
+START_TEST(a_slow_start_gives_whole_weights_of_at_least_one)
+{
+	static const struct {
+		uint16_t share;
+		uint32_t weight, expected;
+	} cases[] = {
+		{100, 10, 1}, {300, 10, 3},  {1000, 10, 10},   {100, 1, 1}, {500, 1, 1},
+		{100, 15, 1}, {900, 15, 13}, {100, 1000, 100}, {300, 5, 1}, {600, 999, 599},
+	};
+
+	reset_health();
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char *services =
+			mem_format(PROBED("", "{address: 10.0.1.1, weight: %u}"), cases[i].weight);
+		struct config *config = fake_config(services);
+		struct overrides overrides = {};
+		struct model *model;
+
+		host.share[1] = cases[i].share;
+		model = build(config, &overrides);
+		ck_assert_uint_eq(model->services[0].backends[0].effective_weight,
+				  cases[i].expected);
+		ck_assert_uint_eq(model->services[0].backends[0].weight, cases[i].weight);
+		model_free(model);
+		config_free(config);
+		free(services);
+	}
+	reset_health();
+}
+END_TEST
+
+RUN_TESTS("core_model", failed_probes_take_out_whoever_nothing_else_takes_out_already,
+	  below_the_panic_threshold_health_is_ignored_and_only_health,
+	  at_most_the_ejected_share_is_out_and_those_that_fail_for_longest,
+	  a_slow_start_gives_whole_weights_of_at_least_one,
+	  each_backend_has_the_first_reason_that_applies, overrides_win_over_the_configuration,
+	  a_way_without_source_or_room_says_what_to_set, flags_say_who_failed,
+	  overrides_are_sorted_replaced_and_removed, overrides_of_what_is_gone_are_pruned)

@@ -37,13 +37,19 @@ struct weighed {
 	struct plan *plan;
 };
 
+static struct model *build(const struct config *config)
+{
+	struct model_sources sources = fake_sources(&host);
+
+	return model_build(config, &(struct overrides){}, &sources);
+}
+
 static struct weighed weigh(const char *services)
 {
-	struct overrides none = {};
 	struct problems p = {};
 	struct weighed w = {.config = fake_config(services)};
 
-	w.model = model_build(w.config, &none, fake_nexthop, &host);
+	w.model = build(w.config);
 	ck_assert_int_eq(ids_read(&host.fake->view, &w.ids, &p), 0);
 	ck_assert_int_eq(plan_make(w.model, &host.fake->view, &w.ids, tables, &w.plan, &p), 0);
 	return w;
@@ -352,7 +358,6 @@ START_TEST(time_of_a_plan_for_a_large_table)
 	struct text yaml = {};
 	double best = 1e9;
 	struct config *config;
-	struct overrides none = {};
 
 	fake_host_init(&host, &limits);
 	tables = tables_new(host.key.maglev);
@@ -373,7 +378,7 @@ START_TEST(time_of_a_plan_for_a_large_table)
 		double started, took;
 
 		host.way[50] = i % 2 ? NET_WAY_FAILED : NET_WAY_READY;
-		model = model_build(config, &none, fake_nexthop, &host);
+		model = build(config);
 		started = cpu_ms();
 		ck_assert_int_eq(ids_read(&host.fake->view, &ids, &p), 0);
 		ck_assert_int_eq(plan_make(model, &host.fake->view, &ids, tables, &plan, &p), 0);

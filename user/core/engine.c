@@ -19,6 +19,7 @@
 
 int engine_new(const struct engine_options *options, struct engine **out, struct problems *p)
 {
+	struct model_sources sources;
 	struct engine *engine;
 	struct ids ids;
 	int err = ids_read(options->view, &ids, p);
@@ -39,13 +40,12 @@ int engine_new(const struct engine_options *options, struct engine **out, struct
 	engine->ids = ids;
 	engine->tables = tables_new(options->key->maglev);
 	engine->drains = mem_array((size_t)ids.limits.backends + 1, sizeof(*engine->drains));
+	engine->clocks = mem_array((size_t)ids.limits.backends + 1, sizeof(*engine->clocks));
 	if (options->overrides)
 		overrides_copy(options->overrides, &engine->overrides);
-	if (engine->config)
-		engine->model = model_build(engine->config, &engine->overrides,
-					    options->host.nexthop, options->host.self);
-	else
-		engine->model = mem_alloc(sizeof(*engine->model));
+	sources = engine_sources(engine);
+	engine->model = engine->config ? model_build(engine->config, &engine->overrides, &sources)
+				       : mem_alloc(sizeof(*engine->model));
 	engine_track_start(engine);
 	*out = engine;
 	return 0;
@@ -62,6 +62,7 @@ void engine_free(struct engine *engine)
 	tables_free(engine->tables);
 	track_free(engine->track);
 	free(engine->drains);
+	free(engine->clocks);
 	free(engine->why);
 	free(engine);
 }

@@ -11,6 +11,8 @@
 static void add_leaving(const struct engine *engine, struct model *model,
 			const struct config *config)
 {
+	struct model_sources sources = engine_sources(engine);
+
 	for (size_t i = 0; i < engine->ids.service_count; i++) {
 		const struct ids_service *service = &engine->ids.services[i];
 		const struct model_service *wanted = model_find_service(model, service->name);
@@ -24,19 +26,18 @@ static void add_leaving(const struct engine *engine, struct model *model,
 			if (!model_find_backend(wanted, &known[b].address))
 				model_add_leaving(model, config, service->name, &known[b].address,
 						  track_leaves(engine->track, known[b].index),
-						  engine->options.host.nexthop,
-						  engine->options.host.self);
+						  &sources);
 	}
 }
 
 int change_weigh(struct engine *engine, const struct config *config,
 		 const struct overrides *overrides, struct engine_change *out, struct problems *p)
 {
+	struct model_sources sources = engine_sources(engine);
 	struct engine_change change = {
 		.config = config,
 		.overrides = overrides,
-		.model = model_build(config, overrides, engine->options.host.nexthop,
-				     engine->options.host.self),
+		.model = model_build(config, overrides, &sources),
 	};
 	int err;
 
@@ -75,9 +76,16 @@ static void say(struct text *text, const char *service, const char *format, ...)
 	free(sentence);
 }
 
+/* Taking flows, or kept from it by its health alone. */
+static bool is_eligible(const struct model_backend *backend)
+{
+	return backend->reason == MODEL_TAKES_FLOWS || backend->reason == MODEL_UNPROBED ||
+	       backend->reason == MODEL_PROBES_FAIL || backend->reason == MODEL_DAMPED;
+}
+
 /*
  * The first backend that stops taking flows, and why: most often the one that the operator has in
- * mind.
+ * mind. Where none takes flows now, the first one that may.
  */
 static void say_emptied(struct text *text, const struct model_service *old,
 			const struct model_service *new)
@@ -87,7 +95,7 @@ static void say_emptied(struct text *text, const struct model_service *old,
 	for (size_t i = 0; i < old->backend_count; i++) {
 		const struct model_backend *was = &old->backends[i], *is;
 
-		if (was->reason != MODEL_TAKES_FLOWS)
+		if (old->ready ? was->reason != MODEL_TAKES_FLOWS : !is_eligible(was))
 			continue;
 		is = model_find_backend(new, &was->address);
 		say(text, new->name,
@@ -99,15 +107,24 @@ static void say_emptied(struct text *text, const struct model_service *old,
 }
 
 /*
- * Lost ways are no fault of the change: `old` is judged by the ways as they are now, as `new` is.
+ * Lost ways and failed probes are no fault of the change: `old` is judged by the ways and the health
+ * of now, as `new` is. New backends that wait for their first success are given it, or nobody could
+ * replace all of a service's backends.
  */
+static bool is_emptied(const struct model_service *was, const struct model_service *is)
+{
+	if (was->eligible && !is->eligible)
+		return true;
+	return was->ready && !is->ready && !is->unprobed;
+}
+
 static void check_emptied(const struct model *old, const struct model *new, struct text *text)
 {
 	for (size_t i = 0; i < new->service_count; i++) {
 		const struct model_service *is = &new->services[i];
 		const struct model_service *was = model_find_service(old, is->name);
 
-		if (was && was->ready && !is->ready)
+		if (was && is_emptied(was, is))
 			say_emptied(text, was, is);
 	}
 }
@@ -156,9 +173,8 @@ char *change_unsafe(const struct engine *engine, const struct engine_change *cha
 	struct text text = {};
 
 	if (engine->config) {
-		struct model *now =
-			model_build(engine->config, &engine->overrides,
-				    engine->options.host.nexthop, engine->options.host.self);
+		struct model_sources sources = engine_sources(engine);
+		struct model *now = model_build(engine->config, &engine->overrides, &sources);
 
 		check_emptied(now, change->model, &text);
 		check_modes(engine->config, change->config, &text);

@@ -19,6 +19,14 @@ struct engine_drain {
 	uint64_t since_ms;
 };
 
+/* A backend whose probes fail: down, and dead after a time (engine_clocks.c). */
+struct engine_clock {
+	bool fails;   /* its probes do: */
+	bool is_dead; /* for so long that its flows were let go */
+	bool counts;  /* dead-after, on from counted_ms at count_ms; else it is paused */
+	uint64_t counted_ms, count_ms;
+};
+
 struct engine {
 	struct engine_options options; /* but for `config`, which moves */
 	struct config *config;	       /* in force; NULL: none */
@@ -29,7 +37,9 @@ struct engine {
 	struct tables *tables;
 	struct track *track;	     /* of services that track their flows */
 	struct engine_drain *drains; /* [backends + 1] */
-	bool is_gathering;	     /* planned changes, since and at last: */
+	struct engine_clock *clocks; /* likewise */
+	uint64_t dead_due_ms; /* when the next backend is dead; UINT64_MAX: none waits for it */
+	bool is_gathering;    /* planned changes, since and at last: */
 	uint64_t gathering_since_ms, gathered_ms;
 	uint64_t due_ms;    /* when the next round is, at the latest */
 	uint64_t mended_ms; /* when slots were last looked at for damage */
@@ -73,6 +83,17 @@ bool engine_give_up_astray(struct engine *engine);
  */
 bool engine_mend(struct engine *engine, uint64_t now_ms);
 
+/* ---- engine_clocks.c: drains, and backends that fail ---------------------------------------------- */
+
+/* How a backend is as far as its flows are concerned; keeps its clocks. */
+enum track_health engine_clock_health(struct engine *engine, const struct model_service *service,
+				      const struct model_backend *backend, uint32_t index,
+				      uint64_t now_ms);
+/* Fills in what the clocks of an index say. `service` NULL: it is no longer configured. */
+void engine_clock_look(const struct engine *engine, uint32_t index,
+		       const struct config_service *service, uint64_t now_ms,
+		       struct engine_holding *out);
+
 /* ---- engine_track.c: slots on their way, and what waits for time ------------------------------ */
 
 void engine_track_start(struct engine *engine);
@@ -83,6 +104,14 @@ void engine_track_start(struct engine *engine);
 void engine_track_follow(struct engine *engine, const struct plan *plan, uint64_t now_ms);
 /* Does what is due; returns the milliseconds until the next call. */
 unsigned int engine_track_tick(struct engine *engine, uint64_t now_ms);
+
+/* Whom the model asks. */
+static inline struct model_sources engine_sources(const struct engine *engine)
+{
+	const struct engine_host *host = &engine->options.host;
+
+	return (struct model_sources){host->self, host->nexthop, host->health};
+}
 
 /*
  * Works out the model and the plan; the caller frees them by change_free(). Returns 0 or as

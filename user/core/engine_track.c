@@ -71,36 +71,12 @@ void engine_track_start(struct engine *engine)
 
 	engine->track = track_new(view, times);
 	engine->mended_ms = engine->due_ms = engine->options.now_ms;
+	engine->dead_due_ms = UINT64_MAX;
 	engine_give_up_astray(engine);
 	adopt_regions(engine);
 }
 
 /* ---- backends -------------------------------------------------------------------------------- */
-
-static void note_drain(struct engine_drain *drain, bool drains, uint64_t now_ms)
-{
-	if (drains && !drain->is_on)
-		*drain = (struct engine_drain){.is_on = true, .since_ms = now_ms};
-	if (!drains)
-		*drain = (struct engine_drain){};
-}
-
-/* One that left has its drain, whatever drain-end says: nobody will look after it. */
-static enum track_health health_of(struct engine *engine, const struct model_service *service,
-				   const struct model_backend *backend, uint32_t index,
-				   uint64_t now_ms)
-{
-	struct engine_drain *drain = &engine->drains[index];
-	bool drains = backend->leaves || backend->reason == MODEL_DRAINED;
-	enum track_health health = model_health(backend->reason);
-
-	note_drain(drain, drains, now_ms);
-	if (engine_is_drain_over(drain, service->config, now_ms) &&
-	    (backend->leaves || service->config->drain_end == CONFIG_DRAIN_MOVE))
-		return TRACK_DEAD;
-	/* The reason is the first one that applies: what drains may have lost its way, too. */
-	return health == TRACK_UP && !backend->path.ifindex ? TRACK_DOWN : health;
-}
 
 /* Walks the wanted and the known backends, both sorted by address. */
 static bool tell_backends(struct engine *engine, const struct ids_service *service,
@@ -119,9 +95,9 @@ static bool tell_backends(struct engine *engine, const struct ids_service *servi
 		if (known == end || !addr_equal(&known->address, &list[i].address))
 			continue;
 		track_leave(engine->track, known->index, list[i].leaves);
-		is_worse |=
-			track_backend(engine->track, known->index,
-				      health_of(engine, wanted, &list[i], known->index, now_ms));
+		is_worse |= track_backend(
+			engine->track, known->index,
+			engine_clock_health(engine, wanted, &list[i], known->index, now_ms));
 	}
 	return is_worse;
 }
@@ -131,6 +107,7 @@ static bool tell_health(struct engine *engine, uint64_t now_ms)
 {
 	bool is_worse = false;
 
+	engine->dead_due_ms = UINT64_MAX;
 	for (size_t i = 0; i < engine->ids.service_count; i++) {
 		const struct ids_service *service = &engine->ids.services[i];
 		const struct model_service *wanted =
@@ -286,6 +263,7 @@ static void free_gone(struct engine *engine)
 		if (track_is_gone(engine->track, index) && !view->backends[index].family) {
 			track_forget(engine->track, index);
 			engine->drains[index] = (struct engine_drain){};
+			engine->clocks[index] = (struct engine_clock){};
 		}
 }
 
@@ -316,6 +294,8 @@ unsigned int engine_due(const struct engine *engine, uint64_t now_ms)
 
 	if (engine->is_gathering && release_ms(engine) < due_ms)
 		due_ms = release_ms(engine);
+	if (engine->dead_due_ms < due_ms)
+		due_ms = engine->dead_due_ms;
 	return due_ms > now_ms ? due_ms - now_ms : 0;
 }
 
@@ -365,16 +345,11 @@ struct engine_holding engine_holding(const struct engine *engine, const char *se
 				     const struct engine_backend_place *place, uint64_t now_ms)
 {
 	const struct model_service *wanted = model_find_service(engine->model, service);
-	const struct engine_drain *drain = &engine->drains[place->index];
-	struct engine_holding holding = {
-		.drains = drain->is_on,
-		.leaves = track_leaves(engine->track, place->index),
-	};
+	struct engine_holding holding = {.leaves = track_leaves(engine->track, place->index)};
 
 	holding.entries = track_entries(engine->track, place->index, &holding.live);
 	holding.holds = is_held(engine, place, holding.entries);
-	if (drain->is_on && wanted && !engine_is_drain_over(drain, wanted->config, now_ms))
-		holding.left_ms = wanted->config->drain_timeout_ms - (now_ms - drain->since_ms);
+	engine_clock_look(engine, place->index, wanted ? wanted->config : NULL, now_ms, &holding);
 	return holding;
 }
 

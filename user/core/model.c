@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "core/model.h"
+#include "core/model_judge.h"
 #include "core/path.h"
 
 static bool is_listed(const struct config *config, const char *device)
@@ -62,44 +63,48 @@ static void build_backend(const struct config *config, const struct config_servi
 	out->weight = out->weight_overridden ? override->weight : wanted->weight;
 	build_path(config, service, out);
 	out->reason = find_reason(config, out);
-	out->effective_weight = out->reason == MODEL_TAKES_FLOWS ? out->weight : 0;
+}
+
+static struct model_service build_service(const struct config *config,
+					  const struct config_service *wanted,
+					  const struct overrides *overrides,
+					  const struct model_sources *sources)
+{
+	struct model_service service = {
+		.name = wanted->name,
+		.config = wanted,
+		.backends = mem_array(wanted->backend_count, sizeof(*service.backends)),
+		.backend_count = wanted->backend_count,
+	};
+
+	for (size_t b = 0; b < wanted->backend_count; b++) {
+		const struct addr *address = &wanted->backends[b].address;
+		struct model_backend *backend = &service.backends[b];
+
+		sources->nexthop(sources->self, address, &backend->way);
+		build_backend(config, wanted, &wanted->backends[b],
+			      overrides_find(overrides, wanted->name, address), backend);
+	}
+	model_judge(&service, sources);
+	return service;
 }
 
 struct model *model_build(const struct config *config, const struct overrides *overrides,
-			  void (*nexthop)(void *self, const struct addr *address,
-					  struct net_nexthop *out),
-			  void *self)
+			  const struct model_sources *sources)
 {
 	struct model *model = mem_alloc(sizeof(*model));
 
 	model->services = mem_array(config->service_count, sizeof(*model->services));
 	model->service_count = config->service_count;
-	for (size_t s = 0; s < config->service_count; s++) {
-		const struct config_service *wanted = &config->services[s];
-		struct model_service *service = &model->services[s];
-
-		service->name = wanted->name;
-		service->config = wanted;
-		service->backends = mem_array(wanted->backend_count, sizeof(*service->backends));
-		service->backend_count = wanted->backend_count;
-		for (size_t b = 0; b < wanted->backend_count; b++) {
-			const struct addr *address = &wanted->backends[b].address;
-			struct model_backend *backend = &service->backends[b];
-
-			nexthop(self, address, &backend->way);
-			build_backend(config, wanted, &wanted->backends[b],
-				      overrides_find(overrides, wanted->name, address), backend);
-			service->ready += backend->reason == MODEL_TAKES_FLOWS;
-		}
-	}
+	for (size_t s = 0; s < config->service_count; s++)
+		model->services[s] =
+			build_service(config, &config->services[s], overrides, sources);
 	return model;
 }
 
 void model_add_leaving(struct model *model, const struct config *config, const char *service,
 		       const struct addr *address, bool leaves_already,
-		       void (*nexthop)(void *self, const struct addr *address,
-				       struct net_nexthop *out),
-		       void *self)
+		       const struct model_sources *sources)
 {
 	struct model_service *of = (struct model_service *)model_find_service(model, service);
 	struct model_backend *backend;
@@ -112,7 +117,7 @@ void model_add_leaving(struct model *model, const struct config *config, const c
 		.leaves = true,
 		.leaves_already = leaves_already,
 	};
-	nexthop(self, address, &backend->way);
+	sources->nexthop(sources->self, address, &backend->way);
 	build_path(config, of->config, backend);
 	backend->reason = backend->path.ifindex ? MODEL_DRAINED : MODEL_NO_WAY;
 }
@@ -174,6 +179,7 @@ uint32_t model_flags(enum model_reason reason)
 		[MODEL_DISABLED] = SL_BACKEND_DOWN,
 		[MODEL_NO_WAY] = SL_BACKEND_DOWN,
 		[MODEL_UNLISTED_WAY] = SL_BACKEND_DOWN,
+		[MODEL_PROBES_FAIL] = SL_BACKEND_DOWN,
 	};
 
 	return (size_t)reason < ARRAY_SIZE(flags) ? flags[reason] : 0;
@@ -251,13 +257,14 @@ const char *model_reason_text(const struct model_backend *backend, char out[160]
 			 backend->way.device);
 		break;
 	case MODEL_UNPROBED:
-		snprintf(out, 160, "it is new, and no probe has succeeded yet");
+		snprintf(out, 160, "no probe has succeeded yet since it is new");
 		break;
 	case MODEL_PROBES_FAIL:
 		snprintf(out, 160, "its probes fail");
 		break;
 	case MODEL_DAMPED:
-		snprintf(out, 160, "its health flaps, and it stays out for a while");
+		snprintf(out, 160,
+			 "its probes succeed, but its health flaps: it stays out for a while");
 		break;
 	}
 	return out;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What is wanted, worked out: configuration, overrides and ways become each backend's effective
- * weight, and the reason where it is zero. Core owns this function alone; health and slow start
- * will be two more inputs. An unknown next hop counts as down.
+ * weight, and the reason where it is zero; then what the probes say: health and slow start. Core
+ * owns this function alone. An unknown next hop counts as down.
  */
 #ifndef CORE_MODEL_H
 #define CORE_MODEL_H
@@ -75,6 +75,7 @@ struct model_service {
 	size_t leaving_count;
 	size_t ready;	 /* backends that take new flows */
 	size_t eligible; /* those that would, were it not for their health */
+	size_t unprobed; /* of these, those that wait for their first success */
 	bool is_panic;	 /* health is ignored: fewer than `panic` percent are healthy */
 };
 
@@ -83,14 +84,26 @@ struct model {
 	size_t service_count;
 };
 
+/* Whom to ask. */
+struct model_sources {
+	void *self;
+	/* The present way to an address, as in struct engine_host. */
+	void (*nexthop)(void *self, const struct addr *address, struct net_nexthop *out);
+	/* How a backend's probes judge it, likewise; NULL: nobody is probed. */
+	void (*health)(void *self, const char *service, const struct addr *backend,
+		       struct model_probe *out);
+};
+
 /*
- * Works the model out. `nexthop` fills in the present way to an address, as in struct engine_host.
- * The model points into `config`, which must outlive it. The caller frees it by model_free().
+ * Works the model out. It points into `config`, which must outlive it. The caller frees it by
+ * model_free().
+ *
+ * What probes say counts for backends that would take flows otherwise. Of those that are known to
+ * be healthy or not: if fewer than `panic` percent are healthy, health is ignored for the service;
+ * else at most `max-ejected` percent stay out, those that have failed for longest first.
  */
 struct model *model_build(const struct config *config, const struct overrides *overrides,
-			  void (*nexthop)(void *self, const struct addr *address,
-					  struct net_nexthop *out),
-			  void *self);
+			  const struct model_sources *sources);
 void model_free(struct model *model); /* NULL is fine */
 
 /*
@@ -99,9 +112,7 @@ void model_free(struct model *model); /* NULL is fine */
  */
 void model_add_leaving(struct model *model, const struct config *config, const char *service,
 		       const struct addr *address, bool leaves_already,
-		       void (*nexthop)(void *self, const struct addr *address,
-				       struct net_nexthop *out),
-		       void *self);
+		       const struct model_sources *sources);
 
 /* One that is gone: no flow of it is left. */
 void model_remove_leaving(struct model *model, const char *service, const struct addr *address);

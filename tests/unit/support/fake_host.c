@@ -39,6 +39,28 @@ void fake_nexthop(void *self, const struct addr *address, struct net_nexthop *ou
 	memcpy(out->neighbour_mac, (uint8_t[]){2, 1, 0, 0, host->mac[last], last}, 6);
 }
 
+static void fake_health(void *self, const char *service, const struct addr *backend,
+			struct model_probe *out)
+{
+	const struct fake_host *host = self;
+	uint8_t last = backend->bytes[addr_size(backend->family) - 1];
+	enum fake_health health = host->health[last];
+
+	ck_assert_ptr_nonnull(service);
+	*out = (struct model_probe){
+		.is_known = health != FAKE_NEW,
+		.is_up = health == FAKE_WELL,
+		.is_damped = health == FAKE_FLAPS,
+		.share = host->share[last] ? host->share[last] : 1000,
+		.since_ms = host->health_since_ms[last],
+	};
+}
+
+struct model_sources fake_sources(struct fake_host *host)
+{
+	return (struct model_sources){host, fake_nexthop, fake_health};
+}
+
 static int host_store(void *self, const struct config *config, const struct overrides *overrides,
 		      uint64_t revision, struct problems *p)
 {
@@ -104,6 +126,7 @@ struct engine_options fake_host_options(struct fake_host *host)
 		.key = &host->key,
 		.host = {.self = host,
 			 .nexthop = fake_nexthop,
+			 .health = fake_health,
 			 .store = host_store,
 			 .took = host_took,
 			 .tell = host_tell},

@@ -26,6 +26,8 @@
 	"table-size: 257\n"                                                                     \
 	"   backends: [{address: 10.0.1.11}, {address: 10.0.1.12}]\n"
 
+enum fake_health { FAKE_WELL, FAKE_FAILS, FAKE_FLAPS, FAKE_NEW };
+
 struct fake_host {
 	struct fake *fake;
 	struct key key;
@@ -35,6 +37,10 @@ struct fake_host {
 	enum net_way way[256];
 	uint8_t interface[256], mac[256];
 	bool no_source;
+	/* What probes say, likewise; the share of its weight, 0: all of it. */
+	enum fake_health health[256];
+	uint64_t health_since_ms[256];
+	uint16_t share[256];
 	uint64_t now_ms; /* at the engine's start */
 	char *told;	 /* the last sentence for people, of this kind: */
 	enum engine_news told_news;
@@ -76,6 +82,7 @@ struct engine_backend_place fake_place(struct fake_host *host, const char *servi
 				       const char *backend);
 char *fake_host_image(const struct fake_host *host); /* fake_image() */
 
+struct model_sources fake_sources(struct fake_host *host);
 void fake_nexthop(void *self, const struct addr *address, struct net_nexthop *out);
 struct addr fake_address(const char *text);
 
