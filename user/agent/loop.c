@@ -171,6 +171,7 @@ static void on_probe(uv_timer_t *timer)
 	if (ways_probe(loop->agent->net, engine_model(loop->agent->engine), ways_now_ms()))
 		gather(loop);
 	repair_run(loop->agent, ways_now_ms());
+	probing_send_alerts(loop->agent->probing);
 	api_followers_answer(&loop->api, ways_now_ms());
 }
 
@@ -179,6 +180,7 @@ static void on_posted(uv_timer_t *timer)
 {
 	struct loop *loop = timer->data;
 
+	probing_send_alerts(loop->agent->probing);
 	api_followers_answer(&loop->api, ways_now_ms());
 }
 
@@ -266,8 +268,12 @@ static int host_down(void *self, struct problems *p)
 static void host_post(void *self, const struct event *event)
 {
 	const struct loop *loop = self;
+	struct agent *agent = loop->agent;
 
-	event_post(loop->agent->events, event);
+	event_post(agent->events, event);
+	/* The engine has made the change, and what follows for its backend is news, too. */
+	if (event->kind == EVENT_override)
+		ways_say(&agent->ways, engine_model(agent->engine), agent->events);
 }
 
 static int host_check(void *self, const char *service, const struct addr *backend,

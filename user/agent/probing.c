@@ -243,8 +243,23 @@ static void on_alert(void *self, const struct wire_alert_result *result)
 {
 	struct probing *probing = self;
 
-	(void)probing;
-	(void)result;
+	events_sent(probing->agent->events, result->id, result->ok, result->what, ways_now_ms());
+	probing_send_alerts(probing);
+}
+
+static void hand_over(void *self, const struct wire_alert_order *order)
+{
+	/* One that cannot be handed over is interrupted with the prober, which has ended then. */
+	prober_alert(self, order);
+}
+
+void probing_send_alerts(struct probing *probing)
+{
+	struct prober_look look;
+
+	prober_look(probing->prober, &look);
+	if (look.is_running)
+		events_send(probing->agent->events, hand_over, probing->prober, ways_now_ms());
 }
 
 static void on_news(void *self, enum prober_news news, const char *sentence)
@@ -260,6 +275,8 @@ static void on_news(void *self, enum prober_news news, const char *sentence)
 		checks_fail(&probing->checks, sentence);
 		await_checks(probing);
 	}
+	if (news != PROBER_STARTED && news != PROBER_OTHER)
+		events_unsent(probing->agent->events);
 	probing_say_prober(probing->agent, news, sentence);
 	if (news == PROBER_STARTED && probing->awaited)
 		check_all(probing);

@@ -31,6 +31,9 @@ void probing_await(struct probing *probing, void (*done)(void *self), void *self
 /* The bound, milliseconds from the call; 0: there is nothing to wait for. */
 unsigned int probing_bound_ms(const struct probing *probing);
 
+/* Alerts may be due: hands them to the prober. To be called soon after an event, and each second. */
+void probing_send_alerts(struct probing *probing);
+
 /* The check of struct api_host; `self` is the struct probing. */
 int probing_check(void *self, const char *service, const struct addr *backend,
 		  api_probed_function *done, void *arg, struct problems *p);

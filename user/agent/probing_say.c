@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stdlib.h>
 
+#include "agent/agent.h"
 #include "agent/probing_say.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -35,19 +36,50 @@ static char *sentence_of(const struct health_change *change)
 	return NULL;
 }
 
+/* What is no event is for those who look closely. */
+static bool kind_of(enum health_change_kind change, enum event_kind *kind)
+{
+	static const enum event_kind kinds[] = {
+		[HEALTH_UP] = EVENT_backend_up,
+		[HEALTH_DOWN] = EVENT_backend_down,
+		[HEALTH_DAMPED] = EVENT_backend_damped,
+		[HEALTH_TUNNEL_BROKEN] = EVENT_tunnel_broken,
+		[HEALTH_TUNNEL_MENDED] = EVENT_tunnel_mended,
+		[HEALTH_GONE] = EVENT_backend_unprobed,
+	};
+
+	if (change == HEALTH_STEP)
+		return false;
+	*kind = kinds[change];
+	return true;
+}
+
 void probing_say_change(const struct agent *agent, const struct health_change *change)
 {
 	char *sentence = sentence_of(change), address[ADDR_TEXT_SIZE];
+	struct event event = {
+		.service = change->service,
+		.backend = addr_format(&change->backend, address),
+	};
 
-	(void)agent;
-	log_info("backend %s %s %s", change->service, addr_format(&change->backend, address),
-		 sentence);
+	if (*change->text)
+		event.attributes[0] = (struct event_attribute){"reason", change->text};
+	if (kind_of(change->kind, &event.kind))
+		event_say(agent->events, event, "backend %s %s %s", event.service, event.backend,
+			  sentence);
+	else
+		log_debug("backend %s %s %s", event.service, event.backend, sentence);
 	free(sentence);
 }
 
 void probing_say_prober(const struct agent *agent, enum prober_news news, const char *sentence)
 {
-	(void)agent;
-	(void)news;
-	log_info("%s", sentence);
+	static const enum event_kind kinds[] = {
+		[PROBER_STARTED] = EVENT_prober_started,    [PROBER_ENDED] = EVENT_prober_died,
+		[PROBER_HUNG] = EVENT_prober_hung,	    [PROBER_NONSENSE] = EVENT_prober_died,
+		[PROBER_NOT_STARTED] = EVENT_prober_failed, [PROBER_OTHER] = EVENT_prober_other,
+		[PROBER_STOPPED] = EVENT_prober_stopped,
+	};
+
+	event_post(agent->events, &(struct event){.kind = kinds[news], .text = sentence});
 }
