@@ -75,10 +75,12 @@ void show_services(const struct wire_services *services, struct text *out)
 }
 
 /* One more of a list with commas that began at `start`. */
-static void add_part(struct text *out, size_t start, uint64_t count, const char *what)
+static void add_part(struct text *out, size_t start, uint64_t count, const char *one,
+		     const char *many)
 {
 	if (count)
-		text_add(out, "%s%" PRIu64 " %s", out->length > start ? ", " : "", count, what);
+		text_add(out, "%s%" PRIu64 " %s", out->length > start ? ", " : "", count,
+			 count == 1 ? one : many);
 }
 
 void show_holding(const struct wire_backend *backend, struct text *out)
@@ -90,9 +92,9 @@ void show_holding(const struct wire_backend *backend, struct text *out)
 		text_add(out, "empty");
 		return;
 	}
-	add_part(out, start, backend->slots, "slots still name it");
-	add_part(out, start, backend->slots_leaving, "slots move away");
-	add_part(out, start, backend->entries, "entries of flows");
+	add_part(out, start, backend->slots, "slot still names it", "slots still name it");
+	add_part(out, start, backend->slots_leaving, "slot moves away", "slots move away");
+	add_part(out, start, backend->entries, "entry of a flow", "entries of flows");
 	if (backend->entries)
 		text_add(out, " (%" PRIu64 " live)", backend->entries_live);
 	if (out->length == start)
