@@ -103,6 +103,47 @@ START_TEST(a_start_on_the_same_maps_finds_flows_where_they_were)
 }
 END_TEST
 
+/* Whoever is told that the table was full raises the limit while it is. */
+START_TEST(a_full_table_finds_room_in_one_of_twice_the_size)
+{
+	struct dataplane_options options = pinned_options();
+	unsigned int before = 0, after = 0, tried = 4 << 16;
+	struct dataplane *dp;
+
+	options.limits.flows = 1 << 16;
+	dp = pinned_open(&options);
+	/* The test of the places is vacuous unless some flows find both of their buckets full. */
+	ck_assert_uint_gt(fill(dp, tried), options.limits.flows * 99 / 100);
+	for (unsigned int n = 0; n < tried; n++)
+		before += flows_find(dp->view.flows, &dp->view.places, hash_of(n), &(uint64_t){0});
+	dataplane_close(dp);
+	options.limits.flows *= 2;
+	dp = pinned_open(&options);
+	for (unsigned int n = 0; n < tried; n++)
+		after += flows_find(dp->view.flows, &dp->view.places, hash_of(n), &(uint64_t){0});
+	ck_assert_uint_eq(before, after);
+	dataplane_close(dp);
+}
+END_TEST
+
+/* Nobody would end the write of an entry that was locked in the old maps: its slot would never be stable again. */
+START_TEST(what_is_being_written_is_not_copied_by_other_limits)
+{
+	struct dataplane_options options = pinned_options();
+	struct dataplane *dp = pinned_open(&options);
+
+	ck_assert_uint_eq(fill(dp, 10), 10);
+	dp->maps.flows[7].entry[2].data = 5ull << 40 | SL_FLOW_LOCK;
+	dataplane_close(dp);
+	options.limits.slots *= 2;
+	dp = pinned_open(&options);
+	ck_assert_uint_eq(dp->maps.flows[7].entry[2].data, 0);
+	for (unsigned int n = 0; n < 10; n++)
+		ck_assert(flows_find(dp->view.flows, &dp->view.places, hash_of(n), &(uint64_t){0}));
+	dataplane_close(dp);
+}
+END_TEST
+
 /* ---- scan -------------------------------------------------------------------------------------------- */
 
 struct scan {
@@ -242,6 +283,8 @@ Suite *dataplane_flows_suite(void)
 	pinned_add_fixtures(tc);
 	tcase_add_test(tc, entries_find_their_places_in_a_table_of_another_size);
 	tcase_add_test(tc, a_start_on_the_same_maps_finds_flows_where_they_were);
+	tcase_add_test(tc, a_full_table_finds_room_in_one_of_twice_the_size);
+	tcase_add_test(tc, what_is_being_written_is_not_copied_by_other_limits);
 	tcase_add_test(tc, a_scan_deletes_what_the_visitor_says_and_keeps_the_count);
 	tcase_add_test(tc, a_swap_says_whether_it_was_done);
 	tcase_add_test(tc, the_clock_ticks_about_once_a_second);

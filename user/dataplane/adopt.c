@@ -192,7 +192,7 @@ static int copy_flows(const struct map_set *from, struct map_set *to, struct pro
 	const struct flows_places places = flows_places(from->meta->host_key, to->limits.flows);
 
 	if (from->limits.flows == to->limits.flows) {
-		COPY(to->flows, from->flows, to->limits.flows / SL_FLOWS_PER_BUCKET);
+		flows_copy_same(from->flows, to->limits.flows, to->flows);
 		return 0;
 	}
 	if (!flows_copy(from->flows, from->limits.flows, to->flows, &places))

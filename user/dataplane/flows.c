@@ -121,6 +121,11 @@ bool flows_find(const struct sl_flow_bucket *buckets, const struct flows_places 
 
 /* ---- another size ----------------------------------------------------------------------------------- */
 
+static uint64_t hash_of(const struct sl_flow *entry)
+{
+	return sl_flow_check(entry->check, sl_flow_backend(entry->data));
+}
+
 /* The first free way of a bucket, and how many there are. */
 static struct sl_flow *free_way(struct sl_flow_bucket *bucket, unsigned int *count)
 {
@@ -146,22 +151,93 @@ static struct sl_flow *free_place(struct sl_flow_bucket *buckets, struct sl_flow
 	return counts[1] > counts[0] ? ways[1] : ways[0];
 }
 
+/* A bucket on the way to room: what its entry at `way` of the step `before` may go to. */
+struct step {
+	uint32_t bucket;
+	int before; /* a step; -1: one of the two that the flow itself may be in */
+	int way;
+};
+
+/* Each entry on the way goes on to its other bucket; returns the way that becomes free at the beginning. */
+static struct sl_flow *move_along(struct sl_flow_bucket *buckets, const struct step *steps,
+				  int last, struct sl_flow *free)
+{
+	for (; steps[last].before >= 0; last = steps[last].before) {
+		struct sl_flow *from =
+			&buckets[steps[steps[last].before].bucket].entry[steps[last].way];
+
+		*free = *from;
+		free = from;
+	}
+	return free;
+}
+
+/*
+ * Room for a flow in a table that no packet uses: entries that have another bucket go there, as many as it takes. An
+ * entry never leaves its page, so 64 steps are all there are; NULL: the page has no room for all of its flows.
+ */
+static struct sl_flow *make_room(struct sl_flow_bucket *buckets, const struct flows_places *places,
+				 struct sl_flow_place place)
+{
+	struct step steps[64] = {{place.bucket[0], -1, 0}, {place.bucket[1], -1, 0}};
+	uint64_t met = UINT64_C(1) << place.bucket[0] % 64 | UINT64_C(1) << place.bucket[1] % 64;
+	int count = 2;
+
+	for (int i = 0; i < count; i++) {
+		struct sl_flow *entry = buckets[steps[i].bucket].entry;
+		unsigned int free_ways;
+		struct sl_flow *free = free_way(&buckets[steps[i].bucket], &free_ways);
+
+		if (free)
+			return move_along(buckets, steps, i, free);
+		for (int way = 0; way < SL_FLOWS_PER_BUCKET; way++) {
+			struct sl_flow_place its = place_of(places, hash_of(&entry[way]));
+			uint32_t other = its.bucket[its.bucket[0] == steps[i].bucket];
+
+			if (met >> other % 64 & 1)
+				continue;
+			met |= UINT64_C(1) << other % 64;
+			steps[count++] = (struct step){other, i, way};
+		}
+	}
+	return NULL;
+}
+
+/* What is being written is not copied: nobody would ever end it. */
+static bool read_entry(const struct sl_flow *flow, struct sl_flow *out)
+{
+	out->data = load(&flow->data);
+	out->check = load(&flow->check);
+	return sl_flow_in_use(out->data);
+}
+
 int flows_copy(const struct sl_flow_bucket *from, uint32_t flows, struct sl_flow_bucket *to,
 	       const struct flows_places *places)
 {
 	const struct sl_flow *flow = from[0].entry, *end = flow + flows;
+	struct sl_flow entry, *place;
 
 	for (; flow < end; flow++) {
-		uint64_t data = load(&flow->data), check = load(&flow->check);
-		struct sl_flow *place;
+		struct sl_flow_place its;
 
-		if (!sl_flow_in_use(data))
+		if (!read_entry(flow, &entry))
 			continue;
-		place = free_place(to,
-				   place_of(places, sl_flow_check(check, sl_flow_backend(data))));
+		its = place_of(places, hash_of(&entry));
+		place = free_place(to, its);
+		if (!place)
+			place = make_room(to, places, its);
 		if (!place)
 			return -ENOSPC;
-		*place = (struct sl_flow){check, data};
+		*place = entry;
 	}
 	return 0;
+}
+
+void flows_copy_same(const struct sl_flow_bucket *from, uint32_t flows, struct sl_flow_bucket *to)
+{
+	struct sl_flow entry;
+
+	for (uint32_t i = 0; i < flows; i++)
+		if (read_entry(&from[0].entry[i], &entry))
+			to[0].entry[i] = entry;
 }

@@ -19,10 +19,13 @@ bool flows_find(const struct sl_flow_bucket *buckets, const struct flows_places 
 		uint64_t hash, uint64_t *out);
 
 /*
- * Copies the entries of a table into an empty one of another size. -ENOSPC: some flow finds no room there. What
- * packets change meanwhile is lost.
+ * Copies the entries of a table into an empty one of another size, which no packet uses yet. -ENOSPC: some flow finds no
+ * room there, wherever the others go. What packets change meanwhile is lost.
  */
 int flows_copy(const struct sl_flow_bucket *from, uint32_t flows, struct sl_flow_bucket *to,
 	       const struct flows_places *places);
+
+/* The same into an empty table of the same size and the same places, where every entry stays. */
+void flows_copy_same(const struct sl_flow_bucket *from, uint32_t flows, struct sl_flow_bucket *to);
 
 #endif
