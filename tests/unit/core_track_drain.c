@@ -208,6 +208,59 @@ START_TEST(a_removed_backend_whose_flows_go_on_is_dead_at_its_deadline)
 }
 END_TEST
 
+#define UNTRACKED(backends)                                                            \
+	" - {name: web, address: 203.0.113.10, port: 443, table-size: 251, tracking: " \
+	"never, backends: [" backends "]}\n"
+
+static void apply_by_force(const char *services)
+{
+	struct problems p = {};
+
+	ck_assert_int_eq(engine_apply(host.engine, fake_config(services), true, now_ms, NULL, &p),
+			 0);
+}
+
+/* Its index is another's then, of whom nobody is to believe what was true of it. */
+START_TEST(who_left_takes_no_successor_along_that_is_not_tracked)
+{
+	uint32_t b;
+
+	start(WEB(A "," B));
+	b = index_of("10.0.1.12");
+	apply(WEB(A));
+	pass(1);
+	apply_by_force(UNTRACKED(A));
+	apply(UNTRACKED(A "," C));
+	ck_assert_uint_eq(index_of("10.0.1.13"), b);
+	pass(60);
+	ck_assert_uint_eq(host.fake->backends[b].family, 4);
+	ck_assert_uint_eq(host.fake->backends[b].address[3], 13);
+	fake_host_free(&host);
+}
+END_TEST
+
+#define OTHER                                                                            \
+	" - {name: other, address: 203.0.113.11, port: 443, table-size: 251, tracking: " \
+	"changes, idle-timeout: 60s, drain-timeout: 2m, backends: [{address: 10.0.1.13}]}\n"
+
+START_TEST(the_backends_of_a_removed_service_leave_no_flag_and_no_work)
+{
+	uint32_t freed;
+
+	start(WEB(A "," B) OTHER);
+	freed = fake_place(&host, "other", "10.0.1.13").index;
+	pass(1);
+	apply(WEB(A "," B));
+	override_state("10.0.1.12", CONFIG_DOWN);
+	pass(100);
+	ck_assert_uint_eq(host.fake->backends[freed].flags, 0);
+	host.fake->calls = 0;
+	pass(30);
+	ck_assert_uint_eq(host.fake->calls, 0);
+	fake_host_free(&host);
+}
+END_TEST
+
 /* Whether every change is held open until the drain is over, at each second. */
 static void drain_crowded(const char *service, unsigned int seconds)
 {
@@ -271,5 +324,7 @@ RUN_TESTS("core_track_drain",
 	  a_backend_is_empty_only_by_a_scan_after_its_last_slot_was_rebased,
 	  a_removed_backend_keeps_its_flows_its_way_and_its_index_until_they_end,
 	  a_removed_backend_whose_flows_go_on_is_dead_at_its_deadline,
+	  who_left_takes_no_successor_along_that_is_not_tracked,
+	  the_backends_of_a_removed_service_leave_no_flag_and_no_work,
 	  a_drain_that_is_held_open_ends_in_death_where_drain_end_says_move,
 	  a_drain_that_is_held_open_is_told_and_goes_on_where_drain_end_says_keep)

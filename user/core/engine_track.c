@@ -42,9 +42,38 @@ static uint16_t idle_ticks_of(const struct engine *engine, const struct ids_serv
 		      : service->idle_ticks;
 }
 
+/*
+ * What was true of a backend is not of whoever gets its index next. The indices of a service that is removed, or tracks
+ * its flows no more, become free at once, and another service may have them before anybody else asks.
+ */
+static void forget_others(struct engine *engine)
+{
+	const struct ids *ids = &engine->ids;
+	bool *is_tracked = mem_array((size_t)ids->limits.backends + 1, sizeof(*is_tracked));
+
+	for (size_t i = 0; i < ids->service_count; i++) {
+		const struct ids_backend *known;
+		size_t count;
+
+		known = ids_backends_of(ids, ids->services[i].line, &count);
+		for (size_t b = 0; b < count; b++)
+			is_tracked[known[b].index] = ids->services[i].tracks;
+	}
+	for (uint32_t index = 1; index <= ids->limits.backends; index++) {
+		if (is_tracked[index])
+			continue;
+		track_forget(engine->track, index);
+		engine->drains[index] = (struct engine_drain){};
+		engine->clocks[index] = (struct engine_clock){};
+	}
+	free(is_tracked);
+}
+
 static void adopt_regions(struct engine *engine)
 {
 	const struct ids *ids = &engine->ids;
+
+	forget_others(engine);
 
 	track_sweep(engine->track, is_in_force, ids);
 	for (size_t i = 0; i < ids->service_count; i++) {
