@@ -9,9 +9,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -46,32 +48,6 @@ static struct bpf_tc_opts our_filter(void)
 	};
 }
 
-/* The program at our place on a device. Returns its id, 0: there is none. */
-static uint32_t find_filter(uint32_t ifindex)
-{
-	struct bpf_tc_hook hook = way_out(ifindex);
-	struct bpf_tc_opts filter = our_filter();
-
-	capture_start();
-	return bpf_tc_query(&hook, &filter) ? 0 : filter.prog_id;
-}
-
-/* The name of a program. Returns whether it is ours. */
-static bool is_ours(uint32_t id, char name[BPF_OBJ_NAME_LEN])
-{
-	struct bpf_prog_info info = {0};
-	uint32_t length = sizeof(info);
-	int fd = bpf_prog_get_fd_by_id(id);
-
-	strcpy(name, "unknown");
-	if (fd < 0)
-		return false;
-	if (!bpf_obj_get_info_by_fd(fd, &info, &length))
-		memcpy(name, info.name, sizeof(info.name));
-	close(fd);
-	return strcmp(name, DATAPLANE_PROBE) == 0;
-}
-
 static uint32_t id_of(int program_fd)
 {
 	struct bpf_prog_info info = {0};
@@ -80,10 +56,61 @@ static uint32_t id_of(int program_fd)
 	return program_fd < 0 || bpf_obj_get_info_by_fd(program_fd, &info, &length) ? 0 : info.id;
 }
 
-/* ---- others' filters -------------------------------------------------------------------------------- */
+/* ---- the filters of a device ------------------------------------------------------------------------ */
 
-/* Asks for the filters of one direction, and takes any answer for one. */
-static bool has_filters(int sock, uint32_t ifindex, uint32_t direction)
+/*
+ * By a dump of our own: libbpf's query gives a program's id, and to learn its name from that takes CAP_SYS_ADMIN; the
+ * filter itself tells both.
+ */
+struct filters {
+	bool has_ours;	 /* at our place; whose program it is, says the name */
+	bool has_others; /* at other places */
+	uint32_t id;
+	char name[64]; /* "probe:[106526]", as libbpf calls a filter */
+};
+
+#define FOR_EACH_ATTRIBUTE(attribute, first, size) \
+	for (attribute = (first); RTA_OK(attribute, size); attribute = RTA_NEXT(attribute, size))
+
+static void take_options(struct rtattr *options, struct filters *out)
+{
+	int size = RTA_PAYLOAD(options);
+	struct rtattr *a;
+
+	FOR_EACH_ATTRIBUTE(a, (struct rtattr *)RTA_DATA(options), size)
+	{
+		if (a->rta_type == TCA_BPF_ID && RTA_PAYLOAD(a) >= sizeof(out->id))
+			memcpy(&out->id, RTA_DATA(a), sizeof(out->id));
+		else if (a->rta_type == TCA_BPF_NAME)
+			snprintf(out->name, sizeof(out->name), "%.*s", (int)RTA_PAYLOAD(a),
+				 (const char *)RTA_DATA(a));
+	}
+}
+
+static void take_filter(const struct nlmsghdr *message, bool is_egress, struct filters *out)
+{
+	struct tcmsg *tc = NLMSG_DATA(message);
+	int size = NLMSG_PAYLOAD(message, sizeof(*tc));
+	struct rtattr *a;
+
+	if (size < 0)
+		return;
+	if (is_egress && TC_H_MAJ(tc->tcm_info) >> 16 == DATAPLANE_PROBE_PRIORITY) {
+		/* Each priority is told once more by itself, without a handle. */
+		if (tc->tcm_handle == 0)
+			return;
+		if (tc->tcm_handle == DATAPLANE_PROBE_HANDLE) {
+			out->has_ours = true;
+			FOR_EACH_ATTRIBUTE(a, TCA_RTA(tc), size)
+			if ((a->rta_type & NLA_TYPE_MASK) == TCA_OPTIONS)
+				take_options(a, out);
+			return;
+		}
+	}
+	out->has_others = true;
+}
+
+static int dump_filters(int sock, uint32_t ifindex, bool is_egress, struct filters *out)
 {
 	struct {
 		struct nlmsghdr header;
@@ -94,37 +121,46 @@ static bool has_filters(int sock, uint32_t ifindex, uint32_t direction)
 			   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
 		.tc = {.tcm_family = AF_UNSPEC,
 		       .tcm_ifindex = ifindex,
-		       .tcm_parent = TC_H_MAKE(TC_H_CLSACT, direction)},
+		       .tcm_parent = TC_H_MAKE(TC_H_CLSACT,
+					       is_egress ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS)},
 	};
 	_Alignas(struct nlmsghdr) char buffer[32768];
-	bool has = false;
 
 	if (send(sock, &request, sizeof(request), 0) < 0)
-		return true;
+		return -errno;
 	for (;;) {
 		ssize_t size = recv(sock, buffer, sizeof(buffer), 0);
 		struct nlmsghdr *message = (void *)buffer;
 
 		if (size < 0)
-			return true;
+			return -errno;
 		for (; NLMSG_OK(message, size); message = NLMSG_NEXT(message, size)) {
 			if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR)
-				return has;
-			has = true;
+				return 0; /* also: the device, or its qdisc, is not there */
+			take_filter(message, is_egress, out);
 		}
 	}
 }
 
-/* Whether somebody has filters in the clsact qdisc of a device; in doubt, yes. */
-static bool is_used(uint32_t ifindex)
+/* Both directions: the qdisc serves both. */
+static int find_filters(uint32_t ifindex, struct filters *out)
 {
-	int sock = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	bool used = sock < 0 || has_filters(sock, ifindex, TC_H_MIN_EGRESS) ||
-		    has_filters(sock, ifindex, TC_H_MIN_INGRESS);
+	int sock = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), err;
 
-	if (sock >= 0)
-		close(sock);
-	return used;
+	*out = (struct filters){.name = "unknown"};
+	if (sock < 0)
+		return -errno;
+	err = dump_filters(sock, ifindex, true, out);
+	if (!err)
+		err = dump_filters(sock, ifindex, false, out);
+	close(sock);
+	return err;
+}
+
+static bool is_ours(const struct filters *filters)
+{
+	return filters->has_ours &&
+	       strncmp(filters->name, DATAPLANE_PROBE ":", strlen(DATAPLANE_PROBE ":")) == 0;
 }
 
 /* ---- attaching -------------------------------------------------------------------------------------- */
@@ -198,32 +234,35 @@ int dataplane_probe_attach(struct dataplane *dp, const char *device, uint32_t if
 			   struct problems *p)
 {
 	struct bpf_tc_hook hook = way_out(ifindex);
-	char name[BPF_OBJ_NAME_LEN];
-	uint32_t present;
+	struct filters filters;
 	int err = load(dp, p);
 
 	if (err)
 		return err;
-	present = find_filter(ifindex);
-	if (present && !is_ours(present, name))
+	capture_start();
+	err = find_filters(ifindex, &filters);
+	if (err)
+		return refuse(p, err, device, "its tc filters cannot be listed");
+	if (filters.has_ours && !is_ours(&filters))
 		return problems_add(p, -EBUSY, "interface", device,
-				    "has somebody else's tc program %s (id %u) on its way out "
+				    "has somebody else's tc program %.*s (id %u) on its way out "
 				    "under the priority %d and handle 0x%x that probes through "
 				    "the tunnel need; move that one, or use `via: direct`",
-				    name, present, DATAPLANE_PROBE_PRIORITY,
-				    DATAPLANE_PROBE_HANDLE);
+				    (int)strcspn(filters.name, ":"), filters.name, filters.id,
+				    DATAPLANE_PROBE_PRIORITY, DATAPLANE_PROBE_HANDLE);
 	err = note(dp, PROBES, device, p);
-	if (err || (present && present == id_of(dp->probe_fd)))
+	if (err || (filters.has_ours && filters.id == id_of(dp->probe_fd)))
 		return err;
 	err = make_hook(dp, &hook, device, p);
-	return err ? err : put_filter(dp, &hook, device, present != 0, p);
+	return err ? err : put_filter(dp, &hook, device, filters.has_ours, p);
 }
 
 bool dataplane_probe_attached(const struct dataplane *dp, uint32_t ifindex)
 {
 	uint32_t id = id_of(dp->probe_fd);
+	struct filters filters;
 
-	return id && find_filter(ifindex) == id;
+	return id && !find_filters(ifindex, &filters) && filters.has_ours && filters.id == id;
 }
 
 /* ---- detaching -------------------------------------------------------------------------------------- */
@@ -232,12 +271,8 @@ static int remove_filter(uint32_t ifindex, const char *device, struct problems *
 {
 	struct bpf_tc_hook hook = way_out(ifindex);
 	struct bpf_tc_opts filter = our_filter();
-	char name[BPF_OBJ_NAME_LEN];
-	uint32_t present = find_filter(ifindex);
 	int err;
 
-	if (!present || !is_ours(present, name))
-		return 0;
 	capture_start();
 	err = bpf_tc_detach(&hook, &filter);
 	return err ? refuse(p, err, device, "does not give up the program of probes") : 0;
@@ -248,8 +283,6 @@ static int remove_hook(uint32_t ifindex, const char *device, struct problems *p)
 	struct bpf_tc_hook hook = way_out(ifindex);
 	int err;
 
-	if (is_used(ifindex))
-		return 0;
 	hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
 	capture_start();
 	err = bpf_tc_hook_destroy(&hook);
@@ -257,6 +290,25 @@ static int remove_hook(uint32_t ifindex, const char *device, struct problems *p)
 	if (!err || err == -ENOENT || err == -EINVAL)
 		return 0;
 	return refuse(p, err, device, "does not give up its clsact qdisc");
+}
+
+/* Takes away what is ours on a device. */
+static int clear_device(const struct pins *pins, const char *name, const char *device,
+			uint32_t ifindex, struct problems *p)
+{
+	struct filters filters;
+	int err;
+
+	capture_start();
+	err = find_filters(ifindex, &filters);
+	if (err)
+		return refuse(p, err, device, "its tc filters cannot be listed");
+	if (is_ours(&filters))
+		err = remove_filter(ifindex, device, p);
+	if (!err && !filters.has_others && (!filters.has_ours || is_ours(&filters)) &&
+	    pins_has(pins, CLSACT, name))
+		err = remove_hook(ifindex, device, p);
+	return err;
 }
 
 /* `name`: as it is pinned. */
@@ -269,9 +321,7 @@ static int detach(const struct pins *pins, const char *name, struct problems *p)
 	pins_to_device(name, device);
 	ifindex = if_nametoindex(device);
 	if (ifindex)
-		err = remove_filter(ifindex, device, p);
-	if (!err && ifindex && pins_has(pins, CLSACT, name))
-		err = remove_hook(ifindex, device, p);
+		err = clear_device(pins, name, device, ifindex, p);
 	if (err)
 		return err;
 	pins_remove(pins, CLSACT, name);
