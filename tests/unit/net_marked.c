@@ -68,6 +68,17 @@ static void check_family(bool v6)
 	ck_assert_int_eq(count_lines(routes, "mtu 1401"), 1);
 	ck_assert_int_eq(count_lines(routes, "default"), 1);
 	ck_assert_int_eq(count_lines("neigh show dev near", "02:00:00:00:00:0a PERMANENT"), 1);
+	/* Each of the three is missed. */
+	ip(v6 ? "neigh del fe80::5175 dev near" : "neigh del 169.254.81.117 dev near");
+	ck_assert(!goes(vips[v6], &of_one));
+	ck_assert_int_eq(net_marked_add(net, family, &mark, &device, 1401), 0);
+	ip(v6 ? "-6 route flush table 20853" : "route flush table 20853");
+	ck_assert(!goes(vips[v6], &of_one));
+	ck_assert_int_eq(net_marked_add(net, family, &mark, &device, 1401), 0);
+	ip(v6 ? "-6 rule del pref 10" : "rule del pref 10");
+	ck_assert(!goes(vips[v6], &of_one));
+	ck_assert_int_eq(net_marked_add(net, family, &mark, &device, 1401), 0);
+	ck_assert(goes(vips[v6], &of_one));
 	/* The host's own address there is reached as before, and not by the wire. */
 	ck_assert(!goes(v6 ? "2001:db8:9::1" : "10.9.0.1", &of_one));
 

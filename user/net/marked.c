@@ -159,6 +159,26 @@ static int take_route(const struct nlmsghdr *message, size_t size, void *context
 	return message_read_route(message, size, context);
 }
 
+static int take_neighbour(const struct nlmsghdr *message, size_t size, void *context)
+{
+	if (message->nlmsg_type != RTM_NEWNEIGH)
+		return -EBADMSG;
+	return message_read_neighbour(message, size, context);
+}
+
+/* Asked for by name, which the kernel takes since Linux 5.0. */
+static bool has_neighbour(struct net *net, uint8_t family, uint32_t ifindex)
+{
+	struct net_neighbour neighbour;
+	struct asking a;
+
+	build_neighbour(&a, RTM_GETNEIGH, 0, family, ifindex);
+	a.request->nlmsg_flags = NLM_F_REQUEST;
+	((struct ndmsg *)mnl_nlmsg_get_payload(a.request))->ndm_state = 0;
+	return !socket_ask(net_asking(net), a.request, take_neighbour, &neighbour) &&
+	       neighbour.state & NUD_PERMANENT;
+}
+
 bool net_marked_goes(struct net *net, const struct net_mark *mark, const struct addr *address,
 		     uint32_t ifindex)
 {
@@ -169,7 +189,9 @@ bool net_marked_goes(struct net *net, const struct net_mark *mark, const struct 
 	mnl_attr_put_u32(request, RTA_OIF, ifindex);
 	mnl_attr_put_u32(request, RTA_MARK, mark->value);
 	return !socket_ask(net_asking(net), request, take_route, &route) &&
-	       route.ifindex == ifindex && addr_equal(&route.gateway, gateway_of(address->family));
+	       route.ifindex == ifindex &&
+	       addr_equal(&route.gateway, gateway_of(address->family)) &&
+	       has_neighbour(net, address->family, ifindex);
 }
 
 bool net_takes(struct net *net, const struct addr *source, const struct addr *destination,
