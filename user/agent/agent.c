@@ -134,6 +134,30 @@ static int check_same_key(struct agent *agent, const struct config *config, stru
 	return err;
 }
 
+int agent_check_host(struct agent *agent, const struct config *config, struct problems *p)
+{
+	int err = interfaces_find(agent->net, config, p);
+
+	return tunnel_check(agent->net, config, p) ?: err;
+}
+
+int agent_set_tunnel(struct agent *agent, struct problems *p)
+{
+	return tunnel_configure(&agent->tunnel, engine_config(agent->engine),
+				engine_model(agent->engine), p);
+}
+
+void agent_say_tunnel(struct agent *agent)
+{
+	struct problems failed = {}, findings = {};
+
+	agent_set_tunnel(agent, &failed);
+	tunnel_findings(&agent->tunnel, engine_config(agent->engine), engine_model(agent->engine),
+			&findings);
+	log_and_free_problems(LOG_LEVEL_ERROR, &failed);
+	log_and_free_problems(LOG_LEVEL_WARNING, &findings);
+}
+
 int agent_apply_between(struct agent *agent, struct config *config, bool force,
 			struct engine_forecast *out, struct problems *p)
 {
@@ -176,6 +200,8 @@ int agent_apply(struct agent *agent, struct config *config, bool force, struct e
 	uint64_t before = engine_revision(agent->engine);
 	int err = check_same_key(agent, config, p);
 
+	if (!err)
+		err = tunnel_check(agent->net, config, p);
 	if (err) {
 		config_free(config);
 		return err;
@@ -191,6 +217,7 @@ int agent_apply(struct agent *agent, struct config *config, bool force, struct e
 	err = agent_store_loaded(agent, p);
 	ways_say(&agent->ways, engine_model(agent->engine), agent->events);
 	events_configure(agent->events, engine_config(agent->engine));
+	agent_say_tunnel(agent);
 	return err;
 }
 
@@ -294,6 +321,7 @@ void agent_close(struct agent *agent)
 	interfaces_free(&agent->interfaces);
 	ways_free(&agent->ways);
 	repair_free(&agent->repair);
+	tunnel_free(&agent->tunnel);
 	if (agent->dp)
 		dataplane_close(agent->dp);
 	net_close(agent->net);
@@ -340,5 +368,5 @@ int agent_down(struct agent *agent, struct problems *p)
 	agent->engine = NULL;
 	err = dataplane_destroy(agent->dp, p);
 	agent->dp = NULL;
-	return err;
+	return tunnel_down(agent->options.state_dir, p) ?: err;
 }

@@ -22,6 +22,7 @@
 #include "agent/options.h"
 #include "agent/repair.h"
 #include "agent/state.h"
+#include "agent/tunnel.h"
 #include "agent/ways.h"
 #include "core/engine.h"
 #include "core/key.h"
@@ -46,6 +47,7 @@ struct agent {
 	struct launcher *launcher; /* main's; NULL: there is none, and why: */
 	const char *no_launcher;
 	struct probing *probing; /* the loop's, while there is one */
+	struct tunnel tunnel;
 	/*
 	 * The configuration to start with, until it is in force: where it came from (a sentence),
 	 * and its hash if that is the file.
@@ -80,6 +82,14 @@ int agent_reload(struct agent *agent, struct problems *p);
 
 /* Takes in what netlink has said. Returns whether ways may have changed, or a negative errno. */
 int agent_net_input(struct agent *agent, struct problems *p);
+/*
+ * Whether this host can do what `config` wants: its interfaces, its probes. Asked before a change. -ENODEV,
+ * -EADDRINUSE.
+ */
+int agent_check_host(struct agent *agent, const struct config *config, struct problems *p);
+/* Makes true what probes through the tunnel need, as the configuration in force and the ways are (tunnel.h). */
+int agent_set_tunnel(struct agent *agent, struct problems *p);
+
 /* Asks for all ways and all backends' health anew, and says what changed. */
 int agent_refresh(struct agent *agent, struct problems *p);
 
@@ -94,6 +104,8 @@ struct engine_host agent_engine_host(struct agent *agent);
 /* engine_apply() between the interfaces that come and those that go. */
 int agent_apply_between(struct agent *agent, struct config *config, bool force,
 			struct engine_forecast *out, struct problems *p);
+/* agent_set_tunnel(), and says what fails and what keeps answers out: after each change. */
+void agent_say_tunnel(struct agent *agent);
 /*
  * Stores the hash of a file in which nothing differed but its bytes, so that the engine had nothing
  * to store.

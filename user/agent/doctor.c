@@ -8,6 +8,7 @@
 #include "agent/doctor.h"
 #include "agent/probing.h"
 #include "base/mem.h"
+#include "base/problem.h"
 
 #define CLIENT_MTU   1500 /* bytes of IP that clients may send in one packet */
 #define FULL_PERCENT 90	  /* of a limit */
@@ -51,6 +52,24 @@ static void look_at_repairs(struct doctor *doctor, bool quick)
 				   (unsigned long long)state->found,
 				   (unsigned long long)state->mended);
 	}
+}
+
+/* ---- answers to probes ------------------------------------------------------------------------ */
+
+static void look_at_answers(struct doctor *doctor, bool quick)
+{
+	const struct engine *engine = doctor->agent->engine;
+	struct problems findings = {};
+
+	tunnel_findings(&doctor->agent->tunnel, engine_config(engine), engine_model(engine),
+			&findings);
+	for (size_t i = 0; i < findings.count; i++)
+		doctor_add(doctor, "probes", API_ERROR, findings.list[i].value, NULL, "%s",
+			   findings.list[i].expected);
+	if (!quick && !findings.count && doctor->agent->tunnel.count)
+		doctor_add(doctor, "probes", API_OK, NULL, NULL,
+			   "answers to probes through the tunnel are taken by the kernel");
+	problems_free(&findings);
 }
 
 /* ---- interfaces ------------------------------------------------------------------------------ */
@@ -217,6 +236,7 @@ size_t doctor_look(struct agent *agent, bool quick, struct arena *arena, struct 
 
 	look_at_repairs(&doctor, quick);
 	look_at_prober(&doctor, quick);
+	look_at_answers(&doctor, quick);
 	if (!quick) {
 		look_at_interfaces(&doctor);
 		look_at_ways(&doctor);

@@ -128,6 +128,8 @@ static void on_gathered(uv_timer_t *timer)
 	if (!loop->is_net_behind)
 		uv_poll_start(&loop->net, UV_READABLE, on_net);
 	agent_refresh(loop->agent, &p);
+	agent_set_tunnel(loop->agent,
+			 NULL); /* what fails there is seen, and said once, by repair.c */
 	probing_follow(loop->agent->probing);
 	log_and_free_problems(LOG_LEVEL_ERROR, &p);
 	next_ms = GATHER_MS + (SHARE - 1) * (ways_now_ms() - start);
@@ -249,7 +251,7 @@ static int host_find(void *self, const struct config *config, struct problems *p
 {
 	const struct loop *loop = self;
 
-	return interfaces_find(loop->agent->net, config, p);
+	return agent_check_host(loop->agent, config, p);
 }
 
 /* Ends forwarding now, so that the reply can say how it went; the rest goes with the agent. */

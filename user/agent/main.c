@@ -172,6 +172,8 @@ static enum wire_code down(const struct options *options)
 	struct problems p = {};
 	int err = dataplane_down(options->pin_dir, &p);
 
+	if (!err)
+		err = tunnel_down(options->state_dir, &p);
 	problems_print(&p, stderr);
 	problems_free(&p);
 	return err ? WIRE_FAILED : WIRE_OK;

@@ -224,5 +224,11 @@ int agent_enforce(struct agent *agent, struct problems *p)
 		 agent->options.pin_dir);
 	events_configure(agent->events, engine_config(agent->engine));
 	ways_say(&agent->ways, engine_model(agent->engine), agent->events);
+	agent->tunnel = (struct tunnel){
+		.dp = agent->dp,
+		.net = agent->net,
+		.state_dir = agent->options.state_dir,
+	};
+	agent_say_tunnel(agent);
 	return 0;
 }

@@ -290,38 +290,24 @@ const char *probing_look(const struct probing *probing, struct prober_look *out)
 
 /* ---- what is probed -------------------------------------------------------------------------- */
 
-/* The address that packets inside of the tunnel come from: as that of packets outside, where the families allow it. */
-static struct addr inner_source(const struct config *config, const struct net_nexthop *way,
-				const struct addr *target)
-{
-	const struct addr *configured = target->family == 4 ? &config->source : &config->source6;
-
-	if (!addr_is_none(configured))
-		return *configured;
-	return way->source.family == target->family ? way->source : (struct addr){};
-}
-
 /*
- * The way of a probe through the tunnel. False: there is none at the moment, and a socket that is not bound to a device
- * must not be: its packets would go past the tunnel, and come to any backend.
+ * The way of a probe through the tunnel. Not 0: there is none at the moment, and a socket that is not bound to a device
+ * must not be: its packets would go past the tunnel, and come to any backend. -EADDRINUSE: the host would answer.
  */
-static bool find_way(const struct agent *agent, const struct health_probe *probe,
-		     struct probe_way *out)
+static int find_way(const struct agent *agent, const struct health_probe *probe,
+		    struct probe_way *out)
 {
 	const struct model_service *service =
 		model_find_service(engine_model(agent->engine), probe->service);
 	const struct model_backend *backend =
 		service ? model_find_backend(service, &probe->backend) : NULL;
+	uint32_t index = engine_backend_index(agent->engine, probe->service, &probe->backend);
+	char why[160];
 
-	if (!backend || !backend->way.device[0])
-		return false;
-	*out = (struct probe_way){
-		.index = engine_backend_index(agent->engine, probe->service, &probe->backend),
-		.device = backend->way.device,
-		.source =
-			inner_source(engine_config(agent->engine), &backend->way, &probe->address),
-	};
-	return out->index != 0;
+	if (!backend || !index)
+		return -ENOENT;
+	return tunnel_way(agent->net, engine_config(agent->engine), &probe->address, index,
+			  &backend->way, out, why);
 }
 
 /* One that had a way goes on with that: the kernel may find it again before a probe fails. */
@@ -350,13 +336,13 @@ void probing_follow(struct probing *probing)
 	struct wire_probe *list = arena_alloc(arena, all * sizeof(*list));
 
 	for (size_t i = 0; i < all; i++) {
+		bool is_direct = probes[i].via == CONFIG_VIA_DIRECT;
 		struct probe_way way;
+		int err = is_direct ? 0 : find_way(agent, &probes[i], &way);
 
-		if (probes[i].via == CONFIG_VIA_DIRECT)
-			probe_record(&probes[i], NULL, arena, &list[count++]);
-		else if (find_way(agent, &probes[i], &way))
-			probe_record(&probes[i], &way, arena, &list[count++]);
-		else
+		if (!err)
+			probe_record(&probes[i], is_direct ? NULL : &way, arena, &list[count++]);
+		else if (err != -EADDRINUSE)
 			keep_former(probing, &probes[i], arena, list, &count);
 	}
 	prober_set(probing->prober, arena, list, count, config && config->alert_count);

@@ -63,6 +63,18 @@ static int mend_maps(struct agent *agent, struct problems *p)
 	return dataplane_mend(agent->dp, p);
 }
 
+/* ---- the way of probes through the tunnel ------------------------------------------------------ */
+
+static char *look_at_tunnel(struct agent *agent)
+{
+	return tunnel_look(&agent->tunnel);
+}
+
+static int mend_tunnel(struct agent *agent, struct problems *p)
+{
+	return agent_set_tunnel(agent, p);
+}
+
 /* ---- all of it ------------------------------------------------------------------------------- */
 
 static const struct {

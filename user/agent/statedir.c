@@ -10,6 +10,7 @@
 
 #include "agent/healthfile.h"
 #include "agent/state.h"
+#include "agent/tunnelfile.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/problem.h"
@@ -22,7 +23,7 @@
  * All that a state directory may hold, and names that begin so: what a crash or a person leaves
  * beside.
  */
-static const char *const own_files[] = {STATE_FILE, HEALTHFILE_NAME, "key"};
+static const char *const own_files[] = {STATE_FILE, HEALTHFILE_NAME, TUNNELFILE_NAME, "key"};
 
 static bool is_own(const char *name)
 {
