@@ -260,6 +260,22 @@ static void generate_events(void)
 	end_list();
 }
 
+static void put_event_kind(const char *name, const char *level, const char *help)
+{
+	char *text = mem_format("%s: %s", level, help);
+
+	put_item("Li", name, text);
+	free(text);
+}
+
+static void generate_event_kinds(void)
+{
+	begin_list();
+#define EVENT_KIND(id, level, ends, help) put_event_kind(#id, #level, help);
+#include "alert/kinds.def"
+	end_list();
+}
+
 /* ---- the configuration ----------------------------------------------------------------------- */
 
 static void put_config_field(const struct field *field)
@@ -356,6 +372,7 @@ static const struct {
 	{"service-counters", generate_service_counters},
 	{"backend-counters", generate_backend_counters},
 	{"events", generate_events},
+	{"event-kinds", generate_event_kinds},
 	{"fields", generate_fields},
 	{"probes", generate_probes},
 	{"sluiced-help", generate_sluiced_help},
