@@ -5,6 +5,8 @@
  * others. The socket is opened by us, so it is marked and bound as those of all kinds are.
  */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,7 @@
 struct transfer {
 	CURL *easy;
 	struct curl_slist *headers, *connect_to;
+	int fd;		  /* the last socket that was opened */
 	struct text body; /* as far as it is looked at */
 	size_t received;
 	bool is_cut;		 /* we have read enough */
@@ -62,6 +65,7 @@ static curl_socket_t open_socket(void *self, curlsocktype purpose, struct curl_s
 	target.to.any.sa_family = (sa_family_t)address->family;
 	fd = sock_open(&target, address->socktype & ~(SOCK_CLOEXEC | SOCK_NONBLOCK),
 		       address->protocol, transfer->why);
+	transfer->fd = fd;
 	return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
@@ -81,16 +85,25 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *self)
 	return transfer->is_cut ? 0 : size * count;
 }
 
+/* libcurl tells the end of the connection's setup only when TLS has ended, too. */
+static bool is_connected(int fd)
+{
+	struct tcp_info info = {};
+	socklen_t length = sizeof(info);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
+	       info.tcpi_state != TCP_SYN_SENT && info.tcpi_state != TCP_CLOSE;
+}
+
 static const char *waits_for(const struct run *run)
 {
 	const struct transfer *transfer = run->own;
-	curl_off_t connected = 0, secured = 0, started = 0;
+	curl_off_t secured = 0, started = 0;
 	bool is_tls = strncmp(run->spec->url, "https:", 6) == 0;
 
-	curl_easy_getinfo(transfer->easy, CURLINFO_CONNECT_TIME_T, &connected);
 	curl_easy_getinfo(transfer->easy, CURLINFO_APPCONNECT_TIME_T, &secured);
 	curl_easy_getinfo(transfer->easy, CURLINFO_STARTTRANSFER_TIME_T, &started);
-	if (!connected)
+	if (!is_connected(transfer->fd))
 		return "the connection";
 	if (is_tls && !secured)
 		return "the TLS handshake";
@@ -258,6 +271,7 @@ static void start(struct run *run)
 	transfer->easy = curl_easy_init();
 	if (!transfer->easy)
 		abort();
+	transfer->fd = -1;
 	run->own = transfer;
 	set_connection(run, transfer);
 	set_request(run->spec, transfer);

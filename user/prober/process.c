@@ -24,6 +24,7 @@ struct process {
 	uv_process_t uv; /* its `data` is this */
 	struct processes *all;
 	struct process *next;
+	uint64_t number;     /* in the order of their starts */
 	struct watch output; /* both of its outputs; fd -1: closed */
 	void (*on_end)(void *self, int code, int signal, const char *line); /* NULL: killed */
 	void *self;
@@ -32,12 +33,21 @@ struct process {
 	bool has_line;
 };
 
+/* A child that is none of these: an orphan that a program has left. */
+struct stray {
+	pid_t pid;
+	uint64_t number; /* of the last program that was started when it was first seen */
+};
+
 struct processes {
 	uv_loop_t *loop;
 	struct watcher *watcher;
 	uv_signal_t child;
 	struct process *first;
 	unsigned int count;
+	uint64_t last_number;
+	struct stray *strays;
+	size_t stray_count;
 };
 
 /* ---- output ---------------------------------------------------------------------------------- */
@@ -98,28 +108,56 @@ static bool is_known(const struct processes *all, pid_t pid)
 	return false;
 }
 
+/* Whether a program runs that was started no later than the one of this number. */
+static bool runs_up_to(const struct processes *all, uint64_t number)
+{
+	for (const struct process *process = all->first; process; process = process->next)
+		if (process->number <= number)
+			return true;
+	return false;
+}
+
+/* The number of the last program that can have left this child to us. */
+static uint64_t noted(const struct processes *all, pid_t pid)
+{
+	for (size_t i = 0; i < all->stray_count; i++)
+		if (all->strays[i].pid == pid)
+			return all->strays[i].number;
+	return all->last_number;
+}
+
 /*
- * Children that we have not started: what a program has left in another group. Those of one that is
- * killed here become ours when it dies, which is a SIGCHLD again.
+ * Children that we have not started: what a program has left in another group, for its parent is
+ * dead. Whose it is nobody says; but its program was started before it was first seen here, so it is
+ * let be while any such runs. Children of one that is killed become ours, which is a SIGCHLD again.
  */
-static void kill_strays(struct processes *all)
+static void look_for_strays(struct processes *all)
 {
 	pid_t *list = NULL;
 	ssize_t count = children_list(&list);
+	struct stray *strays = NULL;
+	size_t kept = 0;
 
 	for (ssize_t i = 0; i < count; i++) {
-		if (is_known(all, list[i]))
+		struct stray stray = {list[i], noted(all, list[i])};
+
+		if (is_known(all, stray.pid) || waitpid(stray.pid, NULL, WNOHANG) == stray.pid)
 			continue;
-		kill(list[i], SIGKILL);
-		waitpid(list[i], NULL, WNOHANG);
+		if (!runs_up_to(all, stray.number))
+			kill(stray.pid, SIGKILL);
+		strays = mem_grow(strays, kept, sizeof(*strays));
+		strays[kept++] = stray;
 	}
 	free(list);
+	free(all->strays);
+	all->strays = strays;
+	all->stray_count = kept;
 }
 
 static void on_child(uv_signal_t *signal, int number)
 {
 	(void)number;
-	kill_strays(signal->data);
+	look_for_strays(signal->data);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -152,7 +190,7 @@ static void on_exit_(uv_process_t *uv, int64_t code, int signal)
 	close_output(process);
 	memcpy(line, process->line, sizeof(line));
 	forget(process);
-	kill_strays(process->all);
+	look_for_strays(process->all);
 	if (on_end)
 		on_end(self, (int)code, signal, line);
 }
@@ -230,6 +268,7 @@ int process_start(struct processes *all, const struct process_order *order, stru
 	fcntl(pipes[0], F_SETFL, O_NONBLOCK);
 	process = mem_alloc(sizeof(*process));
 	process->all = all;
+	process->number = ++all->last_number;
 	process->uv.data = process;
 	process->on_end = order->on_end;
 	process->self = order->self;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Programs that are run for a while: each in a session and process group of its own, which is killed
- * whole when its time is over and when it has ended. What escapes into another group is found as
- * soon as its parent dies (the prober is the subreaper), and killed likewise.
+ * whole when its time is over and when it has ended. What has escaped into another group is found
+ * when its parent is dead (the prober is the subreaper), and killed when no program runs any more that
+ * it can be of.
  */
 #ifndef PROBER_PROCESS_H
 #define PROBER_PROCESS_H
