@@ -237,7 +237,49 @@ START_TEST(what_probes_say_is_not_said_twice)
 		expect_said(&ways, &w.model, 0, NULL);
 	}
 	take_out(&w.backends[1], MODEL_TAKES_FLOWS);
-	expect_said(&ways, &w.model, 1, "takes new flows");
+	expect_said(&ways, &w.model, 0, NULL);
+	ways_free(&ways);
+}
+END_TEST
+
+START_TEST(what_took_the_place_of_probes_is_said_to_be_over)
+{
+	struct ways ways = {};
+	struct world w;
+
+	make_world(&w, 2);
+	expect_said(&ways, &w.model, 0, NULL);
+	set_way(&w.backends[1], NET_WAY_FAILED);
+	expect_said(&ways, &w.model, 1, "next_hop_lost");
+	take_out(&w.backends[1], MODEL_PROBES_FAIL);
+	expect_said(&ways, &w.model, 1, "next_hop_found");
+	take_out(&w.backends[1], MODEL_DRAINED);
+	expect_said(&ways, &w.model, 1, "backend_out");
+	take_out(&w.backends[1], MODEL_PROBES_FAIL);
+	expect_said(&ways, &w.model, 1, "backend_in");
+	ways_free(&ways);
+}
+END_TEST
+
+START_TEST(a_panic_is_said_when_it_begins_and_when_it_is_over)
+{
+	static const struct config_service config = {.panic = 50};
+	struct ways ways = {};
+	struct world w;
+
+	make_world(&w, 2);
+	w.service.config = &config;
+	expect_said(&ways, &w.model, 0, NULL);
+	w.service.is_panic = true;
+	expect_said(&ways, &w.model, 1, "service web: fewer than 50 % of its backends are healthy");
+	expect_said(&ways, &w.model, 0, NULL);
+	w.service.is_panic = false;
+	expect_said(&ways, &w.model, 1, "panic_over");
+	/* Also where the service goes. */
+	w.service.is_panic = true;
+	expect_said(&ways, &w.model, 1, "panic");
+	w.model.service_count = 0;
+	expect_said(&ways, &w.model, 3, "panic_over");
 	ways_free(&ways);
 }
 END_TEST
@@ -270,7 +312,8 @@ START_TEST(the_summary_counts_and_names_those_that_take_no_flows)
 END_TEST
 
 RUN_TESTS("agent_ways", each_change_is_an_event_of_its_kind, what_probes_say_is_not_said_twice,
-	  each_change_is_said_once, many_changes_are_counted,
-	  an_unlisted_interface_is_said_once_with_what_to_do, a_vlan_is_named_with_its_parent,
-	  a_kernel_that_cannot_be_asked_is_said_and_asked_again,
+	  what_took_the_place_of_probes_is_said_to_be_over,
+	  a_panic_is_said_when_it_begins_and_when_it_is_over, each_change_is_said_once,
+	  many_changes_are_counted, an_unlisted_interface_is_said_once_with_what_to_do,
+	  a_vlan_is_named_with_its_parent, a_kernel_that_cannot_be_asked_is_said_and_asked_again,
 	  the_summary_counts_and_names_those_that_take_no_flows)

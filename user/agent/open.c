@@ -115,6 +115,7 @@ static void open_health(struct agent *agent, const struct config *last, struct h
 static int open_engine(struct agent *agent, struct problems *p)
 {
 	struct healthfile kept = {};
+	struct problems unread = {};
 	struct engine_options options = {
 		.config = read_last(agent),
 		.ops = dataplane_operations(),
@@ -130,6 +131,10 @@ static int open_engine(struct agent *agent, struct problems *p)
 
 	open_health(agent, options.config, &kept);
 	err = engine_new(&options, &agent->engine, p);
+	if (!err && kept.wall_ms)
+		engine_clocks_restore(agent->engine, kept.clocks.data, kept.clocks.length,
+				      ways_now_ms(), healthfile_away_ms(&kept), &unread);
+	log_and_free_problems(LOG_LEVEL_WARNING, &unread);
 	healthfile_free(&kept);
 	return err;
 }

@@ -6,6 +6,7 @@
 
 #include "agent/agent.h"
 #include "agent/checks.h"
+#include "agent/events.h"
 #include "agent/healthfile.h"
 #include "agent/launcher.h"
 #include "agent/probe_record.h"
@@ -18,9 +19,10 @@
 #include "config/config.h"
 #include "health/health.h"
 
-#define STORE_MS       1000 /* from a change to the file */
-#define CHECK_SLACK_MS 500  /* that a result on demand may come late */
-#define AWAIT_SLACK_MS 1000 /* likewise of the first ones: a prober must start, too */
+#define STORE_MS       1000  /* from a change to the file */
+#define STORE_CLOCK_MS 10000 /* between two files while clocks run */
+#define CHECK_SLACK_MS 500   /* that a result on demand may come late */
+#define AWAIT_SLACK_MS 1000  /* likewise of the first ones: a prober must start, too */
 #define AWAIT_MAX_MS   10000
 
 struct probing {
@@ -35,6 +37,7 @@ struct probing {
 	void (*on_awaited)(void *self);
 	void *on_awaited_self;
 	bool is_store_broken; /* the last write failed, and that was said */
+	uint64_t stored_ms;   /* when the file was written last */
 	bool has_changed;     /* since the file was written */
 };
 
@@ -49,6 +52,7 @@ static void store_now(struct probing *probing)
 	bool is_broken;
 
 	health_store(agent->health, now, &file.health);
+	engine_clocks_store(agent->engine, now, &file.clocks);
 	is_broken = healthfile_store(agent->options.state_dir, &file, &p) != 0;
 	if (is_broken && !probing->is_store_broken)
 		log_warning(
@@ -57,15 +61,29 @@ static void store_now(struct probing *probing)
 			p.list[0].expected);
 	probing->is_store_broken = is_broken;
 	probing->has_changed = false;
+	probing->stored_ms = now;
 	problems_free(&p);
 	healthfile_free(&file);
+}
+
+/* A clock that runs is worth a file now and then, also if nothing changes. */
+static bool has_clocks(const struct probing *probing)
+{
+	struct text clocks = {};
+	bool has;
+
+	engine_clocks_store(probing->agent->engine, ways_now_ms(), &clocks);
+	has = clocks.length > 0;
+	text_free(&clocks);
+	return has;
 }
 
 static void on_store(uv_timer_t *timer)
 {
 	struct probing *probing = timer->data;
+	uint64_t age_ms = ways_now_ms() - probing->stored_ms;
 
-	if (probing->has_changed)
+	if (probing->has_changed || (age_ms >= STORE_CLOCK_MS && has_clocks(probing)))
 		store_now(probing);
 }
 
@@ -329,7 +347,6 @@ static void keep_former(const struct probing *probing, const struct health_probe
 void probing_follow(struct probing *probing)
 {
 	struct agent *agent = probing->agent;
-	const struct config *config = engine_config(agent->engine);
 	struct arena *arena = arena_new();
 	const struct health_probe *probes;
 	size_t all = health_probes(agent->health, &probes), count = 0;
@@ -345,7 +362,7 @@ void probing_follow(struct probing *probing)
 		else if (err != -EADDRINUSE)
 			keep_former(probing, &probes[i], arena, list, &count);
 	}
-	prober_set(probing->prober, arena, list, count, config && config->alert_count);
+	prober_set(probing->prober, arena, list, count, events_has_sinks(agent->events));
 }
 
 /* ---- on demand ------------------------------------------------------------------------------- */
@@ -401,6 +418,7 @@ struct probing *probing_open(struct agent *agent, struct uv_loop_s *loop)
 
 	probing->agent = agent;
 	probing->loop = loop;
+	probing->stored_ms = ways_now_ms();
 	open_timer(probing, &probing->refresh);
 	open_timer(probing, &probing->tick);
 	open_timer(probing, &probing->store);

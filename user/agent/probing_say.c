@@ -7,33 +7,40 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+/* In tenths of a second up to ten, in seconds above. */
+static const char *spoken(uint64_t ms, char out[24])
+{
+	return text_format_duration(ms - ms % (ms < 10000 ? 100 : 1000), out);
+}
+
 /* The sentence without its subject; the caller frees it. */
 static char *sentence_of(const struct health_change *change)
 {
 	const char *colon = *change->text ? ": " : "";
 	char time[24];
 
-	text_format_duration(change->ms - change->ms % 100, time);
 	switch (change->kind) {
 	case HEALTH_UP:
-		return mem_format("is healthy after %s%s%s", time, colon, change->text);
+		return mem_format("is healthy after %s%s%s", spoken(change->ms, time), colon,
+				  change->text);
 	case HEALTH_DOWN:
 		return mem_format("is down%s%s", colon, change->text);
 	case HEALTH_DAMPED:
-		return mem_format("answers again, but flaps: it stays out for %s at most", time);
+		return mem_format("answers again, but flaps: it stays out for %s at most",
+				  spoken(change->ms, time));
 	case HEALTH_STEP:
-		return mem_format("has %u per mille of its weight", change->share);
+		return mem_format("starts slowly: %u %% of its weight", change->share / 10);
 	case HEALTH_TUNNEL_BROKEN:
-		return mem_format("answers directly, but not through the tunnel: look at its "
-				  "decapsulation");
+		return mem_format("answers directly%s%s, but not through the tunnel: look at its "
+				  "decapsulation",
+				  colon, change->text);
 	case HEALTH_TUNNEL_MENDED:
-		return mem_format("is no longer one that answers directly alone");
+		return mem_format("is not one any more that answers directly alone");
 	case HEALTH_GONE:
-		return mem_format("is no longer probed");
 	case HEALTH_CHANGES:
 		break;
 	}
-	return NULL;
+	return mem_format("is probed no more");
 }
 
 /* What is no event is for those who look closely. */

@@ -60,29 +60,36 @@ static bool is_wayless(enum model_reason reason)
 	return reason == MODEL_NO_WAY || reason == MODEL_UNLISTED_WAY;
 }
 
+static bool is_by_probes(enum model_reason reason)
+{
+	return reason == MODEL_UNPROBED || reason == MODEL_PROBES_FAIL || reason == MODEL_DAMPED;
+}
+
+/* As it is where nobody but its probes has a say. */
+static bool is_probes_affair(enum model_reason reason)
+{
+	return reason == MODEL_TAKES_FLOWS || is_by_probes(reason);
+}
+
 /*
  * Resolving lasts a moment after a start or a change, and what probes say is posted by who hears them: worth a line only
- * for those who look closely.
+ * for those who look closely. Where they have a say again, what took their place is over.
  */
-static bool is_no_event(const struct model_backend *backend)
+static bool is_no_event(const struct model_backend *backend, const void *before)
 {
-	switch (backend->reason) {
-	case MODEL_NO_WAY:
+	enum model_reason reason = backend->reason, was = reason_of(before);
+
+	if (reason == MODEL_NO_WAY)
 		return backend->way.way == NET_WAY_RESOLVING;
-	case MODEL_UNPROBED:
-	case MODEL_PROBES_FAIL:
-	case MODEL_DAMPED:
-		return true;
-	default:
-		return false;
-	}
+	return is_probes_affair(reason) && is_probes_affair(was) &&
+	       (is_by_probes(reason) || is_by_probes(was));
 }
 
 static enum event_kind kind_of(const struct model_backend *backend, const void *before)
 {
 	if (is_wayless(backend->reason))
 		return EVENT_next_hop_lost;
-	if (backend->reason != MODEL_TAKES_FLOWS)
+	if (!is_probes_affair(backend->reason))
 		return EVENT_backend_out;
 	return is_wayless(reason_of(before)) ? EVENT_next_hop_found : EVENT_backend_in;
 }
@@ -134,9 +141,10 @@ static void say_backend(struct round *r, const struct model_service *service,
 	};
 
 	model_reason_text(backend, why);
-	if (is_no_event(backend)) {
+	if (is_no_event(backend, before)) {
 		if (!is_first)
-			log_debug("backend %s takes no new flows: %s", name, why);
+			log_debug("backend %s takes %s", name,
+				  takes ? "new flows" : "no new flows");
 		return;
 	}
 	if (!takes)
@@ -196,6 +204,43 @@ static void say_removed(struct round *r, const char *name)
 	free(service);
 }
 
+static bool is_among(const char *name, char *const *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(list[i], name) == 0)
+			return true;
+	return false;
+}
+
+static void say_panic(struct round *r, const struct model_service *service)
+{
+	const char *name = service->name;
+
+	if (!service->is_panic)
+		return;
+	r->next.panics = mem_grow(r->next.panics, r->next.panic_count, sizeof(*r->next.panics));
+	r->next.panics[r->next.panic_count++] = mem_string(name);
+	if (!is_among(name, r->ways->panics, r->ways->panic_count))
+		event_say(
+			r->events, (struct event){.kind = EVENT_panic, .service = name},
+			"service %s: fewer than %u %% of its backends are healthy, so their health "
+			"is ignored",
+			name, service->config->panic);
+}
+
+/* Also where the service has gone. */
+static void say_panics_over(struct round *r)
+{
+	for (size_t i = 0; i < r->ways->panic_count; i++) {
+		const char *name = r->ways->panics[i];
+
+		if (!is_among(name, r->next.panics, r->next.panic_count))
+			event_say(r->events,
+				  (struct event){.kind = EVENT_panic_over, .service = name},
+				  "service %s: the health of its backends counts again", name);
+	}
+}
+
 static size_t count_backends(const struct model *model)
 {
 	size_t count = 0;
@@ -212,6 +257,9 @@ void ways_say(struct ways *ways, const struct model *model, struct events *event
 	r.next.backends = table_new();
 	r.next.devices = table_new();
 	r.next.names = mem_array(count_backends(model) + 1, sizeof(*r.next.names));
+	for (size_t i = 0; i < model->service_count; i++)
+		say_panic(&r, &model->services[i]);
+	say_panics_over(&r);
 	for (size_t i = 0; i < model->service_count; i++)
 		for (size_t k = 0; k < model->services[i].backend_count; k++)
 			say_one(&r, &model->services[i], &model->services[i].backends[k]);
@@ -232,6 +280,9 @@ void ways_free(struct ways *ways)
 	free(ways->names);
 	table_free(ways->backends);
 	table_free(ways->devices);
+	for (size_t i = 0; i < ways->panic_count; i++)
+		free(ways->panics[i]);
+	free(ways->panics);
 	*ways = (struct ways){};
 }
 

@@ -23,6 +23,8 @@ struct ways {
 	char **names;		/* their keys */
 	size_t count;
 	struct table *devices; /* ways out that cannot be used, by name and reason */
+	char **panics;	       /* names of services that are in panic */
+	size_t panic_count;
 };
 
 /*
