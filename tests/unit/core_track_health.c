@@ -53,6 +53,9 @@ START_TEST(new_flows_leave_a_backend_that_fails_at_once_and_its_old_ones_stay_un
 	ck_assert_uint_eq(host.fake->backends[b].flags, SL_BACKEND_DOWN | SL_BACKEND_DEAD);
 	ck_assert_uint_ne(dataplane_cold(&host.fake->view, slot), b);
 	ck_assert(holding("10.0.1.12").is_dead);
+	ck_assert_uint_eq(host.told_count[ENGINE_DEAD], 1);
+	ck_assert_str_eq(host.told, "backend web 10.0.1.12 was down for 30s (dead-after): its "
+				    "flows are let go, and reset by the next backend");
 	/* Back: an ordinary planned change. */
 	is_now(12, FAKE_WELL);
 	ck_assert(!holding("10.0.1.12").is_failing);
@@ -320,6 +323,7 @@ START_TEST(a_new_agent_goes_on_with_dead_after_and_with_drains)
 	ck_assert_uint_eq(flags_of("10.0.1.12"), SL_BACKEND_DOWN | SL_BACKEND_DEAD);
 	restart(0, 7000000);
 	ck_assert(holding("10.0.1.12").is_dead);
+	ck_assert_uint_eq(host.told_count[ENGINE_DEAD], 1); /* by the one before */
 	ck_assert_uint_eq(flags_of("10.0.1.12"), SL_BACKEND_DOWN | SL_BACKEND_DEAD);
 	pass(29);
 	ck_assert_uint_eq(flags_of("10.0.1.13"), 0);

@@ -34,6 +34,7 @@ struct engine;
 
 /* What the engine has to say by itself. */
 enum engine_news {
+	ENGINE_DEAD,	   /* a backend's probes failed for dead-after: its flows are let go */
 	ENGINE_DRAIN_OVER, /* a backend is empty, or past its drain-timeout */
 	ENGINE_HELD_OPEN,  /* one is past it, and slots cannot move away: the flow table was full */
 	ENGINE_STUCK,	   /* slots do not go on: an operation failed */

@@ -69,6 +69,19 @@ static void note_due(struct engine *engine, const struct engine_clock *clock,
 		engine->dead_due_ms = due_ms;
 }
 
+static void tell_dead(const struct engine *engine, const struct model_service *service,
+		      const struct addr *backend)
+{
+	char address[ADDR_TEXT_SIZE], time[24];
+
+	engine_tell(
+		engine, ENGINE_DEAD, service->name, backend,
+		mem_format("backend %s %s was down for %s (dead-after): its flows are let go, and "
+			   "reset by the next backend",
+			   service->name, addr_format(backend, address),
+			   text_format_duration(service->config->dead_after_ms, time)));
+}
+
 /* One that left has its drain, whatever drain-end says: nobody will look after it. */
 enum track_health engine_clock_health(struct engine *engine, const struct model_service *service,
 				      const struct model_backend *backend, uint32_t index,
@@ -79,9 +92,12 @@ enum track_health engine_clock_health(struct engine *engine, const struct model_
 	struct engine_drain *drain = &engine->drains[index];
 	bool drains = backend->leaves || backend->reason == MODEL_DRAINED;
 	enum track_health health = model_health(backend->reason);
+	bool was_dead = clock->is_dead;
 
 	note_drain(drain, drains, now_ms);
 	note_failing(clock, backend, config->dead_after_ms, now_ms);
+	if (clock->is_dead && !was_dead)
+		tell_dead(engine, service, &backend->address);
 	note_due(engine, clock, config->dead_after_ms, now_ms);
 	if (engine_is_drain_over(drain, config, now_ms) &&
 	    (backend->leaves || config->drain_end == CONFIG_DRAIN_MOVE))
