@@ -37,7 +37,7 @@ static struct fake_host host;
 /* What happened, so that a run in which too little did fails as vacuous. */
 static struct {
 	unsigned int applied, refused, full, failed, stuck, overridden, ways, restarts, moved,
-		emptied;
+		emptied, health, kept;
 } seen;
 
 static uint32_t pick(uint32_t below)
@@ -65,7 +65,8 @@ static void write_backends(struct text *text)
 		if (i && pick(chance + 1) == 0)
 			continue;
 		text_add(text, "%s{address: '%s', weight: %u, state: %s}", separator,
-			 addr_format(&address, buffer), pick(5), states[pick(ARRAY_SIZE(states))]);
+			 addr_format(&address, buffer), pick(4) ? pick(5) : 20,
+			 states[pick(ARRAY_SIZE(states))]);
 		separator = ", ";
 	}
 	text_add(text, "]}\n");
@@ -101,6 +102,9 @@ static struct config *try_config(void)
 			 pick(3) ? "tcp" : "[tcp, udp]",
 			 /* Mostly a service keeps its size. */
 			 sizes[pick(5) ? n : pick(ARRAY_SIZE(sizes))]);
+		if (pick(3))
+			text_add(&text, "health: {}, panic: %u, max-ejected: %u, ",
+				 pick(2) ? 0 : pick(101), pick(2) ? 100 : pick(101));
 		write_backends(&text);
 	}
 	config_read("test.yaml", text.data, text.length, &config, &p);
@@ -121,8 +125,13 @@ static struct config *random_config(void)
 
 /* ---- the oracle ------------------------------------------------------------------------------ */
 
-/* The weight by the words of the manual, not by model.c. */
-static uint32_t expected_weight(const char *service, const struct config_backend *backend)
+static enum fake_health health_of(const struct config_backend *backend)
+{
+	return host.health[backend->address.bytes[addr_size(backend->address.family) - 1]];
+}
+
+/* The weight by the words of the manual, not by model.c; health aside. */
+static uint32_t weight_without_health(const char *service, const struct config_backend *backend)
 {
 	const struct override *override =
 		overrides_find(engine_overrides(host.engine), service, &backend->address);
@@ -139,6 +148,58 @@ static uint32_t expected_weight(const char *service, const struct config_backend
 	return weight;
 }
 
+static bool fails(const struct config_backend *backend)
+{
+	return health_of(backend) == FAKE_FAILS || health_of(backend) == FAKE_FLAPS;
+}
+
+/* Whether of two that fail `a` is ejected first; the one earlier in the list has the lower address. */
+static bool goes_first(const struct config_backend *a, const struct config_backend *b)
+{
+	const uint64_t *since = host.health_since_ms;
+	uint64_t of_a = since[a->address.bytes[addr_size(a->address.family) - 1]];
+	uint64_t of_b = since[b->address.bytes[addr_size(b->address.family) - 1]];
+
+	if (health_of(a) != health_of(b))
+		return health_of(a) == FAKE_FAILS;
+	return of_a != of_b ? of_a < of_b : a < b;
+}
+
+/* Whether health lets in one that nothing else keeps out. */
+static bool is_let_in(const struct config_service *service, const struct config_backend *backend)
+{
+	unsigned int known = 0, failing = 0, first = 0;
+
+	if (service->health.kind == CONFIG_HEALTH_NONE || health_of(backend) == FAKE_WELL)
+		return true;
+	for (size_t i = 0; i < service->backend_count; i++) {
+		const struct config_backend *other = &service->backends[i];
+
+		if (!weight_without_health(service->name, other))
+			continue;
+		known += health_of(other) != FAKE_NEW;
+		failing += fails(other);
+		first += fails(other) && other != backend && goes_first(other, backend);
+	}
+	if ((known - failing) * 100 < service->panic * known)
+		return true;
+	return fails(backend) && first >= service->max_ejected * known / 100;
+}
+
+static uint32_t expected_weight(const struct config_service *service,
+				const struct config_backend *backend)
+{
+	uint32_t weight = weight_without_health(service->name, backend);
+	uint8_t last = backend->address.bytes[addr_size(backend->address.family) - 1];
+
+	if (!weight || !is_let_in(service, backend))
+		return 0;
+	seen.kept += service->health.kind && fails(backend);
+	if (service->health.kind && health_of(backend) == FAKE_WELL && host.share[last])
+		weight = weight * host.share[last] / 1000;
+	return weight ? weight : 1;
+}
+
 static void check_table(const struct config_service *service)
 {
 	struct maglev_member *members = mem_array(service->backend_count, sizeof(*members));
@@ -150,7 +211,7 @@ static void check_table(const struct config_service *service)
 	ck_assert_uint_eq(place.slots, service->table_size);
 	for (size_t i = 0; i < service->backend_count; i++) {
 		members[i].address = service->backends[i].address;
-		members[i].weight = expected_weight(service->name, &service->backends[i]);
+		members[i].weight = expected_weight(service, &service->backends[i]);
 		has_any |= members[i].weight;
 	}
 	seen.emptied += !has_any;
@@ -197,7 +258,7 @@ static void check_flow(const struct config_service *service, const struct config
 		return;
 	backend = config_find_backend(service, &answer.backend);
 	ck_assert_ptr_nonnull(backend);
-	ck_assert_uint_gt(expected_weight(service->name, backend), 0);
+	ck_assert_uint_gt(expected_weight(service, backend), 0);
 }
 
 /* The maps hold what the configuration has, and no more. */
@@ -354,6 +415,26 @@ static void step_ways(void)
 	free(before);
 }
 
+/* Health changes at many backends at once; what it means for weights is the model's affair. */
+static void step_health(void)
+{
+	struct problems p = {};
+	char *before = fake_host_image(&host);
+	int err;
+
+	for (unsigned int i = 1; i <= BACKENDS; i++) {
+		host.health[i] = pick(3) ? FAKE_WELL : FAKE_WELL + pick(FAKE_NEW + 1);
+		host.health_since_ms[i] = pick(3);
+		host.share[i] = pick(3) ? 0 : 100 * (1 + pick(10));
+	}
+	arm();
+	err = engine_refresh(host.engine, 0, &p);
+	disarm(err, before);
+	seen.health += !err;
+	problems_free(&p);
+	free(before);
+}
+
 static void step_restart(void)
 {
 	struct problems p = {};
@@ -371,8 +452,8 @@ static void step_restart(void)
 
 START_TEST(maps_follow_whatever_is_wanted)
 {
-	static void (*const steps[])(void) = {step_apply,    step_apply, step_override,
-					      step_override, step_ways,	 step_restart};
+	static void (*const steps[])(void) = {step_apply, step_apply,  step_override, step_override,
+					      step_ways,  step_health, step_restart};
 
 	random_state += 7919 * _i;
 	fake_host_init(&host, &limits);
@@ -383,19 +464,21 @@ START_TEST(maps_follow_whatever_is_wanted)
 	}
 	printf("%u configurations and %u overrides applied (%u moved slots), %u refused, %u "
 	       "without room, "
-	       "%u failed (%u for longer), %u changes of ways, %u restarts, %u tables of nobody "
-	       "seen\n",
+	       "%u failed (%u for longer), %u changes of ways, %u restarts, %u changes of health "
+	       "(%u times one that fails was kept), %u tables of nobody seen\n",
 	       seen.applied, seen.overridden, seen.moved, seen.refused, seen.full, seen.failed,
-	       seen.stuck, seen.ways, seen.restarts, seen.emptied);
+	       seen.stuck, seen.ways, seen.restarts, seen.health, seen.kept, seen.emptied);
 	ck_assert_uint_gt(seen.applied, 5);
 	ck_assert_uint_gt(seen.refused, 3);
 	ck_assert_uint_gt(seen.failed, 8);
 	ck_assert_uint_gt(seen.stuck, 3);
 	ck_assert_uint_gt(seen.overridden, 10);
 	ck_assert_uint_gt(seen.ways, 5);
+	ck_assert_uint_gt(seen.health, 5);
+	ck_assert_uint_gt(seen.kept, 5);
 	ck_assert_uint_gt(seen.restarts, 5);
 	ck_assert_uint_gt(seen.moved, 3);
-	ck_assert_uint_gt(seen.emptied, 10);
+	ck_assert_uint_gt(seen.emptied, 0);
 	fake_host_free(&host);
 }
 END_TEST
