@@ -76,6 +76,23 @@ START_TEST(the_clock_wraps_for_entries_and_for_windows)
 }
 END_TEST
 
+/* Stopped between its look at the clock and that at the entries, which packets go on to refresh. */
+START_TEST(an_agent_that_was_stopped_for_hours_in_a_scan_deletes_no_entry_of_a_live_flow)
+{
+	start();
+	want(B);
+	run();
+	fake_insert(fake, 3, BASE, A, fake->now + T + 3 + 61);
+	fake_insert(fake, 4, BASE + 1, A, fake->now + T + 3 + 4 * 3600);
+	pass(T + 3 + 10);
+	ck_assert_uint_eq(fake_entry(fake, 3), A);
+	ck_assert_uint_eq(fake_entry(fake, 4), A);
+	CHECK_SLOT(0, B | LOOK, B);
+	CHECK_SLOT(1, B | LOOK, B);
+	stop();
+}
+END_TEST
+
 /* A clock that is finer than the tick of entries: 16 units a tick. */
 static void start_fine(uint32_t now)
 {
@@ -199,6 +216,7 @@ END_TEST
 
 RUN_TESTS("core_track_clock", a_restart_begins_every_window_and_hold_anew,
 	  a_raised_T_counts_for_windows_under_way, the_clock_wraps_for_entries_and_for_windows,
+	  an_agent_that_was_stopped_for_hours_in_a_scan_deletes_no_entry_of_a_live_flow,
 	  a_finer_clock_ends_a_hold_and_a_window_within_a_tick,
 	  a_finer_clock_wraps_in_a_hold_in_a_window_and_where_it_reads_as_no_time,
 	  a_round_that_ends_early_is_no_part_of_the_next_one)

@@ -137,6 +137,20 @@ static inline void fetch(const uint16_t *marks, const struct track_line *lines, 
 	__builtin_prefetch(&lines[slot / SL_HOT_PER_LINE], 1);
 }
 
+/* Ticks, some more than 5 hours; with it and the longest T (4 hours) an age is right up to 13 hours. */
+#define AHEAD 18000
+
+/*
+ * Ticks since the entry's flow sent a packet. Unlike a packet, the agent may be stopped for long between its look at the
+ * clock and that at the entry: what was refreshed meanwhile is younger by as much, and not old.
+ */
+static inline uint16_t age_of(uint64_t data, uint16_t tick)
+{
+	uint16_t age = tick - (uint16_t)data;
+
+	return age > 0xffff - AHEAD ? 0 : age;
+}
+
 static void judge(void *arg, const uint64_t *data, size_t count, bool *over)
 {
 	const uint32_t locked = SL_FLOW_LOCK >> 16;
@@ -153,7 +167,7 @@ static void judge(void *arg, const uint64_t *data, size_t count, bool *over)
 		bool is_slot = slot < slots;
 		struct track_line *line = is_slot ? &lines[slot / SL_HOT_PER_LINE] : &none;
 		uint32_t mark = is_slot ? marks[slot] : 0;
-		uint16_t age = sl_flow_age(data[i], tick);
+		uint16_t age = age_of(data[i], tick);
 
 		if (i + FETCH_AHEAD < count)
 			fetch(marks, lines, slots, data[i + FETCH_AHEAD]);
