@@ -91,12 +91,6 @@ static int set_accept_local(const char *device, bool value, struct problems *p)
 
 /* ---- what is wanted -------------------------------------------------------------------------- */
 
-bool tunnel_probes(const struct config_service *service)
-{
-	return service->health.kind != CONFIG_HEALTH_NONE &&
-	       service->health.via & CONFIG_VIA_TUNNEL;
-}
-
 static bool is_listed(const struct config *config, const char *device)
 {
 	for (size_t i = 0; i < config->interface_count; i++)

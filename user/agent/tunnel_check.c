@@ -17,6 +17,12 @@
 	"the host would answer its own probes, and a dead backend would look healthy; move it to " \
 	"another device (lo, or one made for VIPs), or probe `via: direct`"
 
+bool tunnel_probes(const struct config_service *service)
+{
+	return service->health.kind != CONFIG_HEALTH_NONE &&
+	       service->health.via & CONFIG_VIA_TUNNEL;
+}
+
 /* ---- before it is put in force ---------------------------------------------------------------- */
 
 static int check_service(struct net *net, const struct config *config,
