@@ -135,8 +135,9 @@ static void check_one(struct reading *r, const struct value *health)
 		check_via(r, health);
 	check_at_most_interval(r, health, VALUE(health, health, timeout));
 	check_at_most_interval(r, health, VALUE(health, health, retry));
-	if (path->set && path->text[0] != '/')
-		reading_error(r, path->node, NULL, "expected a path that begins with /");
+	if (path->set && (path->text[0] != '/' || strchr(path->text, ' ')))
+		reading_error(r, path->node, NULL,
+			      "expected a path that begins with / and has no spaces");
 }
 
 /* ---- what it takes from its service ---------------------------------------------------------- */
