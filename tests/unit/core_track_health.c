@@ -109,6 +109,23 @@ START_TEST(a_false_alarm_shorter_than_dead_after_lets_nobody_go)
 }
 END_TEST
 
+START_TEST(an_agent_that_was_stopped_for_longer_than_dead_after_lets_nobody_go)
+{
+	start(PROBED("", A "," B));
+	is_now(12, FAKE_FAILS);
+	pass(1);
+	now_ms += 60000;
+	host.fake->now += 60;
+	engine_tick(host.engine, now_ms); /* before it has read that all is well again */
+	ck_assert_uint_eq(flags_of("10.0.1.12"), SL_BACKEND_DOWN);
+	ck_assert_uint_eq(holding("10.0.1.12").dead_left_ms, 27000);
+	is_now(12, FAKE_WELL);
+	pass(1);
+	ck_assert_uint_eq(flags_of("10.0.1.12"), 0);
+	fake_host_free(&host);
+}
+END_TEST
+
 START_TEST(dead_after_is_paused_in_panic_by_the_share_and_without_a_next_hop)
 {
 	/* What pauses it after 10 s; and what ends that. */
@@ -372,6 +389,7 @@ RUN_TESTS("core_track_health",
 	  new_flows_leave_a_backend_that_fails_at_once_and_its_old_ones_stay_until_it_is_dead,
 	  death_comes_when_dead_after_is_over_and_not_with_the_next_second,
 	  a_false_alarm_shorter_than_dead_after_lets_nobody_go,
+	  an_agent_that_was_stopped_for_longer_than_dead_after_lets_nobody_go,
 	  dead_after_is_paused_in_panic_by_the_share_and_without_a_next_hop,
 	  a_dead_backend_that_panic_takes_in_gets_all_of_dead_after_again,
 	  what_the_administrator_says_goes_before_health,
