@@ -299,10 +299,11 @@ END_TEST
 START_TEST(a_drain_that_is_held_open_is_told_and_goes_on_where_drain_end_says_keep)
 {
 	drain_crowded(SERVICE(", drain-end: keep", A "," B), 119);
-	ck_assert_ptr_null(host.told);
+	ck_assert_uint_eq(host.told_count[ENGINE_CROWDED], 1);
+	ck_assert_uint_eq(host.told_count[ENGINE_HELD_OPEN], 0);
 	pass(1);
 	ck_assert_str_eq(host.told, "service web: backend 10.0.1.12 is past its drain-timeout, and "
-				    "1 slots are held open, since the flow table was full; raise "
+				    "slots are held open (1), since the flow table was full; raise "
 				    "limits.flows, or set drain-end: move");
 	ck_assert_uint_eq(host.fake->backends[index_of("10.0.1.12")].flags, 0);
 	ck_assert_uint_eq(fake_place(&host, "web", "10.0.1.12").bases, 1);
@@ -313,6 +314,8 @@ START_TEST(a_drain_that_is_held_open_is_told_and_goes_on_where_drain_end_says_ke
 	/* With room it ends as any other. */
 	pass(70);
 	ck_assert_uint_eq(slots().stable, 251);
+	ck_assert_uint_eq(host.told_count[ENGINE_CROWDED], 1);
+	ck_assert_uint_eq(host.told_count[ENGINE_UNCROWDED], 1);
 	fake_host_free(&host);
 }
 END_TEST

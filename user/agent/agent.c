@@ -73,9 +73,14 @@ static void host_tell(void *self, enum engine_news news, const char *service,
 		      const struct addr *backend, const char *sentence)
 {
 	static const enum event_kind kinds[] = {
-		[ENGINE_DEAD] = EVENT_backend_dead,	     [ENGINE_DRAIN_OVER] = EVENT_drain_over,
-		[ENGINE_HELD_OPEN] = EVENT_change_held_open, [ENGINE_STUCK] = EVENT_tracking_stuck,
-		[ENGINE_GOES_ON] = EVENT_tracking_goes_on,   [ENGINE_DAMAGE] = EVENT_damage_mended,
+		[ENGINE_DEAD] = EVENT_backend_dead,
+		[ENGINE_DRAIN_OVER] = EVENT_drain_over,
+		[ENGINE_HELD_OPEN] = EVENT_change_held_open,
+		[ENGINE_STUCK] = EVENT_tracking_stuck,
+		[ENGINE_GOES_ON] = EVENT_tracking_goes_on,
+		[ENGINE_DAMAGE] = EVENT_damage_mended,
+		[ENGINE_CROWDED] = EVENT_crowded,
+		[ENGINE_UNCROWDED] = EVENT_uncrowded,
 	};
 	const struct agent *agent = self;
 	char address[ADDR_TEXT_SIZE];

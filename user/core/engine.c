@@ -62,6 +62,7 @@ void engine_free(struct engine *engine)
 	tables_free(engine->tables);
 	track_free(engine->track);
 	free(engine->drains);
+	free(engine->crowds);
 	free(engine->clocks);
 	free(engine->why);
 	free(engine);

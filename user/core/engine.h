@@ -37,6 +37,8 @@ enum engine_news {
 	ENGINE_DEAD,	   /* a backend's probes failed for dead-after: its flows are let go */
 	ENGINE_DRAIN_OVER, /* a backend is empty, or past its drain-timeout */
 	ENGINE_HELD_OPEN,  /* one is past it, and slots cannot move away: the flow table was full */
+	ENGINE_CROWDED,	   /* a service's change is held open: the flow table was full */
+	ENGINE_UNCROWDED,  /* it goes on */
 	ENGINE_STUCK,	   /* slots do not go on: an operation failed */
 	ENGINE_GOES_ON,	   /* they do again */
 	ENGINE_DAMAGE,	   /* slots or entries that nobody of us has written; they are mended */

@@ -27,6 +27,12 @@ struct engine_clock {
 	uint64_t counted_ms, count_ms;
 };
 
+/* A service whose change is held open, as people have been told. */
+struct engine_crowd {
+	char service[SL_NAME_SIZE];
+	bool is_crowded; /* it still is */
+};
+
 struct engine {
 	struct engine_options options; /* but for `config`, which moves */
 	struct config *config;	       /* in force; NULL: none */
@@ -39,7 +45,9 @@ struct engine {
 	struct engine_drain *drains; /* [backends + 1] */
 	struct engine_clock *clocks; /* likewise */
 	uint64_t dead_due_ms; /* when the next backend is dead; UINT64_MAX: none waits for it */
-	bool is_gathering;    /* planned changes, since and at last: */
+	struct engine_crowd *crowds;
+	size_t crowd_count;
+	bool is_gathering; /* planned changes, since and at last: */
 	uint64_t gathering_since_ms, gathered_ms;
 	uint64_t due_ms;    /* when the next round is, at the latest */
 	uint64_t mended_ms; /* when slots were last looked at for damage */
@@ -69,6 +77,11 @@ bool engine_is_drain_over(const struct engine_drain *drain, const struct config_
 			  uint64_t now_ms);
 /* Tells of each drain, once, that it is over. */
 void engine_tell_drains(struct engine *engine, uint64_t now_ms);
+
+/* ---- engine_crowd.c ---------------------------------------------------------------------------- */
+
+/* Tells, once each, of changes and drains that the full flow table holds open, and when changes go on. */
+void engine_tell_crowded(struct engine *engine, uint64_t now_ms);
 
 /* ---- engine_mend.c: what others have written ---------------------------------------------------- */
 

@@ -220,45 +220,6 @@ void engine_track_follow(struct engine *engine, const struct plan *plan, uint64_
 
 /* ---- what waits for time --------------------------------------------------------------------- */
 
-/* People decide what becomes of drains that cannot end, if the configuration does not. */
-static void tell_held_open(struct engine *engine, const struct ids_service *service,
-			   const struct config_service *config, uint64_t now_ms)
-{
-	const struct ids_backend *known;
-	char address[ADDR_TEXT_SIZE];
-	struct track_state state;
-	size_t count;
-
-	if (!track_state(engine->track, service->base, &state) || !state.crowded)
-		return;
-	known = ids_backends_of(&engine->ids, service->line, &count);
-	for (size_t i = 0; i < count; i++) {
-		struct engine_drain *drain = &engine->drains[known[i].index];
-
-		if (drain->is_told || !engine_is_drain_over(drain, config, now_ms))
-			continue;
-		drain->is_told = true;
-		engine_tell(engine, ENGINE_HELD_OPEN, service->name, &known[i].address,
-			    mem_format("service %s: backend %s is past its drain-timeout, and %u "
-				       "slots are held open, since the flow table was full; raise "
-				       "limits.flows, or set drain-end: move",
-				       service->name, addr_format(&known[i].address, address),
-				       state.crowded));
-	}
-}
-
-static void tell_all_held_open(struct engine *engine, uint64_t now_ms)
-{
-	for (size_t i = 0; i < engine->ids.service_count; i++) {
-		const struct ids_service *service = &engine->ids.services[i];
-		const struct model_service *wanted =
-			model_find_service(engine->model, service->name);
-
-		if (wanted)
-			tell_held_open(engine, service, wanted->config, now_ms);
-	}
-}
-
 /* Whether any backend of a service is gone. */
 static bool retire_gone(struct engine *engine, const struct ids_service *service)
 {
@@ -308,7 +269,7 @@ unsigned int engine_track_tick(struct engine *engine, uint64_t now_ms)
 	engine->due_ms = now_ms + TICK_MS;
 	run_round(engine, now_ms);
 	free_gone(engine);
-	tell_all_held_open(engine, now_ms);
+	engine_tell_crowded(engine, now_ms);
 	if (engine_mend(engine, now_ms)) {
 		adopt_regions(engine);
 		run_round(engine, now_ms);
