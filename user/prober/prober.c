@@ -275,6 +275,8 @@ static int open_host(struct prober *prober, struct problems *p)
 	if (err)
 		return problems_add(p, err, "subreaper", NULL, "%s", uv_strerror(err));
 	err = web_open(prober->loop, host->watcher, &host->web);
+	if (!err)
+		err = web_open(prober->loop, host->watcher, &host->other_web);
 	return err ? problems_add(p, err, "libcurl", NULL, "cannot be initialised") : 0;
 }
 

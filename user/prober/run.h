@@ -23,7 +23,7 @@ struct web;
 struct run_host {
 	uv_loop_t *loop;
 	struct watcher *watcher;
-	struct web *web;
+	struct web *web, *other_web; /* with the system's certificates to trust, and others */
 	struct processes *processes;
 };
 
