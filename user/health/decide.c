@@ -135,12 +135,29 @@ static void consider_up(struct health *health, struct health_backend *backend, c
 	}
 }
 
+/*
+ * When a server dies or comes back, one of its probes sees that a moment before the other. So it takes two results since
+ * the backend went down to blame the tunnel, a direct success and then a failure through the tunnel; and the verdicts
+ * to clear it.
+ */
+static bool blames_tunnel(const struct health_backend *backend)
+{
+	const struct health_path *tunnel = &backend->paths[TUNNEL];
+	const struct health_path *direct = &backend->paths[DIRECT];
+
+	if (backend->state != HEALTH_STATE_DOWN || direct->verdict != HEALTH_GOOD ||
+	    health_deciding(&backend->service->how) != TUNNEL)
+		return false;
+	if (backend->is_tunnel_broken)
+		return true;
+	return direct->is_ok && direct->at_ms > backend->since_ms && !tunnel->is_ok &&
+	       tunnel->at_ms > direct->at_ms;
+}
+
 static void compare_paths(struct health *health, struct health_backend *backend, uint64_t now_ms)
 {
 	const struct health_path *direct = &backend->paths[DIRECT];
-	bool is_broken = backend->state == HEALTH_STATE_DOWN &&
-			 health_deciding(&backend->service->how) == TUNNEL &&
-			 direct->verdict == HEALTH_GOOD;
+	bool is_broken = blames_tunnel(backend);
 
 	if (is_broken == backend->is_tunnel_broken)
 		return;
