@@ -305,6 +305,47 @@ START_TEST(what_a_crash_left_behind_is_removed_by_the_next_start)
 }
 END_TEST
 
+/* Killed after its links were switched, before its maps were pinned as those in force. */
+START_TEST(a_start_with_other_limits_that_was_killed_is_finished_by_the_next_one)
+{
+	struct dataplane_options options = pinned_options();
+	struct dataplane *dp = pinned_open(&options);
+	struct map_shape shapes[MAPS];
+	struct dataplane_link link;
+	struct problems p = {0};
+	uint32_t control;
+	int old[MAPS];
+
+	fill(dp);
+	pinned_ok(dataplane_attach(dp, "lo", if_nametoindex("lo"), DATAPLANE_GENERIC, &link, NULL,
+				   &p),
+		  &p);
+	map_shapes(&options.limits, shapes);
+	for (int i = 0; i < MAPS; i++)
+		old[i] = dup(dataplane_map_fd(dp, shapes[i].name));
+	dataplane_close(dp);
+	options.limits = other_limits[0];
+	dp = pinned_open(&options);
+	control = pinned_map_id(dataplane_map_fd(dp, "control"));
+	dataplane_close(dp);
+	pinned_run("mkdir %s/new && mv %s/maps %s/new/maps && mkdir %s/maps", pinned_dir,
+		   pinned_dir, pinned_dir, pinned_dir);
+	for (int i = 0; i < MAPS; i++) {
+		char *path = mem_format("%s/maps/%s", pinned_dir, shapes[i].name);
+
+		ck_assert_int_eq(bpf_obj_pin(old[i], path), 0);
+		close(old[i]);
+		free(path);
+	}
+	dp = pinned_open(&options);
+	ck_assert_uint_eq(pinned_map_id(dataplane_map_fd(dp, "control")), control);
+	check_filled(dp);
+	ck_assert_uint_eq(pinned_count("maps"), MAPS);
+	ck_assert(!pinned_exists("new"));
+	dataplane_close(dp);
+}
+END_TEST
+
 START_TEST(changes_need_no_privilege_after_the_start)
 {
 	struct dataplane_options options = pinned_options();
@@ -374,6 +415,7 @@ Suite *dataplane_pins_suite(void)
 	tcase_add_test(tc, maps_of_another_layout_or_key_are_refused);
 	tcase_add_test(tc, maps_that_are_not_what_meta_says_are_refused);
 	tcase_add_test(tc, what_a_crash_left_behind_is_removed_by_the_next_start);
+	tcase_add_test(tc, a_start_with_other_limits_that_was_killed_is_finished_by_the_next_one);
 	tcase_add_test(tc, changes_need_no_privilege_after_the_start);
 	tcase_add_test(tc, down_removes_all_and_detaches);
 	tcase_add_test(tc, down_leaves_what_is_not_ours);

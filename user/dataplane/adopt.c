@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/problem.h"
@@ -131,6 +132,73 @@ int adopt_look(const struct pins *pins, const struct dataplane_options *options,
 	*how = memcmp(&pinned->limits, &options->limits, sizeof(options->limits)) ? ADOPT_COPY
 										  : ADOPT_ALL;
 	return err;
+}
+
+/* ---- a switch that was cut off -------------------------------------------------------------------- */
+
+static uint32_t map_id(const char *path)
+{
+	struct bpf_map_info info = {0};
+	uint32_t length = sizeof(info);
+	int fd = bpf_obj_get(path);
+
+	if (fd < 0)
+		return 0;
+	if (bpf_obj_get_info_by_fd(fd, &info, &length))
+		info.id = 0;
+	close(fd);
+	return info.id;
+}
+
+static int program_of(const char *path)
+{
+	struct bpf_link_info info = {0};
+	uint32_t length = sizeof(info);
+	int fd = bpf_obj_get(path), err;
+
+	if (fd < 0)
+		return -errno;
+	err = bpf_obj_get_info_by_fd(fd, &info, &length);
+	close(fd);
+	return err ? err : bpf_prog_get_fd_by_id(info.prog_id);
+}
+
+struct user {
+	const struct pins *pins;
+	uint32_t map;
+};
+
+/* Whether the program of a link uses a map. */
+static int uses(void *arg, const char *name)
+{
+	const struct user *user = arg;
+	uint32_t ids[64];
+	struct bpf_prog_info info = {.nr_map_ids = 64, .map_ids = (uintptr_t)ids};
+	uint32_t length = sizeof(info);
+	char *path = pins_at(user->pins, "links", name);
+	int fd = program_of(path), is_used = 0;
+
+	free(path);
+	if (fd < 0)
+		return 0;
+	if (!bpf_obj_get_info_by_fd(fd, &info, &length))
+		for (uint32_t i = 0; i < info.nr_map_ids && i < 64; i++)
+			is_used |= ids[i] == user->map;
+	close(fd);
+	return is_used;
+}
+
+int adopt_finish(struct pins *pins, struct problems *p)
+{
+	struct user user = {.pins = pins};
+	char *path;
+
+	if (!pins->dir)
+		return 0;
+	path = pins_at(pins, "new/maps", "control");
+	user.map = map_id(path);
+	free(path);
+	return user.map && pins_each(pins, "links", uses, &user) ? pins_commit_maps(pins, p) : 0;
 }
 
 /* ---- copying -------------------------------------------------------------------------------------- */

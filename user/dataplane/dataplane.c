@@ -336,6 +336,8 @@ int dataplane_open(const struct dataplane_options *given, struct dataplane **out
 	if (options.pin_dir)
 		err = pins_open(&dp->pins, options.pin_dir, p);
 	if (!err)
+		err = adopt_finish(&dp->pins, p);
+	if (!err)
 		err = adopt_look(&dp->pins, &options, &how, &pinned, dp->host_key, p);
 	if (!err)
 		err = clock_shift(&dp->tick_shift, &dp->view.tick_ns, p);

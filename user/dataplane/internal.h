@@ -85,6 +85,12 @@ int adopt_look(const struct pins *pins, const struct dataplane_options *options,
 	       enum adopt_how *how, struct map_set *pinned, uint8_t host_key[16],
 	       struct problems *p);
 
+/*
+ * A start with other limits that was killed between its links and its pins has left links with a program on maps that
+ * are not pinned as those in force: packets have written there since. They are put in their place.
+ */
+int adopt_finish(struct pins *pins, struct problems *p);
+
 /* Makes new flows go where their slots' flows belong, until the next agent; waits a grace period. */
 int adopt_hold(struct map_set *from, struct dataplane *dp);
 /* Copies all contents into fresh maps. -EBUSY: something in use does not fit. */
