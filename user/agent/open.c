@@ -91,6 +91,17 @@ static struct config *read_last(const struct agent *agent)
 	return config;
 }
 
+static void say_lost(struct agent *agent, struct problems *p)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		char *text = problem_text(&p->list[i]);
+
+		event_post(agent->events, &(struct event){.kind = EVENT_health_lost, .text = text});
+		free(text);
+	}
+	problems_free(p);
+}
+
 /*
  * What the agent before knew is worth something only where its maps are still at work: then nothing changes until probes
  * say so. `last` NULL: what is in force is not known, and what follows counts as that.
@@ -109,7 +120,7 @@ static void open_health(struct agent *agent, const struct config *last, struct h
 	if (kept->wall_ms)
 		health_restore(agent->health, kept->health.data, kept->health.length, now,
 			       healthfile_away_ms(kept), &p);
-	log_and_free_problems(LOG_LEVEL_WARNING, &p);
+	say_lost(agent, &p);
 }
 
 static int open_engine(struct agent *agent, struct problems *p)
@@ -134,7 +145,7 @@ static int open_engine(struct agent *agent, struct problems *p)
 	if (!err && kept.wall_ms)
 		engine_clocks_restore(agent->engine, kept.clocks.data, kept.clocks.length,
 				      ways_now_ms(), healthfile_away_ms(&kept), &unread);
-	log_and_free_problems(LOG_LEVEL_WARNING, &unread);
+	say_lost(agent, &unread);
 	healthfile_free(&kept);
 	return err;
 }
