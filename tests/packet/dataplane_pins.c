@@ -219,7 +219,7 @@ static const struct {
 	{{0, 4, 1, 8, 4096, 1024}, "limits.listeners '1'"},
 	{{0, 4, 16, 7, 4096, 1024}, "limits.backends '7'"},
 	{{0, 4, 16, 8, 4096, 992}, "limits.maglev-slots '992'"},
-	{{0, 4, 16, 8, 8, 1024}, "limits.flows '8'"},
+	{{0, 4, 16, 8, 8, 1024}, "limits.flows '8': has no room for the 9 entries"},
 };
 
 START_TEST(a_limit_that_cuts_off_what_is_in_use_is_refused_and_all_stays)

@@ -254,6 +254,22 @@ static int check_backends(const struct map_set *from, const struct map_set *to, 
 	return last > to->limits.backends ? too_small(p, "backends", to->limits.backends, last) : 0;
 }
 
+/* They are there for as long as slots change, whatever the configuration says. */
+static int refuse_flows(struct problems *p, const struct map_set *from, uint32_t flows)
+{
+	char text[16];
+	uint32_t used = 0;
+
+	for (uint32_t i = 0; i < from->limits.flows; i++)
+		used += sl_flow_in_use(from->flows[0].entry[i].data);
+	snprintf(text, sizeof(text), "%u", flows);
+	return problems_add(
+		p, -EBUSY, "limits.flows", text,
+		"has no room for the %u entries of flows that are in use: take more (%u "
+		"had room), or wait until no slot moves or settles",
+		used, from->limits.flows);
+}
+
 /* A flow's buckets follow from their number, so the entries find their places anew. */
 static int copy_flows(const struct map_set *from, struct map_set *to, struct problems *p)
 {
@@ -265,7 +281,7 @@ static int copy_flows(const struct map_set *from, struct map_set *to, struct pro
 	}
 	if (!flows_copy(from->flows, from->limits.flows, to->flows, &places))
 		return 0;
-	return too_small(p, "flows", to->limits.flows, from->limits.flows);
+	return refuse_flows(p, from, to->limits.flows);
 }
 
 /*
