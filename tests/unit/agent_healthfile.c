@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/healthfile.h"
@@ -16,7 +17,7 @@
 
 static struct healthfile example(void)
 {
-	struct healthfile file = {.wall_ms = 1790000000123};
+	struct healthfile file = {.boot_ms = 1790000000123};
 
 	text_add(&file.health, "up 10.0.1.11 web\nhealth 7\nclocks 3\n");
 	text_add(&file.clocks, "drain 10.0.1.12 5000 web\n");
@@ -25,7 +26,7 @@ static struct healthfile example(void)
 
 static void expect_equal(const struct healthfile *a, const struct healthfile *b)
 {
-	ck_assert_uint_eq(a->wall_ms, b->wall_ms);
+	ck_assert_uint_eq(a->boot_ms, b->boot_ms);
 	ck_assert_str_eq(a->health.data ? a->health.data : "",
 			 b->health.data ? b->health.data : "");
 	ck_assert_str_eq(a->clocks.data ? a->clocks.data : "",
@@ -35,12 +36,12 @@ static void expect_equal(const struct healthfile *a, const struct healthfile *b)
 /* Decodes what must be refused, and gives the problem's text. */
 static char *refused(const char *data, size_t length)
 {
-	struct healthfile file = {.wall_ms = 1};
+	struct healthfile file = {.boot_ms = 1};
 	struct problems p = {};
 	char *text;
 
 	ck_assert_int_eq(healthfile_decode("health", data, length, &file, &p), -EBADMSG);
-	ck_assert_uint_eq(file.wall_ms, 1);
+	ck_assert_uint_eq(file.boot_ms, 1);
 	ck_assert_uint_eq(p.count, 1);
 	text = problem_text(&p.list[0]);
 	problems_free(&p);
@@ -75,7 +76,7 @@ START_TEST(what_is_written_reads_back)
 	healthfile_free(&read);
 	text_free(&text);
 	healthfile_free(&file);
-	file.wall_ms = 5;
+	file.boot_ms = 5;
 	healthfile_encode(&file, &text);
 	ck_assert_int_eq(healthfile_decode("health", text.data, text.length, &read, &p), 0);
 	expect_equal(&file, &read);
@@ -107,15 +108,15 @@ START_TEST(lines_in_no_order_of_ours_are_refused)
 {
 	static const char *const bodies[] = {
 		"",
-		"wall 5\n",
-		"wall 5\nhealth 0\n",
-		"wall 5\nclocks 0\nhealth 0\n",
-		"wall 5\nhealth 0\nclocks 0\nmore 0\n",
-		"wall 5\nhealth 1\nclocks 0\n",
-		"wall 5\nhealth 1000000\nclocks 0\n",
-		"wall -5\nhealth 0\nclocks 0\n",
-		"wall\nhealth 0\nclocks 0\n",
-		"wall 99999999999999999999\nhealth 0\nclocks 0\n",
+		"boot 5\n",
+		"boot 5\nhealth 0\n",
+		"boot 5\nclocks 0\nhealth 0\n",
+		"boot 5\nhealth 0\nclocks 0\nmore 0\n",
+		"boot 5\nhealth 1\nclocks 0\n",
+		"boot 5\nhealth 1000000\nclocks 0\n",
+		"boot -5\nhealth 0\nclocks 0\n",
+		"boot\nhealth 0\nclocks 0\n",
+		"boot 99999999999999999999\nhealth 0\nclocks 0\n",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
@@ -132,7 +133,7 @@ END_TEST
 
 START_TEST(another_kind_of_file_is_named_and_not_believed)
 {
-	struct text text = sealed("sluice-health 2", "wall 5\nhealth 0\nclocks 0\n");
+	struct text text = sealed("sluice-health 2", "boot 5\nhealth 0\nclocks 0\n");
 	char *why = refused(text.data, text.length);
 
 	ck_assert_str_eq(why, "health: is not a state file of this version; nothing in it is used, "
@@ -149,9 +150,9 @@ START_TEST(a_directory_without_one_gives_an_empty_one)
 
 	healthfile_free(&read);
 	scratch_enter();
-	read.wall_ms = 7;
+	read.boot_ms = 7;
 	ck_assert_int_eq(healthfile_load(".", &read, &p), 0);
-	ck_assert_uint_eq(read.wall_ms, 0);
+	ck_assert_uint_eq(read.boot_ms, 0);
 	ck_assert_uint_eq(p.count, 0);
 	scratch_leave();
 }
@@ -165,7 +166,7 @@ START_TEST(a_file_is_kept_for_the_agent_alone_and_replaced)
 
 	scratch_enter();
 	ck_assert_int_eq(healthfile_store(".", &file, &p), 0);
-	file.wall_ms++;
+	file.boot_ms++;
 	ck_assert_int_eq(healthfile_store(".", &file, &p), 0);
 	ck_assert_int_eq(stat(HEALTHFILE_NAME, &is), 0);
 	ck_assert_uint_eq(is.st_mode & 07777, 0600);
@@ -174,7 +175,7 @@ START_TEST(a_file_is_kept_for_the_agent_alone_and_replaced)
 	healthfile_free(&read);
 	ck_assert_int_eq(truncate(HEALTHFILE_NAME, 100), 0);
 	ck_assert_int_eq(healthfile_load(".", &read, &p), -EBADMSG);
-	ck_assert_uint_eq(read.wall_ms, 0);
+	ck_assert_uint_eq(read.boot_ms, 0);
 	ck_assert_ptr_null(read.health.data);
 	problems_free(&p);
 	ck_assert_int_eq(healthfile_store("none", &file, &p), -ENOENT);
@@ -184,8 +185,25 @@ START_TEST(a_file_is_kept_for_the_agent_alone_and_replaced)
 }
 END_TEST
 
+/* Drains would be over because somebody has set the clock. */
+START_TEST(the_time_away_does_not_follow_the_clock_of_the_wall)
+{
+	struct timespec boot;
+	uint64_t before, now;
+
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	before = boot.tv_sec * UINT64_C(1000) + boot.tv_nsec / 1000000;
+	now = healthfile_boot_ms();
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	ck_assert_uint_le(before, now);
+	ck_assert_uint_le(now, boot.tv_sec * UINT64_C(1000) + boot.tv_nsec / 1000000);
+	ck_assert_uint_eq(healthfile_away_ms(&(struct healthfile){.boot_ms = now + 3600000}), 0);
+}
+END_TEST
+
 RUN_TESTS("agent_healthfile", what_is_written_reads_back,
 	  any_byte_that_differs_or_is_missing_is_damage, lines_in_no_order_of_ours_are_refused,
 	  another_kind_of_file_is_named_and_not_believed,
 	  a_directory_without_one_gives_an_empty_one,
-	  a_file_is_kept_for_the_agent_alone_and_replaced)
+	  a_file_is_kept_for_the_agent_alone_and_replaced,
+	  the_time_away_does_not_follow_the_clock_of_the_wall)

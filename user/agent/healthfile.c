@@ -13,7 +13,7 @@
 
 #define MAGIC	 "sluice-health 1"
 #define FILE_MAX (64 << 20)
-#define WALL_MAX (UINT64_C(1) << 53)
+#define BOOT_MAX (UINT64_C(1) << 53)
 
 void healthfile_free(struct healthfile *file)
 {
@@ -34,7 +34,7 @@ void healthfile_encode(const struct healthfile *file, struct text *out)
 {
 	struct text body = {};
 
-	text_add(&body, "wall %llu\n", (unsigned long long)file->wall_ms);
+	text_add(&body, "boot %llu\n", (unsigned long long)file->boot_ms);
 	encode_block("health", &file->health, &body);
 	encode_block("clocks", &file->clocks, &body);
 	sealed_add(MAGIC, &body, out);
@@ -75,7 +75,7 @@ int healthfile_decode(const char *name, const char *data, size_t length, struct 
 	int err = sealed_open(MAGIC, data, length, &s, &what);
 
 	if (!err)
-		err = take_number(&s, "wall", WALL_MAX, &file.wall_ms);
+		err = take_number(&s, "boot", BOOT_MAX, &file.boot_ms);
 	if (!err)
 		err = take_block(&s, "health", &file.health);
 	if (!err)
@@ -90,19 +90,19 @@ int healthfile_decode(const char *name, const char *data, size_t length, struct 
 			    what);
 }
 
-uint64_t healthfile_wall_ms(void)
+uint64_t healthfile_boot_ms(void)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(CLOCK_BOOTTIME, &now);
 	return now.tv_sec * UINT64_C(1000) + now.tv_nsec / 1000000;
 }
 
 uint64_t healthfile_away_ms(const struct healthfile *file)
 {
-	uint64_t now = healthfile_wall_ms();
+	uint64_t now = healthfile_boot_ms();
 
-	return now > file->wall_ms ? now - file->wall_ms : 0;
+	return now > file->boot_ms ? now - file->boot_ms : 0;
 }
 
 /* ---- the file -------------------------------------------------------------------------------- */

@@ -5,7 +5,7 @@
  * worth less: one that is missing or damaged is done without (health begins anew, forwarding goes on).
  *
  *	sluice-health 1 CHECKSUM	(sealed.h)
- *	wall MS				when that was: milliseconds since 1970
+ *	boot MS				when that was: milliseconds since the host's boot, which the maps do not outlive
  *	health LENGTH			health_store() (health/health.h)
  *	LENGTH bytes
  *	clocks LENGTH			engine_clocks_store() (core/engine.h)
@@ -24,7 +24,7 @@ struct problems;
 #define HEALTHFILE_NAME "health"
 
 struct healthfile {
-	uint64_t wall_ms; /* 0: there is none */
+	uint64_t boot_ms; /* 0: there is none */
 	struct text health, clocks;
 };
 
@@ -37,10 +37,10 @@ int healthfile_decode(const char *name, const char *data, size_t length, struct 
 
 /* Reads DIR/health; one that is not there is an empty one. Returns 0 or a negative errno, and then *out is empty, too. */
 int healthfile_load(const char *dir, struct healthfile *out, struct problems *p);
-/* How long ago it was written by the clock of the wall: 0 where that was set back since. */
+/* How long ago it was written, whatever becomes of the clock of the wall; 0 for one of an earlier boot that ran for longer. */
 uint64_t healthfile_away_ms(const struct healthfile *file);
-/* Now, as `wall_ms` has it. */
-uint64_t healthfile_wall_ms(void);
+/* Now, as `boot_ms` has it. */
+uint64_t healthfile_boot_ms(void);
 
 /* Replaces it, without waiting for the disk. Returns 0 or a negative errno. */
 int healthfile_store(const char *dir, const struct healthfile *file, struct problems *p);

@@ -117,7 +117,7 @@ static void open_health(struct agent *agent, const struct config *last, struct h
 		health_configure(agent->health, last ? last : agent->first, adopted, now);
 	if (adopted)
 		healthfile_load(agent->options.state_dir, kept, &p);
-	if (kept->wall_ms)
+	if (kept->boot_ms)
 		health_restore(agent->health, kept->health.data, kept->health.length, now,
 			       healthfile_away_ms(kept), &p);
 	say_lost(agent, &p);
@@ -142,7 +142,7 @@ static int open_engine(struct agent *agent, struct problems *p)
 
 	open_health(agent, options.config, &kept);
 	err = engine_new(&options, &agent->engine, p);
-	if (!err && kept.wall_ms)
+	if (!err && kept.boot_ms)
 		engine_clocks_restore(agent->engine, kept.clocks.data, kept.clocks.length,
 				      ways_now_ms(), healthfile_away_ms(&kept), &unread);
 	say_lost(agent, &unread);

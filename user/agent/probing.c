@@ -46,7 +46,7 @@ struct probing {
 static void store_now(struct probing *probing)
 {
 	struct agent *agent = probing->agent;
-	struct healthfile file = {.wall_ms = healthfile_wall_ms()};
+	struct healthfile file = {.boot_ms = healthfile_boot_ms()};
 	uint64_t now = ways_now_ms();
 	struct problems p = {};
 	bool is_broken;
