@@ -27,12 +27,14 @@ static const char *kept_text(enum model_kept kept)
 	return kept < ARRAY_SIZE(names) ? names[kept] : NULL;
 }
 
-/* Only where both ways are probed can one be told from the other. */
+/* Only where both ways are probed, and have been since it went down, can one be told from the other. */
 static const char *diagnose(const struct health_look *look)
 {
 	if (!look->tunnel.is_probed || !look->direct.is_probed || look->state != HEALTH_STATE_DOWN)
 		return NULL;
-	return look->is_tunnel_broken ? "tunnel broken, server answers directly" : "server down";
+	if (look->is_tunnel_broken)
+		return "tunnel broken, server answers directly";
+	return look->direct.verdict == HEALTH_BAD ? "server down" : NULL;
 }
 
 static void describe_probes(struct request *request, const struct health_look *look,

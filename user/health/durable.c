@@ -4,8 +4,9 @@
  *
  *	SERVICE ADDRESS STATE AGE PENALTY AGE SUPPRESSED SHARE AGE TUNNEL DIRECT WORDS
  *
- * The ages are those of the state, of the penalty and of the slow start. TUNNEL and DIRECT are the verdicts by their numbers; WORDS are
- * the deciding path's last ones, to the end of the line. Counts of results begin anew.
+ * The ages are those of the state, of the penalty and of the slow start. TUNNEL and DIRECT are the
+ * verdicts by their numbers; WORDS are the deciding path's last ones, to the end of the line. Counts
+ * of results begin anew.
  */
 #include <errno.h>
 #include <stdio.h>
