@@ -233,6 +233,12 @@ START_TEST(a_limit_that_cuts_off_what_is_in_use_is_refused_and_all_stays)
 	fill(dp);
 	for (int i = 0; i < 9; i++) /* more flows than the least of these tables has entries */
 		dp->maps.flows[77 + i].entry[3].data = 5ull << 16;
+	/* Two slots that move, of which one has a base that is down. */
+	for (int i = 0; i < 2; i++) {
+		dp->maps.hot[5].word[i] = 3 | SL_HOT_LOOK;
+		dp->maps.cold[5 * SL_HOT_PER_LINE / SL_COLD_PER_LINE].word[i] = 1 + i;
+		dp->maps.backends[1 + i].flags = i ? SL_BACKEND_DOWN : 0;
+	}
 	pinned_ok(dataplane_attach(dp, "lo", if_nametoindex("lo"), DATAPLANE_GENERIC, &link, NULL,
 				   &p),
 		  &p);
@@ -248,6 +254,9 @@ START_TEST(a_limit_that_cuts_off_what_is_in_use_is_refused_and_all_stays)
 	check_filled(dp);
 	ck_assert_uint_eq(pinned_map_id(dataplane_map_fd(dp, "control")), control);
 	ck_assert_uint_eq(dp->maps.flows[77].entry[3].data, 5ull << 16);
+	ck_assert_uint_eq(dp->maps.cold[5 * SL_HOT_PER_LINE / SL_COLD_PER_LINE].word[0],
+			  1 | SL_COLD_HOLD_TCP | SL_COLD_HOLD_UDP);
+	ck_assert_uint_eq(dp->maps.cold[5 * SL_HOT_PER_LINE / SL_COLD_PER_LINE].word[1], 2);
 	dataplane_close(dp);
 }
 END_TEST

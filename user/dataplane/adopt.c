@@ -302,6 +302,22 @@ int adopt_hold(struct map_set *from, struct dataplane *dp)
 	return dataplane_operations()->grace(dp);
 }
 
+/*
+ * A start that is refused leaves the hold to the next agent, which may be long in coming. Not where the base is down: new
+ * flows would be sent there all the time.
+ */
+void adopt_release(struct map_set *from)
+{
+	for (uint32_t slot = 0; slot < from->limits.slots; slot++) {
+		__u32 *cold = &from->cold[slot / SL_COLD_PER_LINE].word[slot % SL_COLD_PER_LINE];
+		uint32_t base = *cold & SL_COLD_BASE;
+
+		if (base <= from->limits.backends && from->backends[base].flags & SL_BACKEND_DOWN)
+			__atomic_fetch_and(cold, ~(SL_COLD_HOLD_TCP | SL_COLD_HOLD_UDP),
+					   __ATOMIC_SEQ_CST);
+	}
+}
+
 static int copy_listeners(const struct map_set *from, struct map_set *to, struct problems *p)
 {
 	const struct dataplane_view old = {

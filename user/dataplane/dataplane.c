@@ -145,12 +145,14 @@ static int load(struct dataplane *dp, const struct dataplane_options *options, e
 		err = map_set_mmap(&dp->maps, p);
 	if (!err)
 		err = make_grace_inner(dp, p);
-	if (!err && how == ADOPT_COPY) {
+	if (!err && how == ADOPT_COPY)
 		err = map_set_mmap(pinned, p);
-		if (!err)
-			err = adopt_hold(pinned, dp);
+	if (!err && how == ADOPT_COPY) {
+		err = adopt_hold(pinned, dp);
 		if (!err)
 			err = adopt_copy(pinned, &dp->maps, p);
+		if (err)
+			adopt_release(pinned);
 	}
 	if (!err && how != ADOPT_ALL)
 		fill_meta(dp->maps.meta, options, dp->host_key);

@@ -93,6 +93,8 @@ int adopt_finish(struct pins *pins, struct problems *p);
 
 /* Makes new flows go where their slots' flows belong, until the next agent; waits a grace period. */
 int adopt_hold(struct map_set *from, struct dataplane *dp);
+/* Nothing comes of the copy. */
+void adopt_release(struct map_set *from);
 /* Copies all contents into fresh maps. -EBUSY: something in use does not fit. */
 int adopt_copy(const struct map_set *from, struct map_set *to, struct problems *p);
 
