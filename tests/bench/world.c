@@ -226,7 +226,7 @@ void world_open(struct world *w, enum bench_knobs knobs, const char *object)
 			   .backends = 4096,
 			   .flows = knobs == KNOBS_FLOWS ? 4 << 20 : 1 << 20,
 			   .slots = 4 << 20},
-		.redirect = knobs == KNOBS_REDIRECT,
+		.features.redirect = knobs == KNOBS_REDIRECT,
 	};
 	struct problems p = {0};
 	struct key key;

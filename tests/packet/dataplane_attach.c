@@ -286,9 +286,10 @@ START_TEST(links_without_pins_end_with_the_process)
 }
 END_TEST
 
-START_TEST(the_redirect_knob_changes_in_the_same_links_and_maps)
+START_TEST(features_change_in_the_same_links_and_maps)
 {
 	struct dataplane_options options = pinned_options();
+	const struct dataplane_features none = options.features, other = {.redirect = true};
 	struct problems p = {0};
 	uint32_t link, program, pinned, control;
 
@@ -296,10 +297,10 @@ START_TEST(the_redirect_knob_changes_in_the_same_links_and_maps)
 	link = link_id("sl-a");
 	program = pinned_program_on("sl-a");
 	control = pinned_map_id(dataplane_map_fd(dp, "control"));
-	pinned_ok(dataplane_set_redirect(dp, options.redirect, &p), &p);
+	pinned_ok(dataplane_set_features(dp, none, &p), &p);
 	ck_assert_uint_eq(pinned_program_on("sl-a"), program);
 
-	pinned_ok(dataplane_set_redirect(dp, !options.redirect, &p), &p);
+	pinned_ok(dataplane_set_features(dp, other, &p), &p);
 	ck_assert_uint_eq(link_id("sl-a"), link);
 	ck_assert_uint_ne(pinned_program_on("sl-a"), program);
 	ck_assert_uint_eq(pinned_program_on("sl-a"), pinned_program_id(dataplane_program_fd(dp)));
@@ -313,7 +314,7 @@ START_TEST(the_redirect_knob_changes_in_the_same_links_and_maps)
 	dp = pinned_open(&options);
 	attach("sl-b", DATAPLANE_AUTO, DATAPLANE_NATIVE, NULL);
 	program = pinned_program_on("sl-b");
-	pinned_ok(dataplane_set_redirect(dp, !options.redirect, &p), &p);
+	pinned_ok(dataplane_set_features(dp, other, &p), &p);
 	ck_assert_uint_ne(pinned_program_on("sl-b"), program);
 }
 END_TEST
@@ -373,7 +374,7 @@ Suite *dataplane_attach_suite(void)
 	tcase_add_test(tc, a_device_that_has_gone_is_refused);
 	tcase_add_test(tc, detaching_what_is_not_attached_is_refused);
 	tcase_add_test(tc, links_without_pins_end_with_the_process);
-	tcase_add_test(tc, the_redirect_knob_changes_in_the_same_links_and_maps);
+	tcase_add_test(tc, features_change_in_the_same_links_and_maps);
 	tcase_add_test(tc, destroy_detaches_and_unpins_all);
 	tcase_add_test(tc, nothing_reaches_standard_error);
 	suite_add_tcase(suite, tc);

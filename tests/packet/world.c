@@ -167,7 +167,7 @@ static void *object(size_t *size)
 
 void world_open(struct world *w, bool redirect)
 {
-	struct dataplane_options options = {.redirect = redirect,
+	struct dataplane_options options = {.features.redirect = redirect,
 					    .limits = {.cpus = 2,
 						       .services = 16,
 						       .listeners = 64,

@@ -163,18 +163,28 @@ void agent_say_tunnel(struct agent *agent)
 	log_and_free_problems(LOG_LEVEL_WARNING, &findings);
 }
 
+struct dataplane_features agent_features(const struct config *config)
+{
+	return (struct dataplane_features){
+		.redirect = config->interface_count > 1,
+	};
+}
+
 int agent_apply_between(struct agent *agent, struct config *config, bool force,
 			struct engine_forecast *out, struct problems *p)
 {
 	struct problems warnings = {}, undone = {};
 	struct interfaces next;
-	bool several = config->interface_count > 1;
-	int err = several ? dataplane_set_redirect(agent->dp, true, p) : 0;
+	struct dataplane_features before = dataplane_features(agent->dp);
+	struct dataplane_features wanted = agent_features(config);
+	int err = dataplane_set_features(agent->dp, dataplane_features_or(before, wanted), p);
 
 	if (!err)
 		err = interfaces_open(agent->dp, agent->net, config, &agent->interfaces, &next,
 				      &warnings, p);
 	if (err) {
+		dataplane_set_features(agent->dp, before, &undone);
+		log_and_free_problems(LOG_LEVEL_ERROR, &undone);
 		config_free(config);
 		problems_free(&warnings);
 		return err;
@@ -184,8 +194,8 @@ int agent_apply_between(struct agent *agent, struct config *config, bool force,
 		interfaces_abort(agent->dp, &next, &undone);
 	else
 		interfaces_commit(agent->dp, &agent->interfaces, &next, &undone);
-	/* One interface needs no redirection, and is faster without. */
-	dataplane_set_redirect(agent->dp, agent->interfaces.count > 1, &undone);
+	/* What is not needed any more costs packets time. */
+	dataplane_set_features(agent->dp, err ? before : wanted, &undone);
 	log_and_free_problems(LOG_LEVEL_WARNING, &warnings);
 	log_and_free_problems(LOG_LEVEL_ERROR, &undone);
 	return err;

@@ -101,6 +101,8 @@ int agent_down(struct agent *agent, struct problems *p);
 /* ---- shared by agent.c and open.c ------------------------------------------------------------ */
 
 struct engine_host agent_engine_host(struct agent *agent);
+/* What a configuration needs of the BPF program. */
+struct dataplane_features agent_features(const struct config *config);
 /* engine_apply() between the interfaces that come and those that go. */
 int agent_apply_between(struct agent *agent, struct config *config, bool force,
 			struct engine_forecast *out, struct problems *p);

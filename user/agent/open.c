@@ -69,7 +69,7 @@ static int open_dataplane(struct agent *agent, const struct config *config, stru
 				.slots = config->limits.slots,
 			},
 		.key = agent->key.hash,
-		.redirect = config->interface_count > 1,
+		.features = agent_features(config),
 	};
 
 	memcpy(options.key_id, agent->key.id, sizeof(options.key_id));

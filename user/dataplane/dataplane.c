@@ -121,7 +121,8 @@ static struct sl_knobs knobs_of(const struct dataplane *dp, const struct datapla
 		.closing_ticks = dataplane_ticks(&dp->view, CLOSING_MS),
 		.manual_clock = options->manual_clock,
 		.order_loads = ORDER_LOADS,
-		.redirect = options->redirect,
+#define DATAPLANE_FEATURE(name, help) .name = options->features.name,
+#include "dataplane/features.def"
 	};
 }
 
@@ -382,7 +383,22 @@ void dataplane_close(struct dataplane *dp)
 	free(dp);
 }
 
-int dataplane_set_redirect(struct dataplane *dp, bool redirect, struct problems *p)
+struct dataplane_features dataplane_features(const struct dataplane *dp)
+{
+	return dp->options.features;
+}
+
+static bool same_features(struct dataplane_features a, struct dataplane_features b)
+{
+	bool same = true;
+
+#define DATAPLANE_FEATURE(name, help) same &= a.name == b.name;
+#include "dataplane/features.def"
+	return same;
+}
+
+int dataplane_set_features(struct dataplane *dp, struct dataplane_features features,
+			   struct problems *p)
 {
 	struct dataplane_options options = dp->options;
 	struct bpf_object *object;
@@ -390,9 +406,9 @@ int dataplane_set_redirect(struct dataplane *dp, bool redirect, struct problems 
 	struct sl_knobs knobs;
 	int err;
 
-	if (redirect == options.redirect)
+	if (same_features(features, options.features))
 		return 0;
-	options.redirect = redirect;
+	options.features = features;
 	knobs = knobs_of(dp, &options);
 	err = load_open(&options, &object, p);
 	if (err)
@@ -407,7 +423,7 @@ int dataplane_set_redirect(struct dataplane *dp, bool redirect, struct problems 
 	bpf_object__close(dp->object);
 	dp->object = object;
 	dp->programs = programs;
-	dp->options.redirect = redirect;
+	dp->options.features = features;
 	return 0;
 }
 

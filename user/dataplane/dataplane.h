@@ -157,14 +157,29 @@ struct dataplane_ops {
 	void (*set_revision)(void *self, uint64_t revision);
 };
 
+/* What the program is loaded for (features.def). */
+struct dataplane_features {
+#define DATAPLANE_FEATURE(name, help) bool name;
+#include "dataplane/features.def"
+};
+
+static inline struct dataplane_features dataplane_features_or(struct dataplane_features a,
+							      struct dataplane_features b)
+{
+	return (struct dataplane_features){
+#define DATAPLANE_FEATURE(name, help) .name = a.name || b.name,
+#include "dataplane/features.def"
+	};
+}
+
 struct dataplane_options {
 	const char *pin_dir; /* NULL: nothing is pinned (tests) */
 	struct sl_limits limits;
 	struct sl_hash_key key;
 	/* The key's fingerprint: maps pinned under another one are refused, their flows would all move. */
 	uint8_t key_id[8];
-	bool redirect;	   /* knob: more than one interface */
-	bool manual_clock; /* knob: the tick is control.tick, which tests set */
+	struct dataplane_features features; /* and those that adopted maps need */
+	bool manual_clock;		    /* knob: the tick is control.tick, which tests set */
 	/* Another BPF object than the built-in one (tests, other clang); NULL: built in. */
 	const void *object;
 	size_t object_size;
@@ -180,11 +195,15 @@ int dataplane_open(const struct dataplane_options *options, struct dataplane **o
 		   struct problems *p);
 void dataplane_close(struct dataplane *dp); /* all that is pinned stays in force */
 
+/* What the program in force is loaded for. */
+struct dataplane_features dataplane_features(const struct dataplane *dp);
 /*
- * Changes the knob `redirect`: loads the program anew on the same maps and puts it into every link, which loses no
- * packet. On failure the present program stays everywhere.
+ * Changes that: loads the program anew on the same maps and puts it into every link, which loses no packet. On failure
+ * the present program stays everywhere. What the maps' contents need is to be on before they are written, and off only
+ * after the last of them is gone.
  */
-int dataplane_set_redirect(struct dataplane *dp, bool redirect, struct problems *p);
+int dataplane_set_features(struct dataplane *dp, struct dataplane_features features,
+			   struct problems *p);
 
 bool dataplane_adopted(const struct dataplane *dp); /* false: the maps were made fresh */
 const struct dataplane_view *dataplane_view(const struct dataplane *dp);
