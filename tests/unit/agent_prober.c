@@ -182,7 +182,7 @@ START_TEST(none_runs_while_there_is_nothing_for_it_to_do)
 	uv_run(&loop, UV_RUN_DEFAULT);
 	prober_look(prober, &look);
 	ck_assert(!look.is_wanted && !look.is_running);
-	ck_assert_int_eq(prober_check(prober, 7), -ENOTCONN);
+	ck_assert_int_eq(prober_check(prober, (uint32_t[]){7}, 1), -ENOTCONN);
 	ck_assert_int_eq(prober_alert(prober, &(struct wire_alert_order){.id = 1}), -ENOTCONN);
 	want(1, 0);
 	uv_run(&loop, UV_RUN_DEFAULT);
@@ -244,10 +244,29 @@ START_TEST(what_differs_alone_is_sent)
 	await_lines(2);
 	ck_assert(strstr(played.received.data, "{\"remove\":[1],\"set\":[{\"id\":4,"));
 	want(2, 3);
-	ck_assert_int_eq(prober_check(prober, 3), 0);
+	ck_assert_int_eq(prober_check(prober, (uint32_t[]){3}, 1), 0);
 	await_lines(3);
 	ck_assert(strstr(played.received.data, "\"check\":[3]"));
 	ck_assert_uint_eq(count_pieces(&played.received, "\"kind\""), 4);
+	stop();
+}
+END_TEST
+
+START_TEST(many_checks_are_few_orders)
+{
+	uint32_t ids[2 * WIRE_ORDER_PROBES + 1];
+
+	for (size_t i = 0; i < ARRAY_SIZE(ids); i++)
+		ids[i] = i + 1;
+	start();
+	want(1, 1);
+	await_lines(1);
+	ck_assert_int_eq(prober_check(prober, ids, ARRAY_SIZE(ids)), 0);
+	await_lines(4);
+	ck_assert_uint_eq(count_pieces(&played.received, "\"check\":["),
+			  4); /* each order has the list */
+	ck_assert(strstr(played.received.data, "\"check\":[1,2,3,"));
+	ck_assert(strstr(played.received.data, "\"check\":[513]"));
 	stop();
 }
 END_TEST
@@ -421,7 +440,8 @@ END_TEST
 
 RUN_TESTS("agent_prober", none_runs_while_there_is_nothing_for_it_to_do,
 	  one_runs_while_there_are_probes_and_is_ended_with_the_last, one_runs_for_alerts_alone,
-	  what_differs_alone_is_sent, results_are_handed_on_in_order_however_they_come,
+	  what_differs_alone_is_sent, many_checks_are_few_orders,
+	  results_are_handed_on_in_order_however_they_come,
 	  one_that_dies_is_started_again_and_told_everything_anew,
 	  one_that_cannot_be_started_is_tried_again_and_that_is_told_once,
 	  one_that_does_not_answer_is_killed, one_that_answers_is_asked_again,

@@ -392,14 +392,20 @@ void prober_set(struct prober *prober, struct arena *arena, struct wire_probe *l
 	follow(prober);
 }
 
-int prober_check(struct prober *prober, uint32_t id)
+int prober_check(struct prober *prober, const uint32_t *ids, size_t count)
 {
-	uint64_t ids[] = {id};
-	const struct wire_order order = {.check = {ids, 1}};
+	uint64_t some[WIRE_ORDER_PROBES];
+	struct wire_order order = {.check = {.list = some}};
 
 	if (!prober->channel)
 		return -ENOTCONN;
-	send_order(prober, &order);
+	for (size_t i = 0; i < count; i++) {
+		some[order.check.count++] = ids[i];
+		if (order.check.count < WIRE_ORDER_PROBES && i + 1 < count)
+			continue;
+		send_order(prober, &order);
+		order.check.count = 0;
+	}
 	return 0;
 }
 

@@ -77,10 +77,10 @@ void prober_set(struct prober *prober, struct arena *arena, struct wire_probe *l
 		bool is_needed);
 
 /*
- * Has a probe of the set run once, now, or an alert sent: the result comes with the others. -ENOTCONN: no prober runs at
+ * Has probes of the set run once, now, or an alert sent: results come with the others. -ENOTCONN: no prober runs at
  * the moment; what it had not reported when it ended is lost, and said by PROBER_ENDED and its kin.
  */
-int prober_check(struct prober *prober, uint32_t id);
+int prober_check(struct prober *prober, const uint32_t *ids, size_t count);
 int prober_alert(struct prober *prober, const struct wire_alert_order *alert);
 
 const struct wire_probe *prober_find(const struct prober *prober,

@@ -19,6 +19,7 @@
 #include "config/config.h"
 #include "health/health.h"
 
+#define LINES_MAX      10    /* of changes in the log, from one look at the file to the next */
 #define STORE_MS       1000  /* from a change to the file */
 #define STORE_CLOCK_MS 10000 /* between two files while clocks run */
 #define CHECK_SLACK_MS 500   /* that a result on demand may come late */
@@ -37,6 +38,7 @@ struct probing {
 	void (*on_awaited)(void *self);
 	void *on_awaited_self;
 	bool is_store_broken; /* the last write failed, and that was said */
+	size_t said;	      /* changes, since the last look at the file */
 	uint64_t stored_ms;   /* when the file was written last */
 	bool has_changed;     /* since the file was written */
 };
@@ -83,6 +85,11 @@ static void on_store(uv_timer_t *timer)
 	struct probing *probing = timer->data;
 	uint64_t age_ms = ways_now_ms() - probing->stored_ms;
 
+	if (probing->said > LINES_MAX)
+		log_info("the health of %zu more backends changed; `sluicectl events` and `backend "
+			 "list` show it",
+			 probing->said - LINES_MAX);
+	probing->said = 0;
 	if (probing->has_changed || (age_ms >= STORE_CLOCK_MS && has_clocks(probing)))
 		store_now(probing);
 }
@@ -110,7 +117,8 @@ static void take_changes(struct probing *probing)
 	while (health_next(probing->agent->health, &change)) {
 		probing->has_changed = true;
 		weighs |= health_change_weighs(change.kind);
-		probing_say_change(probing->agent, &change);
+		probing->said += change.kind != HEALTH_STEP; /* of a slow start: no line */
+		probing_say_change(probing->agent, &change, probing->said > LINES_MAX);
 	}
 	if (weighs && !uv_is_active((uv_handle_t *)&probing->refresh))
 		uv_timer_start(&probing->refresh, on_refresh, 0, 0);
@@ -161,11 +169,14 @@ static void note_awaited(struct probing *probing, uint32_t id)
 static void check_all(struct probing *probing)
 {
 	const struct health_probe *list;
-	size_t count = health_probes(probing->agent->health, &list);
+	size_t all = health_probes(probing->agent->health, &list), count = 0;
+	uint32_t *ids = mem_array(all, sizeof(*ids));
 
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < all; i++)
 		if (prober_find(probing->prober, list[i].id))
-			prober_check(probing->prober, list[i].id);
+			ids[count++] = list[i].id;
+	prober_check(probing->prober, ids, count);
+	free(ids);
 }
 
 unsigned int probing_bound_ms(const struct probing *probing)
@@ -374,6 +385,7 @@ int probing_check(void *self, const char *service, const struct addr *backend,
 	const struct health_probe *probes[2];
 	size_t count = health_probes_of(probing->agent->health, service, backend, probes);
 	char address[ADDR_TEXT_SIZE];
+	uint32_t ids[ARRAY_SIZE(probes)];
 	uint64_t longest = 0;
 
 	if (!count)
@@ -388,13 +400,13 @@ int probing_check(void *self, const char *service, const struct addr *backend,
 					    service);
 		if (probes[i]->how->timeout_ms > longest)
 			longest = probes[i]->how->timeout_ms;
+		ids[i] = probes[i]->id;
 	}
-	for (size_t i = 0; i < count; i++)
-		if (prober_check(probing->prober, probes[i]->id))
-			return problems_add(p, -ENOTCONN, "backend", addr_format(backend, address),
-					    "cannot be probed: %s",
-					    probing->problem ? probing->problem
-							     : "sluice-prober is being started");
+	if (prober_check(probing->prober, ids, count))
+		return problems_add(p, -ENOTCONN, "backend", addr_format(backend, address),
+				    "cannot be probed: %s",
+				    probing->problem ? probing->problem
+						     : "sluice-prober is being started");
 	checks_add(&probing->checks, probes, count, ways_now_ms() + longest + CHECK_SLACK_MS, done,
 		   arg);
 	await_checks(probing);

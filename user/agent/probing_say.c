@@ -61,12 +61,14 @@ static bool kind_of(enum health_change_kind change, enum event_kind *kind)
 	return true;
 }
 
-void probing_say_change(const struct agent *agent, const struct health_change *change)
+void probing_say_change(const struct agent *agent, const struct health_change *change,
+			bool is_quiet)
 {
 	char *sentence = sentence_of(change), address[ADDR_TEXT_SIZE];
 	struct event event = {
 		.service = change->service,
 		.backend = addr_format(&change->backend, address),
+		.is_quiet = is_quiet,
 	};
 
 	if (*change->text)

@@ -8,7 +8,9 @@
 
 struct agent;
 
-void probing_say_change(const struct agent *agent, const struct health_change *change);
+/* `is_quiet`: there is so much of it that the log is spared. */
+void probing_say_change(const struct agent *agent, const struct health_change *change,
+			bool is_quiet);
 void probing_say_prober(const struct agent *agent, enum prober_news news, const char *sentence);
 
 #endif
