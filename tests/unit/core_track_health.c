@@ -126,6 +126,26 @@ START_TEST(an_agent_that_was_stopped_for_longer_than_dead_after_lets_nobody_go)
 }
 END_TEST
 
+START_TEST(nobody_dies_while_nobody_probes)
+{
+	start(PROBED("", A "," B));
+	is_now(12, FAKE_FAILS);
+	pass(10);
+	engine_note_prober(host.engine, false);
+	pass(100);
+	ck_assert_uint_eq(flags_of("10.0.1.12"), SL_BACKEND_DOWN);
+	ck_assert(holding("10.0.1.12").is_paused);
+	ck_assert_uint_le(holding("10.0.1.12").dead_left_ms, 20000);
+	ck_assert_uint_ge(holding("10.0.1.12").dead_left_ms, 19000);
+	engine_note_prober(host.engine, true);
+	pass(18);
+	ck_assert_uint_eq(flags_of("10.0.1.12"), SL_BACKEND_DOWN);
+	pass(3);
+	ck_assert_uint_eq(flags_of("10.0.1.12"), SL_BACKEND_DOWN | SL_BACKEND_DEAD);
+	fake_host_free(&host);
+}
+END_TEST
+
 START_TEST(dead_after_is_paused_in_panic_by_the_share_and_without_a_next_hop)
 {
 	/* What pauses it after 10 s; and what ends that. */
@@ -390,6 +410,7 @@ RUN_TESTS("core_track_health",
 	  death_comes_when_dead_after_is_over_and_not_with_the_next_second,
 	  a_false_alarm_shorter_than_dead_after_lets_nobody_go,
 	  an_agent_that_was_stopped_for_longer_than_dead_after_lets_nobody_go,
+	  nobody_dies_while_nobody_probes,
 	  dead_after_is_paused_in_panic_by_the_share_and_without_a_next_hop,
 	  a_dead_backend_that_panic_takes_in_gets_all_of_dead_after_again,
 	  what_the_administrator_says_goes_before_health,

@@ -299,6 +299,7 @@ static void on_news(void *self, enum prober_news news, const char *sentence)
 	if (news != PROBER_OTHER) {
 		free(probing->problem);
 		probing->problem = is_well ? NULL : mem_string(sentence);
+		engine_note_prober(probing->agent->engine, is_well);
 	}
 	if (!is_well && news != PROBER_OTHER) {
 		checks_fail(&probing->checks, sentence);

@@ -167,6 +167,12 @@ void engine_clocks_store(const struct engine *engine, uint64_t now_ms, struct te
 int engine_clocks_restore(struct engine *engine, const char *text, size_t length, uint64_t now_ms,
 			  uint64_t away_ms, struct problems *p);
 
+/*
+ * Whether anybody probes at the moment: at first somebody does. Without, health stays as it was last known, and nobody
+ * dies of it: dead-after counts on from where it was when probing goes on.
+ */
+void engine_note_prober(struct engine *engine, bool is_there);
+
 /* ---- looking --------------------------------------------------------------------------------- */
 
 const struct config *engine_config(const struct engine *engine); /* NULL: none applied yet */

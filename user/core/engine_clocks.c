@@ -3,7 +3,7 @@
  * What becomes of a backend's flows with time: a drain has a deadline, and a backend whose probes
  * fail is down first and dead after `dead-after`. That time counts only while its probes keep it
  * out of the table: neither in panic, nor while the ejected share keeps it in, nor while it has no
- * next hop or is drained. It begins anew when it is well again, and when a dead one is taken in.
+ * next hop or is drained, nor while nobody probes. It begins anew when it is well again, and when a dead one is taken in.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -47,9 +47,9 @@ static bool is_failing(const struct model_backend *backend)
 }
 
 static void note_failing(struct engine_clock *clock, const struct model_backend *backend,
-			 uint64_t dead_after_ms, uint64_t now_ms)
+			 bool are_probed, uint64_t dead_after_ms, uint64_t now_ms)
 {
-	bool counts = backend->reason == MODEL_PROBES_FAIL;
+	bool counts = backend->reason == MODEL_PROBES_FAIL && are_probed;
 
 	if (backend->leaves) { /* nobody probes it any more: what is dead stays so */
 		clock->fails = clock->counts = false;
@@ -103,7 +103,7 @@ enum track_health engine_clock_health(struct engine *engine, const struct model_
 	bool was_dead = clock->is_dead;
 
 	note_drain(drain, drains, now_ms);
-	note_failing(clock, backend, config->dead_after_ms, now_ms);
+	note_failing(clock, backend, !engine->is_prober_away, config->dead_after_ms, now_ms);
 	if (clock->is_dead && !was_dead)
 		tell_dead(engine, service, &backend->address);
 	note_due(engine, clock, config->dead_after_ms, now_ms);
@@ -114,6 +114,11 @@ enum track_health engine_clock_health(struct engine *engine, const struct model_
 		return TRACK_DEAD;
 	/* The reason is the first one that applies: what drains may have lost its way, too. */
 	return health == TRACK_UP && !backend->path.ifindex ? TRACK_DOWN : health;
+}
+
+void engine_note_prober(struct engine *engine, bool is_there)
+{
+	engine->is_prober_away = !is_there;
 }
 
 void engine_clock_look(const struct engine *engine, uint32_t index,

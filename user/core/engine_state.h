@@ -49,12 +49,13 @@ struct engine {
 	size_t crowd_count;
 	bool is_gathering; /* planned changes, since and at last: */
 	uint64_t gathering_since_ms, gathered_ms;
-	uint64_t due_ms;    /* when the next round is, at the latest */
-	uint64_t mended_ms; /* when slots were last looked at for damage */
-	uint64_t repaired;  /* entries, as of then */
-	int track_error;    /* of the last round; 0: it went well */
-	bool is_behind;	    /* a change failed: the maps may differ from the model */
-	char *why;	    /* the last answer of engine_flow_lookup() */
+	uint64_t due_ms;     /* when the next round is, at the latest */
+	uint64_t mended_ms;  /* when slots were last looked at for damage */
+	uint64_t repaired;   /* entries, as of then */
+	int track_error;     /* of the last round; 0: it went well */
+	bool is_prober_away; /* nobody probes: dead-after stands still */
+	bool is_behind;	     /* a change failed: the maps may differ from the model */
+	char *why;	     /* the last answer of engine_flow_lookup() */
 };
 
 /* A change that is being weighed: what would be wanted, and the plan that leads there. */
