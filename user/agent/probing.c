@@ -166,14 +166,25 @@ static void note_awaited(struct probing *probing, uint32_t id)
 		end_await(probing);
 }
 
-static void check_all(struct probing *probing)
+/* Whether its backend waits for its first success. */
+static bool is_awaited(const struct probing *probing, const struct health_probe *probe)
+{
+	struct health_look look;
+
+	return health_look(probing->agent->health, probe->service, &probe->backend, ways_now_ms(),
+			   &look) &&
+	       look.state == HEALTH_STATE_NEW;
+}
+
+/* Such a backend does not wait for its turn: an interval may be long. */
+static void check_awaited(struct probing *probing)
 {
 	const struct health_probe *list;
 	size_t all = health_probes(probing->agent->health, &list), count = 0;
 	uint32_t *ids = mem_array(all, sizeof(*ids));
 
 	for (size_t i = 0; i < all; i++)
-		if (prober_find(probing->prober, list[i].id))
+		if (prober_find(probing->prober, list[i].id) && is_awaited(probing, &list[i]))
 			ids[count++] = list[i].id;
 	prober_check(probing->prober, ids, count);
 	free(ids);
@@ -202,15 +213,13 @@ void probing_await(struct probing *probing, void (*done)(void *self), void *self
 	probing->on_awaited_self = self;
 	probing->awaited = table_new();
 	for (size_t i = 0; i < count; i++)
-		if (prober_find(probing->prober, list[i].id))
+		if (prober_find(probing->prober, list[i].id) && is_awaited(probing, &list[i]))
 			table_set(probing->awaited, &list[i].id, sizeof(list[i].id), probing);
 	if (!table_count(probing->awaited)) {
 		end_await(probing);
 		return;
 	}
 	uv_timer_start(&probing->await, on_await_over, probing_bound_ms(probing), 0);
-	/* One that does not run yet gets them when it starts. */
-	check_all(probing);
 }
 
 /* ---- the prober ------------------------------------------------------------------------------ */
@@ -308,8 +317,8 @@ static void on_news(void *self, enum prober_news news, const char *sentence)
 	if (news != PROBER_STARTED && news != PROBER_OTHER)
 		events_unsent(probing->agent->events);
 	probing_say_prober(probing->agent, news, sentence);
-	if (news == PROBER_STARTED && probing->awaited)
-		check_all(probing);
+	if (news == PROBER_STARTED)
+		check_awaited(probing);
 }
 
 const char *probing_look(const struct probing *probing, struct prober_look *out)
@@ -363,18 +372,26 @@ void probing_follow(struct probing *probing)
 	const struct health_probe *probes;
 	size_t all = health_probes(agent->health, &probes), count = 0;
 	struct wire_probe *list = arena_alloc(arena, all * sizeof(*list));
+	uint32_t *urgent = mem_array(all, sizeof(*urgent));
+	size_t urgent_count = 0;
 
 	for (size_t i = 0; i < all; i++) {
 		bool is_direct = probes[i].via == CONFIG_VIA_DIRECT;
 		struct probe_way way;
 		int err = is_direct ? 0 : find_way(agent, &probes[i], &way);
 
+		if (!err && !prober_find(probing->prober, probes[i].id) &&
+		    is_awaited(probing, &probes[i]))
+			urgent[urgent_count++] = probes[i].id;
 		if (!err)
 			probe_record(&probes[i], is_direct ? NULL : &way, arena, &list[count++]);
 		else if (err != -EADDRINUSE)
 			keep_former(probing, &probes[i], arena, list, &count);
 	}
 	prober_set(probing->prober, arena, list, count, events_has_sinks(agent->events));
+	/* A prober that does not run yet gets them when it does. */
+	prober_check(probing->prober, urgent, urgent_count);
+	free(urgent);
 }
 
 /* ---- on demand ------------------------------------------------------------------------------- */
