@@ -13,13 +13,22 @@ static __always_inline __u64 flow_hash(const struct pkt *p)
 		       : sl_hash6(&hash_key, p->source, p->destination, p->ports, p->protocol);
 }
 
+/* What the slot follows from. The entry, the bucket and the outer header's entropy are the flow's in any case. */
+static __always_inline __u64 slot_hash(const struct pkt *p)
+{
+	if (!knobs.affinity || !(p->service->flags & SL_SERVICE_BY_SOURCE))
+		return p->hash;
+	return p->family == 4 ? sl_hash_source4(&hash_key, p->source[0], p->destination[0])
+			      : sl_hash_source6(&hash_key, p->source, p->destination);
+}
+
 static __always_inline enum sl_verdict slot(struct pkt *p)
 {
 	struct sl_hot_line *line;
 	__u32 word, i;
 
 	p->hash = flow_hash(p);
-	p->slot = p->service->slots_base + sl_hash_slot(p->hash, p->service->slots);
+	p->slot = p->service->slots_base + sl_hash_slot(slot_hash(p), p->service->slots);
 	i = p->slot / SL_HOT_PER_LINE;
 	line = bpf_map_lookup_elem(&hot, &i);
 	if (!line)

@@ -123,10 +123,12 @@ static inline __u64 sl_listener_key6(const __u64 address[2], __be16 port, __u8 p
 
 /* ---- services and their slots ---------------------------------------------------------------- */
 
-/* A service's flags, for the agent alone. */
+/* A service's flags. */
 enum sl_service_flag {
-	SL_SERVICE_TRACKS =
-		1, /* its slots may be looked up, and have entries (`tracking: changes`) */
+	/* For the agent alone: its slots may be looked up, and have entries (`tracking: changes`). */
+	SL_SERVICE_TRACKS = 1,
+	/* A flow's slot follows from sl_hash_source4() or 6 (`affinity: source`); the knob `affinity` must be on. */
+	SL_SERVICE_BY_SOURCE = 2,
 };
 
 /*

@@ -72,6 +72,22 @@ static inline __u64 sl_hash6(const volatile struct sl_hash_key *key, const __u32
 			      sl_hash_sum6(key->v6[1], source, destination, ports, protocol));
 }
 
+/*
+ * The hash that gives a flow its slot where all flows of a client are to go to one backend (`affinity: source`). No packet
+ * of a flow has these words, since its protocol is not 0.
+ */
+static inline __u64 sl_hash_source4(const volatile struct sl_hash_key *key, __u32 source,
+				    __u32 destination)
+{
+	return sl_hash4(key, source, destination, 0, 0);
+}
+
+static inline __u64 sl_hash_source6(const volatile struct sl_hash_key *key, const __u32 source[4],
+				    const __u32 destination[4])
+{
+	return sl_hash6(key, source, destination, 0, 0);
+}
+
 /* The slot of a flow in a table of `slots`: multiply-shift of the hash's upper half, never a modulo. */
 static inline __u32 sl_hash_slot(__u64 hash, __u32 slots)
 {

@@ -150,6 +150,25 @@ START_TEST(pinned_maps_are_adopted_with_their_contents)
 }
 END_TEST
 
+/* Else packets would meet services that their program cannot serve, until the next configuration is in force. */
+START_TEST(what_adopted_maps_need_of_the_program_is_on)
+{
+	struct dataplane_options options = pinned_options();
+	struct dataplane *dp = pinned_open(&options);
+	struct sl_service service = {.flags = SL_SERVICE_BY_SOURCE, .name = "web"};
+	struct problems p = {0};
+
+	ck_assert(!dataplane_features(dp).affinity);
+	ck_assert_int_eq(dataplane_operations()->write_service(dp, 7, &service), 0);
+	dataplane_close(dp);
+	dp = pinned_open(&options);
+	ck_assert(dataplane_features(dp).affinity);
+	pinned_ok(dataplane_set_features(dp, options.features, &p), &p);
+	ck_assert(!dataplane_features(dp).affinity);
+	dataplane_close(dp);
+}
+END_TEST
+
 /* The maps that a program uses. */
 static bool program_uses(int program_fd, uint32_t map_id)
 {
@@ -416,6 +435,7 @@ Suite *dataplane_pins_suite(void)
 	pinned_add_fixtures(tc);
 	tcase_add_test(tc, a_fresh_start_pins_the_maps_and_the_program_and_no_more);
 	tcase_add_test(tc, without_a_pin_directory_nothing_is_pinned);
+	tcase_add_test(tc, what_adopted_maps_need_of_the_program_is_on);
 	tcase_add_test(tc, pinned_maps_are_adopted_with_their_contents);
 	tcase_add_loop_test(tc, other_limits_get_new_maps_with_the_contents_and_the_links_follow, 0,
 			    ARRAY_SIZE(other_limits));

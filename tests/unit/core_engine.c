@@ -351,6 +351,35 @@ START_TEST(a_flow_is_looked_up_as_a_packet_would_be)
 }
 END_TEST
 
+START_TEST(flows_of_a_client_are_looked_up_in_one_slot_where_the_affinity_is_source)
+{
+	struct engine_flow flow = flow_to("198.51.100.7", "203.0.113.10", 443, IPPROTO_TCP);
+	struct engine_flow_answer answer;
+	uint32_t slot = 0, others = 0;
+	uint64_t hash = 0;
+
+	fake_host_init(&host, &fake_limits);
+	fake_host_start(&host);
+	fake_apply(&host, FAKE_WEB "   affinity: source\n", false, 0);
+	for (int i = 0; i < 100; i++) {
+		flow.source_port = 1024 + i;
+		flow.destination_port = i % 2 ? 80 : 443;
+		ck_assert_int_eq(engine_flow_lookup(host.engine, &flow, &answer), 0);
+		ck_assert(i == 0 || answer.slot == slot);
+		ck_assert_uint_ne(answer.hash, hash); /* the flow's own */
+		slot = answer.slot;
+		hash = answer.hash;
+	}
+	for (int i = 0; i < 100; i++) {
+		flow.source.bytes[2] = i;
+		ck_assert_int_eq(engine_flow_lookup(host.engine, &flow, &answer), 0);
+		others += answer.slot != slot;
+	}
+	ck_assert_uint_gt(others, 90);
+	fake_host_free(&host);
+}
+END_TEST
+
 START_TEST(a_flow_to_a_backend_without_a_way_is_said_to_be_dropped)
 {
 	struct engine_flow flow = flow_to("198.51.100.7", "203.0.113.10", 443, IPPROTO_TCP);
@@ -413,4 +442,5 @@ RUN_TESTS("core_engine", a_first_configuration_is_put_in_force,
 	  a_changed_neighbour_changes_the_path_and_no_slot,
 	  fresh_maps_get_the_revision_of_the_same_configuration,
 	  a_flow_is_looked_up_as_a_packet_would_be,
+	  flows_of_a_client_are_looked_up_in_one_slot_where_the_affinity_is_source,
 	  a_flow_to_a_backend_without_a_way_is_said_to_be_dropped, a_plan_changes_nothing)

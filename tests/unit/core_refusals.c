@@ -152,6 +152,38 @@ START_TEST(another_tracking_of_a_live_service_takes_force)
 }
 END_TEST
 
+START_TEST(another_affinity_of_a_live_service_takes_force_and_a_new_table)
+{
+	static const char by_source[] =
+		" - {name: dns, address: '2001:db8:53::1', port: 53, protocol: [tcp, udp], "
+		"table-size: 257,\n"
+		"    affinity: source, backends: [{address: 10.0.1.11}, {address: 10.0.1.12}]}\n";
+	struct engine_service_place before = {}, after = {};
+	struct engine_forecast forecast;
+	struct config *config;
+
+	fake_host_init(&host, &fake_limits);
+	fake_host_start(&host);
+	fake_apply(&host, FAKE_DNS, false, 0);
+	ck_assert(engine_service_place(host.engine, "dns", &before));
+	fake_apply(&host, by_source, false, -EPERM);
+	config = fake_config(by_source);
+	ck_assert_int_eq(engine_plan(host.engine, config, &forecast, NULL), 0);
+	ck_assert_uint_eq(forecast.slots_moved, 257); /* every flow may go elsewhere */
+	engine_forecast_free(&forecast);
+	config_free(config);
+	fake_apply(&host, by_source, true, 0);
+	ck_assert(engine_service_place(host.engine, "dns", &after));
+	ck_assert_uint_ne(after.record, before.record);
+	ck_assert_uint_ne(after.slots_base, before.slots_base);
+	ck_assert_uint_eq(host.fake->services[after.record].flags, SL_SERVICE_BY_SOURCE);
+	fake_apply(&host, FAKE_DNS, true, 0);
+	ck_assert(engine_service_place(host.engine, "dns", &after));
+	ck_assert_uint_eq(host.fake->services[after.record].flags, 0);
+	fake_host_free(&host);
+}
+END_TEST
+
 START_TEST(other_limits_are_refused_by_name)
 {
 	static const char text[] = "version: 1\ninterfaces: [{device: eth0}]\n"
@@ -378,8 +410,9 @@ RUN_TESTS("core_refusals", maps_that_contradict_themselves_are_not_taken_over,
 	  overrides_of_the_unknown_are_refused, a_weight_out_of_range_is_refused,
 	  emptying_a_live_service_takes_force,
 	  another_table_size_takes_force_and_keeps_counters_and_indices,
-	  another_tracking_of_a_live_service_takes_force, other_limits_are_refused_by_name,
-	  a_change_that_cannot_be_stored_is_not_made,
+	  another_tracking_of_a_live_service_takes_force,
+	  another_affinity_of_a_live_service_takes_force_and_a_new_table,
+	  other_limits_are_refused_by_name, a_change_that_cannot_be_stored_is_not_made,
 	  a_change_that_fails_is_taken_back_and_the_former_state_stored_again,
 	  a_way_that_could_not_be_put_in_force_is_tried_again_by_the_tick,
 	  what_has_no_room_is_refused_with_what_is_free,

@@ -165,9 +165,13 @@ void agent_say_tunnel(struct agent *agent)
 
 struct dataplane_features agent_features(const struct config *config)
 {
-	return (struct dataplane_features){
+	struct dataplane_features features = {
 		.redirect = config->interface_count > 1,
 	};
+
+	for (size_t i = 0; i < config->service_count; i++)
+		features.affinity |= config->services[i].affinity != CONFIG_AFFINITY_FLOW;
+	return features;
 }
 
 int agent_apply_between(struct agent *agent, struct config *config, bool force,

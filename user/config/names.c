@@ -29,7 +29,7 @@ const struct config_name config_names_protocol[] = {NAME("tcp", CONFIG_TCP),
 const struct config_name config_names_encapsulation[] = {
 	NAME("ipip", CONFIG_IPIP), LATER_ON("gue", CONFIG_GUE), LATER_ON("l2", CONFIG_L2), END};
 const struct config_name config_names_affinity[] = {NAME("flow", CONFIG_AFFINITY_FLOW),
-						    LATER_ON("source", CONFIG_AFFINITY_SOURCE),
+						    NAME("source", CONFIG_AFFINITY_SOURCE),
 						    LATER_ON("quic", CONFIG_AFFINITY_QUIC), END};
 const struct config_name config_names_tracking[] = {NAME("changes", CONFIG_TRACKING_CHANGES),
 						    NAME("never", CONFIG_TRACKING_NEVER), END};

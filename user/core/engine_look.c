@@ -137,8 +137,9 @@ const struct engine_backend_place *engine_place_of(const struct engine_backend_p
 	return count ? bsearch(backend, list, count, sizeof(*list), compare_place) : NULL;
 }
 
-/* The hash of a flow as the data path works it out from its packet. */
-static uint64_t hash_flow(const struct sl_hash_key *key, const struct engine_flow *flow)
+/* The hashes of a flow as the data path works them out from its packet: its own, and its client's. */
+static uint64_t hash_flow(const struct sl_hash_key *key, const struct engine_flow *flow,
+			  bool by_source)
 {
 	uint16_t wire[2] = {htons(flow->source_port), htons(flow->destination_port)};
 	uint32_t source[4], destination[4], ports;
@@ -146,6 +147,9 @@ static uint64_t hash_flow(const struct sl_hash_key *key, const struct engine_flo
 	memcpy(&ports, wire, sizeof(ports));
 	memcpy(source, flow->source.bytes, sizeof(source));
 	memcpy(destination, flow->destination.bytes, sizeof(destination));
+	if (by_source)
+		return flow->source.family == 4 ? sl_hash_source4(key, source[0], destination[0])
+						: sl_hash_source6(key, source, destination);
 	if (flow->source.family == 4)
 		return sl_hash4(key, source[0], destination[0], ports, flow->protocol);
 	return sl_hash6(key, source, destination, ports, flow->protocol);
@@ -225,9 +229,10 @@ static char *look_up(const struct engine *engine, const struct engine_flow *flow
 {
 	const struct dataplane_view *view = engine->options.view;
 	const struct ids_service *service = NULL;
+	uint64_t slot_hash;
 	uint32_t record, index;
 
-	out->hash = hash_flow(&engine->options.key->hash, flow);
+	out->hash = hash_flow(&engine->options.key->hash, flow, false);
 	record = dataplane_find_listener(view, &flow->destination, flow->destination_port,
 					 flow->protocol);
 	if (!record)
@@ -238,7 +243,10 @@ static char *look_up(const struct engine *engine, const struct engine_flow *flow
 	if (!service)
 		return mem_string("the maps contradict each other; see the agent's log");
 	out->service = service->name;
-	out->slot = sl_hash_slot(out->hash, service->slots);
+	slot_hash = service->flags & SL_SERVICE_BY_SOURCE
+			    ? hash_flow(&engine->options.key->hash, flow, true)
+			    : out->hash;
+	out->slot = sl_hash_slot(slot_hash, service->slots);
 	index = follow_slot(engine, service, out);
 	if (index == SL_NOBODY || index > view->limits.backends)
 		return mem_string("no backend takes flows: its packets are dropped (no_backend)");

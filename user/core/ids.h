@@ -36,7 +36,8 @@ struct ids_service {
 	uint32_t record, line; /* line: of counters, as in struct sl_service */
 	uint32_t base, slots;
 	uint16_t idle_ticks;
-	bool tracks; /* its flows may have entries */
+	uint16_t flags; /* enum sl_service_flag */
+	bool tracks;	/* SL_SERVICE_TRACKS: its flows may have entries */
 };
 
 /* A backend of a service in force. */

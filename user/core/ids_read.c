@@ -99,6 +99,7 @@ static int read_service(const struct dataplane_view *view, uint32_t record, stru
 		.base = value->slots_base,
 		.slots = value->slots,
 		.idle_ticks = value->idle_ticks,
+		.flags = value->flags,
 		.tracks = value->flags & SL_SERVICE_TRACKS,
 	};
 	memcpy(ids->services[ids->service_count++].name, value->name, SL_NAME_SIZE);

@@ -17,8 +17,9 @@ struct service_plan {
 	uint32_t line, record, base;
 	uint16_t *indices; /* of wanted->backends */
 	uint16_t *table;   /* the index in each slot */
-	bool tracks;	   /* flows are kept: slots and flags are changed by track.h */
-	bool moves;	   /* some slots of a table that stays, by track.h */
+	uint16_t flags;	   /* enum sl_service_flag */
+	bool tracks; /* of these: flows are kept, slots and backends' flags are changed by track.h */
+	bool moves;  /* some slots of a table that stays, by track.h */
 };
 
 /* ---- backends -------------------------------------------------------------------------------- */
@@ -327,11 +328,13 @@ static int refuse_region(struct service_plan *s)
 		room.retiring);
 }
 
-/* The flows that a table of another size moves, as slots of the new one. */
+/* The flows that another table moves, as slots of the new one: all, where something else is hashed. */
 static uint32_t count_moved(const struct service_plan *s)
 {
 	uint32_t size = s->wanted->config->table_size, moved = 0;
 
+	if ((s->old->flags ^ s->flags) & SL_SERVICE_BY_SOURCE)
+		return size;
 	for (uint32_t i = 0; i < size; i++) {
 		uint32_t slot = s->old->base + (uint64_t)i * s->old->slots / size;
 
@@ -350,7 +353,7 @@ static void plan_record(struct service_plan *s)
 	value->slots = s->wanted->config->table_size;
 	value->counters = s->line;
 	value->idle_ticks = dataplane_ticks(b->view, s->wanted->config->idle_timeout_ms);
-	value->flags = s->tracks ? SL_SERVICE_TRACKS : 0;
+	value->flags = s->flags;
 	snprintf(value->name, sizeof(value->name), "%s", s->wanted->name);
 	if (!s->old)
 		plan_add(b, PHASE_FILL,
@@ -393,7 +396,7 @@ static int plan_table(struct service_plan *s)
 	if (err)
 		return err;
 	s->b->plan->slots_total += size;
-	if (!s->old || s->old->slots != size || s->old->tracks != s->tracks)
+	if (!s->old || s->old->slots != size || s->old->flags != s->flags)
 		return plan_new_table(s);
 	s->record = s->old->record;
 	s->base = s->old->base;
@@ -404,6 +407,12 @@ static int plan_table(struct service_plan *s)
 	return 0;
 }
 
+static uint16_t flags_of(const struct config_service *service)
+{
+	return (service->tracking == CONFIG_TRACKING_CHANGES ? SL_SERVICE_TRACKS : 0) |
+	       (service->affinity == CONFIG_AFFINITY_SOURCE ? SL_SERVICE_BY_SOURCE : 0);
+}
+
 int plan_service(struct plan_builder *b, const struct model_service *service)
 {
 	struct service_plan s = {
@@ -412,11 +421,12 @@ int plan_service(struct plan_builder *b, const struct model_service *service)
 		.old = ids_find_service(b->before, service->name),
 		.indices = mem_array(service->backend_count, sizeof(*s.indices)),
 		.table = mem_array(service->config->table_size, sizeof(*s.table)),
-		.tracks = service->config->tracking == CONFIG_TRACKING_CHANGES,
+		.flags = flags_of(service->config),
 	};
 	size_t length = plan_length(b);
 	int err = 0;
 
+	s.tracks = s.flags & SL_SERVICE_TRACKS;
 	if (s.old)
 		s.line = s.old->line;
 	else if (ids_take_line(&b->after, &s.line))

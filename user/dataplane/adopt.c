@@ -373,6 +373,16 @@ static void copy_counters(const struct map_set *from, struct map_set *to)
 	}
 }
 
+/* The maps are not mapped yet: the program is loaded before that. */
+void adopt_features(const struct map_set *pinned, struct dataplane_features *out)
+{
+	struct sl_service service;
+
+	for (uint32_t i = 1; i < sl_service_records(&pinned->limits); i++)
+		if (!bpf_map_lookup_elem(pinned->fd[MAP_services], &i, &service))
+			out->affinity |= service.flags & SL_SERVICE_BY_SOURCE;
+}
+
 int adopt_copy(const struct map_set *from, struct map_set *to, struct problems *p)
 {
 	const struct sl_limits *old = &from->limits, *new = &to->limits;

@@ -344,6 +344,9 @@ int dataplane_open(const struct dataplane_options *given, struct dataplane **out
 		err = adopt_look(&dp->pins, &options, &how, &pinned, dp->host_key, p);
 	if (!err)
 		err = clock_shift(&dp->tick_shift, &dp->view.tick_ns, p);
+	if (!err && how != ADOPT_NOTHING)
+		adopt_features(&pinned, &options.features);
+	dp->options.features = options.features;
 	if (!err)
 		err = load(dp, &options, how, &pinned, p);
 	/* Spares that the last agent left just before it ended may still be read. */

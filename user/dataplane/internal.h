@@ -91,6 +91,9 @@ int adopt_look(const struct pins *pins, const struct dataplane_options *options,
  */
 int adopt_finish(struct pins *pins, struct problems *p);
 
+/* Adds what the contents of the pinned maps need. */
+void adopt_features(const struct map_set *pinned, struct dataplane_features *out);
+
 /* Makes new flows go where their slots' flows belong, until the next agent; waits a grace period. */
 int adopt_hold(struct map_set *from, struct dataplane *dp);
 /* Nothing comes of the copy. */
