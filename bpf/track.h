@@ -108,17 +108,22 @@ static __always_inline struct track_kind track_kind(const struct pkt *p)
 	};
 }
 
-/* A void entry counts as a miss: its flow is over, has moved to another service, or lost its backend. */
+/*
+ * A void entry counts as a miss: its flow is over, has moved to another service, or lost its backend. A handshake that
+ * waits for a backend that is down does not get on there; its SYN, sent again, begins anew, as where there is no entry.
+ */
 static __always_inline bool track_is_void(const struct pkt *p, __u64 data, bool syn, __u16 tick)
 {
+	__u32 flags = track_backend_flags(sl_flow_backend(data));
 	__u16 age = sl_flow_age(data, tick);
 
 	if (age > p->service->idle_ticks || sl_flow_slot(data) != p->slot)
 		return true;
-	if (track_backend_flags(sl_flow_backend(data)) & SL_BACKEND_DEAD)
+	if (flags & SL_BACKEND_DEAD)
 		return true;
 	return syn &&
-	       (data & SL_FLOW_CLOSING || (data & SL_FLOW_SYN_ONLY && age > knobs.syn_ticks));
+	       (data & SL_FLOW_CLOSING ||
+		(data & SL_FLOW_SYN_ONLY && (age > knobs.syn_ticks || flags & SL_BACKEND_DOWN)));
 }
 
 /* Swaps in what the packet tells of its flow. False: the entry has just been taken, which is a miss. */

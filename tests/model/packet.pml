@@ -95,10 +95,10 @@ inline missed()
 }
 
 /* The entry is the flow's: a hit, or void. */
-inline judge(its_dead)
+inline judge(its_dead, its_down)
 {
 	if
-	:: SEEN_AGE > T || its_dead || (kind[me] == SYN && (seen_closing[me] || (seen_syn_only[me] && SEEN_AGE > 0))) ->
+	:: SEEN_AGE > T || its_dead || (kind[me] == SYN && (seen_closing[me] || (seen_syn_only[me] && (SEEN_AGE > 0 || its_down)))) ->
 		is_void[me] = 1;
 		missed()
 	:: else ->
@@ -111,10 +111,13 @@ inline judge(its_dead)
 	fi
 }
 
+/* Dead counts for all packets, down for a SYN and a handshake alone. */
 #ifdef DEATHS
-#define JUDGE	at[me] = LOAD_DEAD
+#define JUDGE	at[me] = LOAD_FLAGS
+#elif defined(DOWNS)
+#define JUDGE	if :: kind[me] == SYN && seen_syn_only[me] -> at[me] = LOAD_FLAGS :: else -> judge(false, false) fi
 #else
-#define JUDGE	judge(false)
+#define JUDGE	judge(false, false)
 #endif
 
 #ifdef EARLY_BASE
@@ -282,7 +285,7 @@ active [2] proctype cpu()
 		fi
 	   }
 #endif
-	:: d_step { at[me] == LOAD_DEAD -> judge(dead[seen_backend[me]]) }
+	:: d_step { at[me] == LOAD_FLAGS -> judge(dead[seen_backend[me]], down[seen_backend[me]]) }
 	:: d_step { at[me] == REFRESH ->
 		if
 		:: MAY_REFRESH ->
