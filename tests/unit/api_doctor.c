@@ -13,7 +13,7 @@ static void start_ill(void)
 		(struct api_condition){"interface", API_WARNING, "eth0", "generic", "buy"};
 	asked.agent.checks[2] = (struct api_condition){"kernel", API_OK, NULL, "6.18", NULL};
 	asked.agent.check_count = 3;
-	asked.agent.quick_count = 1;
+	asked.agent.quick_count = 2;
 }
 
 START_TEST(doctor_tells_every_check_and_counts_what_is_wrong)
@@ -37,18 +37,29 @@ START_TEST(doctor_tells_every_check_and_counts_what_is_wrong)
 }
 END_TEST
 
+static size_t count_findings(const struct wire_status *status, const char *level, const char *about,
+			     const char *what)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < status->findings.count; i++) {
+		const struct wire_finding *finding = &status->findings.list[i];
+
+		found += !strcmp(finding->level, level) && !strcmp(finding->about, about) &&
+			 !strcmp(finding->what, what);
+	}
+	return found;
+}
+
 START_TEST(status_tells_what_the_agent_cannot_put_right)
 {
 	struct wire_reply reply;
-	size_t found = 0;
 
 	start_ill();
 	reply = ask(WIRE_COMMAND_status, NOTHING);
 	expect_kind(&reply, WIRE_KIND_status);
-	for (size_t i = 0; i < reply.status->findings.count; i++)
-		found += !strcmp(reply.status->findings.list[i].about, "maps") &&
-			 !strcmp(reply.status->findings.list[i].what, "1 pin removed");
-	ck_assert_uint_eq(found, 1);
+	ck_assert_uint_eq(count_findings(reply.status, "error", "maps", "1 pin removed"), 1);
+	ck_assert_uint_eq(count_findings(reply.status, "warning", "interface eth0", "generic"), 1);
 	wire_reply_free(&reply);
 	asked_stop();
 }

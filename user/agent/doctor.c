@@ -6,6 +6,7 @@
 
 #include "agent/agent.h"
 #include "agent/doctor.h"
+#include "agent/events.h"
 #include "agent/probing.h"
 #include "base/mem.h"
 #include "base/problem.h"
@@ -230,6 +231,25 @@ static void look_at_prober(struct doctor *doctor, bool quick)
 			   "no service has `health`, and nobody is to be alerted: none runs");
 }
 
+/* Whoever is to be told and is not told cannot know that. */
+static void look_at_sinks(struct doctor *doctor, bool quick)
+{
+	struct alert_look look;
+
+	for (size_t i = 0; events_look_at_sink(doctor->agent->events, i, &look); i++)
+		if (look.failure)
+			doctor_add(
+				doctor, "alerts", API_WARNING, look.sink->target,
+				"see that it is there and takes alerts; what waits is tried again",
+				"the last try failed: %s; %zu alerts wait, %llu were lost",
+				look.failure, look.queued, (unsigned long long)look.lost);
+		else if (!quick)
+			doctor_add(doctor, "alerts", API_OK, look.sink->target, NULL,
+				   "%llu alerts were sent, %zu wait, %llu were lost",
+				   (unsigned long long)look.sent, look.queued,
+				   (unsigned long long)look.lost);
+}
+
 size_t doctor_look(struct agent *agent, bool quick, struct arena *arena, struct api_condition **out)
 {
 	struct doctor doctor = {.agent = agent, .arena = arena};
@@ -237,6 +257,7 @@ size_t doctor_look(struct agent *agent, bool quick, struct arena *arena, struct 
 	look_at_repairs(&doctor, quick);
 	look_at_prober(&doctor, quick);
 	look_at_answers(&doctor, quick);
+	look_at_sinks(&doctor, quick);
 	if (!quick) {
 		look_at_interfaces(&doctor);
 		look_at_ways(&doctor);

@@ -163,6 +163,11 @@ bool events_has_sinks(const struct events *events)
 	return alerts_look(events->alerts, 0, &look);
 }
 
+bool events_look_at_sink(const struct events *events, size_t index, struct alert_look *out)
+{
+	return alerts_look(events->alerts, index, out);
+}
+
 /*
  * Read for each try, so that a new secret needs no reload. Returns 0 and the header's value, or why there is none, of
  * which the caller frees the memory.

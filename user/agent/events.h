@@ -33,6 +33,8 @@ const struct history *events_history(const struct events *events);
 /* The sinks of the configuration that is in force now. */
 void events_configure(struct events *events, const struct config *config);
 bool events_has_sinks(const struct events *events); /* so that a prober is needed */
+/* As alerts_look(). */
+bool events_look_at_sink(const struct events *events, size_t index, struct alert_look *out);
 /*
  * Gives each alert that is due to `send`, which hands it to the prober; strings live until it returns. Only while there is
  * a prober. Returns the milliseconds until it is to be called again, at most; UINT32_MAX: after the next event or result.

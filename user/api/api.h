@@ -73,7 +73,7 @@ struct api_host {
 	size_t (*interfaces)(void *self, struct api_interface *out, size_t max);
 	/*
 	 * Looks at everything that can go wrong outside the configuration, or with `quick` only lists what is
-	 * wrong that the agent itself tries to put right. *out lies in `arena`; returns how many.
+	 * wrong with what the agent does: repairs, the prober, alert sinks. *out lies in `arena`; returns how many.
 	 */
 	size_t (*conditions)(void *self, bool quick, struct arena *arena,
 			     struct api_condition **out);

@@ -154,15 +154,21 @@ static void look_at_tracking(struct request *request, struct findings *findings)
 		add(findings, error, "changes", problem);
 }
 
-/* What the agent tries to put right, and cannot. */
-static void look_at_repairs(struct request *request, struct findings *findings)
+/* What is wrong with the agent's own doings: repairs, the prober, alert sinks. */
+static void look_at_conditions(struct request *request, struct findings *findings)
 {
+	static const char *const levels[] = {
+		[API_OK] = note, [API_NOTE] = note, [API_WARNING] = warning, [API_ERROR] = error};
 	const struct api_host *host = &request->api->host;
 	struct api_condition *checks;
 	size_t count = host->conditions(host->self, true, request->arena, &checks);
 
 	for (size_t i = 0; i < count; i++)
-		add(findings, error, checks[i].name, checks[i].evidence);
+		add(findings, levels[checks[i].level],
+		    checks[i].about
+			    ? arena_format(request->arena, "%s %s", checks[i].name, checks[i].about)
+			    : checks[i].name,
+		    checks[i].evidence);
 }
 
 /* The data path has met what cannot be. */
@@ -220,7 +226,7 @@ enum wire_code answer_status(struct request *request)
 	if (!config)
 		add(&findings, error, "configuration", "none is in force; 'sluicectl apply FILE'");
 	look_at_interfaces(request, config, &findings, out);
-	look_at_repairs(request, &findings);
+	look_at_conditions(request, &findings);
 	look_at_services(request, &findings, out);
 	look_at_tracking(request, &findings);
 	look_at_counters(request, &findings);
