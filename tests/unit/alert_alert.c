@@ -16,6 +16,7 @@
 static struct alerts *alerts;
 static uint64_t now_ms, seq;
 static struct wire_alert last; /* what was sent last, without its texts */
+static char last_more[32];     /* the id of the first that was sent with it */
 static uint64_t last_try;
 
 static const struct alert_sink script = {
@@ -79,6 +80,7 @@ static const char *try_next(const char **target)
 	ck_assert_int_eq(reply.kind, WIRE_KIND_alert);
 	ck_assert_str_eq(reply.alert->host, "lb1");
 	last = *reply.alert;
+	snprintf(last_more, sizeof(last_more), "%s", last.more.count ? last.more.list[0].id : "");
 	length = snprintf(text, sizeof(text), "%s %s", last.state, last.alert);
 	if (last.repeats)
 		length += snprintf(text + length, sizeof(text) - length, " and %u more",
@@ -381,6 +383,53 @@ START_TEST(of_a_full_queue_the_oldest_goes_but_not_what_is_under_way)
 }
 END_TEST
 
+START_TEST(what_waits_is_sent_as_one_when_it_is_much)
+{
+	struct alert_look look;
+	struct alert_loss loss;
+	char address[16];
+
+	start_one(0, EVENT_WARNING);
+	for (int i = 0; i < ALERT_ALONE_MAX + ALERT_TOGETHER_MAX + 5; i++) {
+		snprintf(address, sizeof(address), "10.0.%d.%d", i / 256, i % 256);
+		happens_to(EVENT_backend_down, "web", address);
+	}
+	/* One that fails is the same when it is tried again, whatever has come meanwhile. */
+	for (int i = 0; i < 2; i++) {
+		ck_assert_str_eq(try_next(NULL), "firing backend_down [77-1 by backend_down]");
+		ck_assert_uint_eq(last.more.count, ALERT_TOGETHER_MAX - 1);
+		ck_assert_str_eq(last_more, "77-2");
+		alerts_result(alerts, last_try, i, "exit code 1", now_ms);
+		happens_to(EVENT_backend_up, "web", address);
+		after(ALERT_PAUSE_MS);
+	}
+	ck_assert_str_eq(try_next(NULL), "firing backend_down [77-501 by backend_down]");
+	ck_assert_uint_eq(last.more.count, 15); /* 14 others, and that the last one is up */
+	ck_assert(alerts_look(alerts, 0, &look));
+	ck_assert_uint_eq(look.queued, 16);
+	ck_assert_uint_eq(look.sent, ALERT_TOGETHER_MAX);
+	for (int i = 1; i <= ALERT_TRIES; i++) {
+		alerts_result(alerts, last_try, false, "exit code 1", now_ms);
+		after(ALERT_PAUSE_MAX_MS);
+		ck_assert(!!try_next(NULL) == (i < ALERT_TRIES));
+	}
+	ck_assert(alerts_lost(alerts, &loss));
+	ck_assert_uint_eq(loss.count, 16);
+	/* Few are sent alone again. */
+	for (int i = 0; i < ALERT_ALONE_MAX; i++) {
+		snprintf(address, sizeof(address), "10.9.9.%d", i);
+		happens_to(EVENT_backend_down, "web", address);
+	}
+	for (int i = 0; i < ALERT_ALONE_MAX; i++) {
+		ck_assert_ptr_nonnull(try_next(NULL));
+		ck_assert_uint_eq(last.more.count, 0);
+		alerts_result(alerts, last_try, true, "", now_ms);
+	}
+	expect_nothing();
+	alerts_free(alerts);
+}
+END_TEST
+
 START_TEST(too_many_open_conditions_are_counted)
 {
 	struct alert_loss loss;
@@ -440,5 +489,5 @@ RUN_TESTS("alert_alert", a_condition_is_told_once_and_when_it_is_over,
 	  each_sink_has_its_level, a_try_that_fails_is_made_again_after_longer_and_longer,
 	  a_sink_that_fails_holds_up_no_other, an_interrupted_try_counts_as_none,
 	  of_a_full_queue_the_oldest_goes_but_not_what_is_under_way,
-	  too_many_open_conditions_are_counted, a_sink_that_stays_keeps_what_it_was_told,
-	  lost_alerts_make_no_alert)
+	  what_waits_is_sent_as_one_when_it_is_much, too_many_open_conditions_are_counted,
+	  a_sink_that_stays_keeps_what_it_was_told, lost_alerts_make_no_alert)

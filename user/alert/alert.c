@@ -183,42 +183,21 @@ void alerts_configure(struct alerts *alerts, const struct alert_sink *list, size
 
 /* ---- telling --------------------------------------------------------------------------------- */
 
-enum state { FIRING, RESOLVED, NOTICE };
-
 /* `event` is the one to show: of what is resolved the one that ended it. */
-static void tell(struct alerts *alerts, struct sink *sink, const struct open *open,
-		 enum state state, const struct event *event, uint64_t now_ms)
+static void tell(const struct alerts *alerts, struct sink *sink, const struct open *open,
+		 enum alert_state state, const struct event *event, uint64_t now_ms)
 {
-	static const char *const names[] = {
-		[FIRING] = "firing",
-		[RESOLVED] = "resolved",
-		[NOTICE] = "notice",
-	};
-	struct arena *arena = arena_new();
-	struct wire_event shown;
-	struct wire_alert out;
+	struct queued *queued = mem_alloc(sizeof(*queued));
 
-	event_document(event, arena, &shown);
-	out = (struct wire_alert){
-		.host = alerts->host,
-		.state = names[state],
-		.id = arena_format(arena, "%" PRIu64 "-%" PRIu64, alerts->run, open->first_seq),
-		.alert = event_kind_name(open->event->kind),
+	*queued = (struct queued){
+		.state = state,
+		.alert = open->event->kind,
+		.id = mem_format("%" PRIu64 "-%" PRIu64, alerts->run, open->first_seq),
 		.repeats = open->repeats,
-		.lasted_ms = state == RESOLVED ? now_ms - open->since_ms : 0,
-		.seq = shown.seq,
-		.time = shown.time,
-		.level = shown.level,
-		.event = shown.event,
-		.service = shown.service,
-		.backend = shown.backend,
-		.device = shown.device,
-		.check = shown.check,
-		.text = shown.text,
-		.attributes = {shown.attributes.list, shown.attributes.count},
+		.lasted_ms = state == ALERT_RESOLVED ? now_ms - open->since_ms : 0,
+		.event = event_copy(event),
 	};
-	queue_add(sink, wire_encode_reply(WIRE_KIND_alert, &out), now_ms);
-	arena_free(arena);
+	queue_add(sink, queued);
 }
 
 /* Whether something was open that is over by this event. */
@@ -241,7 +220,7 @@ static bool end(struct alerts *alerts, struct sink *sink, const struct event *ev
 		if (!open)
 			continue;
 		if (open->is_told)
-			tell(alerts, sink, open, RESOLVED, event, now_ms);
+			tell(alerts, sink, open, ALERT_RESOLVED, event, now_ms);
 		open_free(sink, open);
 		is_any = true;
 	}
@@ -255,7 +234,7 @@ static void do_due(struct alerts *alerts, struct sink *sink, struct open *open, 
 		open_free(sink, open);
 		return;
 	}
-	tell(alerts, sink, open, open->lasts ? FIRING : NOTICE, open->event, now_ms);
+	tell(alerts, sink, open, open->lasts ? ALERT_FIRING : ALERT_NOTICE, open->event, now_ms);
 	open->is_told = true;
 	open->repeats = 0;
 	open->due_ms = open->lasts ? NEVER : now_ms + ALERT_REPEAT_MS;
@@ -321,7 +300,7 @@ bool alerts_next(struct alerts *alerts, uint64_t now_ms, struct alert_try *out)
 		const char *body;
 
 		do_all_due(alerts, sink, now_ms);
-		body = queue_due(sink, now_ms);
+		body = queue_due(sink, alerts->host, now_ms);
 		if (!body)
 			continue;
 		alerts->last_id += alerts->last_id == UINT32_MAX ? 2 : 1; /* 0 is no try */

@@ -6,9 +6,10 @@
  * Each sink is on its own: its level, what it has been told, its queue, its failures. Of a condition (event.h) it is
  * told when that has lasted for `hold`, once, and again when it is over; a condition that is over sooner is not told
  * at all. What happens and is over is told at once; the same again within ALERT_REPEAT_MS is counted, and told as one
- * at the end of that time. A queue holds ALERT_QUEUE_MAX alerts: of more the oldest is dropped. One is under way at a
- * time, so that a sink sees them in their order; one that fails is tried again after pauses that double, and given up
- * after ALERT_TRIES. What is dropped or given up is counted and named (alerts_lost()).
+ * at the end of that time. A queue holds ALERT_QUEUE_MAX alerts: of more the oldest is dropped. One document is under
+ * way at a time, so that a sink sees them in their order: of one alert, or, when more than ALERT_ALONE_MAX wait, of
+ * many. One that fails is tried again after pauses that double, and given up after ALERT_TRIES. What is dropped or given
+ * up is counted and named (alerts_lost()).
  */
 #ifndef ALERT_ALERT_H
 #define ALERT_ALERT_H
@@ -17,7 +18,9 @@
 
 #define ALERT_SINKS_MAX	     64
 #define ALERT_CONDITIONS_MAX 16384 /* open ones, of a sink */
-#define ALERT_QUEUE_MAX	     256
+#define ALERT_QUEUE_MAX	     8192
+#define ALERT_ALONE_MAX	     10	 /* while no more wait, each is sent alone */
+#define ALERT_TOGETHER_MAX   500 /* else so many as one */
 #define ALERT_REPEAT_MS	     60000
 #define ALERT_TRIES	     9	    /* about four minutes */
 #define ALERT_PAUSE_MS	     1000   /* after the first failure; less up to a quarter, by chance */

@@ -13,33 +13,51 @@ static void remove_at(struct sink *sink, struct queued **at)
 	if (!gone->next)
 		sink->queue_end = at;
 	sink->queued--;
-	free(gone->body);
+	event_free(gone->event);
+	free(gone->id);
 	free(gone);
 }
 
-static void lose(struct sink *sink, enum loss loss)
+static void lose(struct sink *sink, enum loss loss, uint64_t count)
 {
-	sink->losses[loss]++;
-	sink->lost++;
+	sink->losses[loss] += count;
+	sink->lost += count;
 }
 
-void queue_add(struct sink *sink, char *body, uint64_t now_ms)
+/* What is made up for a sink stays. */
+static void drop_oldest(struct sink *sink)
 {
-	struct queued *queued = mem_alloc(sizeof(*queued));
+	struct queued **at = &sink->queue;
 
-	if (sink->queued == ALERT_QUEUE_MAX) {
-		/* The first one may be at the sink already. */
-		remove_at(sink, sink->under_way ? &sink->queue->next : &sink->queue);
-		lose(sink, LOSS_QUEUE);
-	}
-	*queued = (struct queued){.body = body, .due_ms = now_ms};
+	for (size_t i = 0; i < sink->together; i++)
+		at = &(*at)->next;
+	remove_at(sink, at);
+	lose(sink, LOSS_QUEUE, 1);
+}
+
+void queue_add(struct sink *sink, struct queued *queued)
+{
+	if (sink->queued == ALERT_QUEUE_MAX)
+		drop_oldest(sink);
 	*sink->queue_end = queued;
 	sink->queue_end = &queued->next;
 	sink->queued++;
 }
 
+/* The first ones are over; the next are due. */
+static void remove_together(struct sink *sink)
+{
+	for (; sink->together; sink->together--)
+		remove_at(sink, &sink->queue);
+	free(sink->body);
+	sink->body = NULL;
+	sink->tries = 0;
+	sink->again_ms = 0;
+}
+
 void queue_free(struct sink *sink)
 {
+	remove_together(sink);
 	while (sink->queue)
 		remove_at(sink, &sink->queue);
 	sink->under_way = 0;
@@ -47,12 +65,24 @@ void queue_free(struct sink *sink)
 
 uint64_t queue_due_ms(const struct sink *sink)
 {
-	return sink->queue && !sink->under_way ? sink->queue->due_ms : UINT64_MAX;
+	return sink->queue && !sink->under_way ? sink->again_ms : UINT64_MAX;
 }
 
-const char *queue_due(const struct sink *sink, uint64_t now_ms)
+static void make_up(struct sink *sink, const char *host)
 {
-	return queue_due_ms(sink) <= now_ms ? sink->queue->body : NULL;
+	size_t count = sink->queued > ALERT_ALONE_MAX ? sink->queued : 1;
+
+	sink->together = count < ALERT_TOGETHER_MAX ? count : ALERT_TOGETHER_MAX;
+	sink->body = body_make(host, sink->queue, sink->together);
+}
+
+const char *queue_due(struct sink *sink, const char *host, uint64_t now_ms)
+{
+	if (queue_due_ms(sink) > now_ms)
+		return NULL;
+	if (!sink->together)
+		make_up(sink, host);
+	return sink->body;
 }
 
 /* They must not all come back at the same moment. */
@@ -67,21 +97,19 @@ static uint64_t pause_ms(unsigned int tries, uint64_t chance)
 
 void queue_result(struct sink *sink, bool ok, const char *what, uint64_t chance, uint64_t now_ms)
 {
-	struct queued *first = sink->queue;
-
 	sink->under_way = 0;
 	free(sink->failure);
 	sink->failure = ok ? NULL : mem_string(what);
 	if (ok) {
-		sink->sent++;
-		remove_at(sink, &sink->queue);
+		sink->sent += sink->together;
+		remove_together(sink);
 		return;
 	}
 	sink->failed++;
-	if (++first->tries == ALERT_TRIES) {
-		remove_at(sink, &sink->queue);
-		lose(sink, LOSS_TRIES);
+	if (++sink->tries == ALERT_TRIES) {
+		lose(sink, LOSS_TRIES, sink->together);
+		remove_together(sink);
 	} else {
-		first->due_ms = now_ms + pause_ms(first->tries, chance);
+		sink->again_ms = now_ms + pause_ms(sink->tries, chance);
 	}
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the files of alert/ share: one sink's state. alert.c says what becomes of it, queue.c how it is sent. */
+/* What the files of alert/ share: one sink's state. alert.c says what becomes of it, queue.c
+ * how it is sent, body.c in which words. */
 #ifndef ALERT_SINK_H
 #define ALERT_SINK_H
 
@@ -22,11 +23,15 @@ struct open {
 	bool lasts, is_told;
 };
 
+enum alert_state { ALERT_FIRING, ALERT_RESOLVED, ALERT_NOTICE };
+
 struct queued {
 	struct queued *next;
-	char *body;
-	unsigned int tries; /* that failed */
-	uint64_t due_ms;
+	enum alert_state state;
+	enum event_kind alert; /* what fires, is resolved or has happened */
+	char *id;
+	uint64_t repeats, lasted_ms;
+	struct event *event; /* that says so */
 };
 
 enum loss { LOSS_OPEN, LOSS_QUEUE, LOSS_TRIES, LOSSES };
@@ -39,7 +44,12 @@ struct sink {
 	uint64_t due_ms; /* no open is due before */
 	struct queued *queue, **queue_end;
 	size_t queued;
-	uint32_t under_way; /* the try of the first of the queue; 0: none */
+	/* The first of the queue are sent as one document, the same in each try. */
+	size_t together; /* 0: it is not made up yet */
+	char *body;
+	unsigned int tries; /* that failed */
+	uint64_t again_ms;  /* the next try is due */
+	uint32_t under_way; /* a try; 0: none */
 	uint64_t sent, failed, lost;
 	uint64_t losses[LOSSES]; /* that nobody was told of yet */
 	char *failure;
@@ -51,14 +61,19 @@ void sink_configure(struct sink *sink, const struct alert_sink *config);
 
 /* ---- queue.c --------------------------------------------------------------------------------- */
 
-/* Takes the body over. */
-void queue_add(struct sink *sink, char *body, uint64_t now_ms);
+/* Takes it over; all but `next` is set. */
+void queue_add(struct sink *sink, struct queued *queued);
 void queue_free(struct sink *sink);
-/* The first one, where it is due and none is under way. */
-const char *queue_due(const struct sink *sink, uint64_t now_ms);
+/* What is due for a try; NULL: nothing, or one is under way. `host`: this host's name. */
+const char *queue_due(struct sink *sink, const char *host, uint64_t now_ms);
 /* `chance`: any number. */
 void queue_result(struct sink *sink, bool ok, const char *what, uint64_t chance, uint64_t now_ms);
-/* When the first one is due; UINT64_MAX: there is none, or it is under way. */
+/* When a try is due; UINT64_MAX: there is none, or one is under way. */
 uint64_t queue_due_ms(const struct sink *sink);
+
+/* ---- body.c ---------------------------------------------------------------------------------- */
+
+/* The document of the first `count` alerts of a list; the caller frees it. */
+char *body_make(const char *host, const struct queued *list, size_t count);
 
 #endif
