@@ -211,9 +211,11 @@ static __always_inline struct sl_flow *track_way(const struct track_ways *ways, 
 static __always_inline bool track_find_ways(const struct track_new *new, struct track_ways *ways)
 {
 	__u64 longest = LOAD(control.longest_ticks), free[2] = {}, expired = 0, flags = 0;
+	/* On the stack: before Linux 6.4 a key may not lie in what a global function was given. */
+	__u32 first = new->place.bucket[0], second = new->place.bucket[1];
 
-	ways->bucket[0] = bpf_map_lookup_elem(&flows, &new->place.bucket[0]);
-	ways->bucket[1] = bpf_map_lookup_elem(&flows, &new->place.bucket[1]);
+	ways->bucket[0] = bpf_map_lookup_elem(&flows, &first);
+	ways->bucket[1] = bpf_map_lookup_elem(&flows, &second);
 	if (!ways->bucket[0] || !ways->bucket[1])
 		return false;
 #pragma unroll

@@ -428,7 +428,8 @@ START_TEST(destroy_and_down_take_it_away)
 {
 	struct problems p = {0};
 
-	pinned_run("ip link set sl-b name sl.b.1");
+	/* Down first: a Linux 6.1 renames no device that is up. */
+	pinned_run("ip link set sl-b down && ip link set sl-b name sl.b.1 up");
 	attach("sl-a");
 	attach("sl.b.1");
 	if (_i) {
