@@ -53,6 +53,7 @@ void agent_start(struct world *w)
 void agent_health(struct world *w, uint16_t b, enum track_health health)
 {
 	w->backend[b].health = health;
+	w->backend[b].dead_since = w->now;
 	if (health == TRACK_DEAD)
 		oracle_let_go(&w->oracle, b);
 	oracle_set_down(&w->oracle, b, health == TRACK_DOWN);

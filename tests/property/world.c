@@ -188,6 +188,19 @@ void world_look(struct world *w)
 
 /* ---- a run ------------------------------------------------------------------------------------------ */
 
+/* Not only the flows that a dead backend had by its slots are let go, but those by entries, too: soon, whatever goes on. */
+static void expect_deaths(struct world *w)
+{
+	for (int b = 1; b <= WORLD_BACKENDS; b++) {
+		const struct sl_backend *backend = &w->rig->view->backends[b];
+
+		if (w->backend[b].health == TRACK_DEAD && !(backend->flags & SL_BACKEND_DEAD) &&
+		    w->now - w->backend[b].dead_since > WORLD_DEATH)
+			world_break(w, 0, "backend %d is dead for %d ticks, and not let go", b,
+				    WORLD_DEATH);
+	}
+}
+
 static void between(struct world *w)
 {
 	if (world_chance(w, w->capacity < 512 ? .2 : .02))
@@ -213,6 +226,7 @@ static void tick(struct world *w)
 	/* An agent that is slow leaves its round open over the tick. */
 	if (world_chance(w, .9))
 		agent_finish_round(w);
+	expect_deaths(w);
 	w->now++;
 }
 

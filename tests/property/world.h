@@ -27,7 +27,9 @@
 #define WORLD_SCAN	 10
 #define WORLD_SYN	 3
 #define WORLD_CLOSING	 20
-#define WORLD_WHEEL	 512 /* ticks; more than any client waits */
+#define WORLD_DEATH \
+	25 /* ticks after which a dead backend is let go, with an agent that is killed now and then */
+#define WORLD_WHEEL 512 /* ticks; more than any client waits */
 
 /* What must happen in a run, else it proves nothing; the numbers are those of a run of a minute. */
 #define WORLD_PROGRESS(P)                                           \
@@ -121,6 +123,7 @@ struct world {
 	/* events.c: what operator and probes want */
 	struct {
 		enum track_health health;
+		int64_t dead_since; /* tick; while it is dead */
 		bool drained, leaves;
 		int64_t until; /* down until then, then dead or back */
 		bool comes_back;
