@@ -37,10 +37,10 @@ struct probing {
 	struct table *awaited; /* ids of probes without a result; NULL: nobody waits */
 	void (*on_awaited)(void *self);
 	void *on_awaited_self;
-	bool is_store_broken; /* the last write failed, and that was said */
+	bool is_store_broken; /* the last write failed */
 	size_t said;	      /* changes, since the last look at the file */
 	uint64_t stored_ms;   /* when the file was written last */
-	bool has_changed;     /* since the file was written */
+	bool has_changed;     /* the file is to be written */
 };
 
 /* ---- what is durable ------------------------------------------------------------------------- */
@@ -56,13 +56,10 @@ static void store_now(struct probing *probing)
 	health_store(agent->health, now, &file.health);
 	engine_clocks_store(agent->engine, now, &file.clocks);
 	is_broken = healthfile_store(agent->options.state_dir, &file, &p) != 0;
-	if (is_broken && !probing->is_store_broken)
-		log_warning(
-			"health cannot be kept, so a restarted agent begins with what it had kept "
-			"before: %s",
-			p.list[0].expected);
+	if (is_broken != probing->is_store_broken)
+		probing_say_store(agent, is_broken ? &p.list[0] : NULL);
 	probing->is_store_broken = is_broken;
-	probing->has_changed = false;
+	probing->has_changed = is_broken; /* it is tried again */
 	probing->stored_ms = now;
 	problems_free(&p);
 	healthfile_free(&file);

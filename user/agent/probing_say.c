@@ -5,6 +5,7 @@
 #include "agent/probing_say.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/problem.h"
 #include "base/text.h"
 
 /* In tenths of a second up to ten, in seconds above. */
@@ -91,4 +92,20 @@ void probing_say_prober(const struct agent *agent, enum prober_news news, const 
 	};
 
 	event_post(agent->events, &(struct event){.kind = kinds[news], .text = sentence});
+}
+
+void probing_say_store(const struct agent *agent, const struct problem *problem)
+{
+	char *why = problem ? problem_text(problem) : NULL;
+
+	if (why)
+		event_say(
+			agent->events, (struct event){.kind = EVENT_health_unkept},
+			"what is known of backends' health cannot be kept: %s; it is tried again, "
+			"and an agent that starts until then begins with what was kept before",
+			why);
+	else
+		event_say(agent->events, (struct event){.kind = EVENT_health_kept},
+			  "what is known of backends' health is kept again");
+	free(why);
 }
