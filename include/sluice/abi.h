@@ -14,7 +14,7 @@
 #include <linux/types.h>
 
 /* Raised whenever a shape or a meaning in this file changes; kept in struct sl_meta. */
-#define SL_LAYOUT_VERSION 1
+#define SL_LAYOUT_VERSION 2
 
 #define SL_CACHE_LINE 64
 #define SL_NAME_SIZE  64 /* a service's name with its NUL */
@@ -40,7 +40,8 @@
  *	bit 1		some listener takes any port, so a miss is looked up once more
  *	bits 2-7	64 minus the logarithm of the number of IPv4 buckets
  *	bits 8-13	the same for IPv6
- *	bits 14-63	what the builder tried; all of the word, with bit 0 set, is the multiplier
+ *	bit 14		some listener is a prefix, so a miss is looked up in each prefix length in use
+ *	bits 15-63	what the builder tried; all of the word, with bit 0 set, is the multiplier
  *
  * 0: no table was ever put in force.
  */
@@ -53,6 +54,7 @@ struct sl_control {
 
 #define SL_LISTENERS_HALF     1ULL
 #define SL_LISTENERS_ANY_PORT 2ULL
+#define SL_LISTENERS_PREFIX   (1ULL << 14)
 
 static inline unsigned int sl_listeners_shift4(__u64 word)
 {
@@ -75,7 +77,23 @@ enum sl_listener_kind {
 	SL_LISTENER = 0, /* address, port (0: any), protocol: the value is a service record */
 	SL_ADDRESS =
 		1, /* address alone, port and protocol 0: the value is a mask of sl_address_has */
+	/* address and protocol 0, port: the rank of a prefix length in use, from 0 (the longest); the value is the length */
+	SL_LENGTH = 2,
+	/* A prefix's listener, and with 1 more its mark: twice the rank of its length is added. */
+	SL_PREFIX = 4,
 };
+
+/*
+ * Different lengths of listeners that are prefixes, of one family. They lie in the same table, under the rank of their
+ * length, so that one store switches to them with all others and no helper is called: a packet that no address answers
+ * is looked up once for each length in use, longest first.
+ */
+#define SL_PREFIX_LENGTHS 7
+
+static inline enum sl_listener_kind sl_prefix_kind(unsigned int rank, enum sl_listener_kind kind)
+{
+	return SL_PREFIX + 2 * rank + kind; /* kind: SL_LISTENER or SL_ADDRESS */
+}
 
 /* What an address (of kind SL_ADDRESS) has: packets that show no port are judged by it. */
 enum sl_address_has {
@@ -98,11 +116,19 @@ struct sl_listeners6 {
 	__u64 address[SL_WAYS6][2];
 	__be16 port[SL_WAYS6];
 	__u16 value[SL_WAYS6];
-	__u8 protocol
-		[SL_WAYS6]; /* IPPROTO_TCP, IPPROTO_UDP; SL_PROTOCOL_ADDRESS: kind SL_ADDRESS */
+	/* IPPROTO_TCP, IPPROTO_UDP; SL_PROTOCOL_ADDRESS: kind SL_ADDRESS; SL_PROTOCOL_LENGTH: kind SL_LENGTH; else
+	 * sl_prefix_protocol() */
+	__u8 protocol[SL_WAYS6];
 	__u8 pad;
 };
 #define SL_PROTOCOL_ADDRESS 255 /* IANA reserves it */
+#define SL_PROTOCOL_LENGTH  254 /* for experiments; no rank and protocol of a prefix make it */
+
+/* What stands for protocol and rank where an IPv6 listener is a prefix; protocol 0: its mark. */
+static inline __u8 sl_prefix_protocol(unsigned int rank, __u8 protocol)
+{
+	return (rank + 1) << 5 | protocol; /* both protocols are below 32 */
+}
 
 /* The key of an IPv4 listener; address and port in wire order, as loaded from a packet. */
 static inline __u64 sl_listener_key4(__be32 address, __be16 port, __u8 protocol,

@@ -184,12 +184,17 @@ static void fill_listeners(const struct world *w)
 	size_t count = 0;
 
 	for (enum bench_service s = SERVICE_NONE + 1; s < SERVICES; s++)
-		list[count++] =
-			(struct dataplane_listener){world_vip(s), 443, services[s].protocol, s};
+		list[count++] = (struct dataplane_listener){.address = world_vip(s),
+							    .port = 443,
+							    .protocol = services[s].protocol,
+							    .service = s};
 	for (unsigned int i = 0; i < LISTENERS; i++) {
 		struct addr filler = {.family = 4, .bytes = {198, 18, i >> 8, i}};
 
-		list[count++] = (struct dataplane_listener){filler, 443, IPPROTO_TCP, SERVICE_4IN4};
+		list[count++] = (struct dataplane_listener){.address = filler,
+							    .port = 443,
+							    .protocol = IPPROTO_TCP,
+							    .service = SERVICE_4IN4};
 	}
 	world_check(dataplane_operations()->write_listeners(w->dp, list, count),
 		    "the listener table");

@@ -190,6 +190,27 @@ START_TEST(prefixes_are_read_written_and_refused_with_the_right_error)
 }
 END_TEST
 
+START_TEST(an_address_is_in_one_prefix_of_each_length)
+{
+	static const char *const texts[] = {"203.0.113.77", "2001:db8:f:e:d:c:b:a"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		struct addr addr;
+
+		ck_assert_int_eq(addr_parse(texts[i], &addr), 0);
+		for (unsigned int length = 0; length <= 8 * addr_size(addr.family); length++) {
+			struct prefix prefix = prefix_of(&addr, length), parsed;
+			char text[PREFIX_TEXT_SIZE];
+
+			/* No bits beyond its length, or it would not be read. */
+			ck_assert_int_eq(prefix_parse(prefix_format(&prefix, text), &parsed), 0);
+			ck_assert_uint_eq(parsed.length, length);
+			ck_assert(prefix_contains(&prefix, &addr));
+		}
+	}
+}
+END_TEST
+
 START_TEST(a_prefix_contains_its_addresses_and_no_others)
 {
 	static const struct {
@@ -227,4 +248,4 @@ RUN_TESTS("base_addr", text_is_read_and_written_as_rfc_5952_says,
 	  order_is_by_family_and_then_by_bytes, addresses_that_no_host_can_have_are_unusable,
 	  size_and_address_family_follow_the_family,
 	  prefixes_are_read_written_and_refused_with_the_right_error,
-	  a_prefix_contains_its_addresses_and_no_others)
+	  an_address_is_in_one_prefix_of_each_length, a_prefix_contains_its_addresses_and_no_others)

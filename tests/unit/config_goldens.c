@@ -75,7 +75,7 @@ static void dump_alert(const struct config_alert *alert, struct text *out)
 
 static void dump_service(const struct config_service *service, struct text *out)
 {
-	char idle[24], drain[24], dead[24], address[ADDR_TEXT_SIZE];
+	char idle[24], drain[24], dead[24], address[ADDR_TEXT_SIZE], length[8];
 
 	text_add(out, "service %s (%u:%u): %s, affinity %s, tracking %s, table-size %u\n",
 		 service->name, service->place.line, service->place.column,
@@ -91,8 +91,9 @@ static void dump_service(const struct config_service *service, struct text *out)
 	for (size_t i = 0; i < service->listener_count; i++) {
 		const struct config_listener *listener = &service->listeners[i];
 
-		text_add(out, "  listener %s port %u %s\n",
-			 addr_format(&listener->address, address), listener->port,
+		snprintf(length, sizeof(length), listener->length ? "/%u" : "", listener->length);
+		text_add(out, "  listener %s%s port %u %s\n",
+			 addr_format(&listener->address, address), length, listener->port,
 			 config_protocol_name(listener->protocol));
 	}
 	for (size_t i = 0; i < service->backend_count; i++) {

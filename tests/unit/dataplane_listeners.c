@@ -7,45 +7,9 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "dataplane/dataplane.h"
 #include "random.h"
+#include "unit/support/listeners.h"
 #include "unit/unit.h"
-
-/* A view over a test's own arrays, as large as the limits say. */
-struct fixture {
-	struct dataplane_view view;
-	struct sl_control control;
-	struct sl_listeners4 *buckets4;
-	struct sl_listeners6 *buckets6;
-};
-
-static void make_fixture(struct fixture *f, uint32_t listeners)
-{
-	memset(f, 0, sizeof(*f));
-	f->view.limits.listeners = listeners;
-	f->buckets4 = mem_array(sl_listener_buckets4(&f->view.limits), sizeof(*f->buckets4));
-	f->buckets6 = mem_array(sl_listener_buckets6(&f->view.limits), sizeof(*f->buckets6));
-	f->view.control = &f->control;
-	f->view.listeners4 = f->buckets4;
-	f->view.listeners6 = f->buckets6;
-}
-
-static void free_fixture(struct fixture *f)
-{
-	free(f->buckets4);
-	free(f->buckets6);
-}
-
-static int build(struct fixture *f, const struct dataplane_listener *list, size_t count)
-{
-	uint64_t word;
-	int err = listeners_build(list, count, f->buckets4, sl_listener_buckets4(&f->view.limits),
-				  f->buckets6, sl_listener_buckets6(&f->view.limits), &word);
-
-	if (!err)
-		f->control.listeners = word;
-	return err;
-}
 
 /* `count` listeners of both families: runs of ports on runs of addresses, as configurations have them. */
 static struct dataplane_listener *make_listeners(size_t count, bool any_port)

@@ -7,16 +7,30 @@
 #include "api/requests.h"
 #include "base/text.h"
 
-const char *endpoint_format(const struct addr *address, uint16_t port, char out[ENDPOINT_TEXT_SIZE])
+static const char *join(bool is_bare, const char *address, uint16_t port, char *out)
 {
-	char text[ADDR_TEXT_SIZE], number[8] = "any";
-	bool bare = address->family != 6;
+	char number[8] = "any";
 
 	if (port)
 		snprintf(number, sizeof(number), "%u", port);
-	snprintf(out, ENDPOINT_TEXT_SIZE, "%s%s%s:%s", bare ? "" : "[", addr_format(address, text),
-		 bare ? "" : "]", number);
+	snprintf(out, ENDPOINT_TEXT_SIZE, "%s%s%s:%s", is_bare ? "" : "[", address,
+		 is_bare ? "" : "]", number);
 	return out;
+}
+
+const char *endpoint_format(const struct addr *address, uint16_t port, char out[ENDPOINT_TEXT_SIZE])
+{
+	char text[ADDR_TEXT_SIZE];
+
+	return join(address->family != 6, addr_format(address, text), port, out);
+}
+
+const char *endpoint_format_prefix(const struct prefix *prefix, uint16_t port,
+				   char out[ENDPOINT_TEXT_SIZE])
+{
+	char text[PREFIX_TEXT_SIZE];
+
+	return join(prefix->addr.family != 6, prefix_format(prefix, text), port, out);
 }
 
 int endpoint_parse(const char *text, struct addr *address, uint16_t *port)

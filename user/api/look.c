@@ -143,10 +143,13 @@ static const char **listener_texts(struct arena *arena, const struct config_serv
 
 	for (size_t i = 0; i < service->listener_count; i++) {
 		const struct config_listener *listener = &service->listeners[i];
+		const struct prefix prefix = {listener->address, listener->length};
 
-		list[i] = arena_format(arena, "%s/%s",
-				       endpoint_format(&listener->address, listener->port, text),
-				       config_protocol_name(listener->protocol));
+		list[i] = arena_format(
+			arena, "%s/%s",
+			prefix.length ? endpoint_format_prefix(&prefix, listener->port, text)
+				      : endpoint_format(&prefix.addr, listener->port, text),
+			config_protocol_name(listener->protocol));
 	}
 	return list;
 }

@@ -77,9 +77,11 @@ const char *addr_text(struct arena *arena, const struct addr *address);
 const char *device_text(struct arena *arena, const struct net_nexthop *way);
 
 /* "192.0.2.1:443", "[2001:db8::1]:443"; port 0: "any". parse returns 0 or -EINVAL. */
-#define ENDPOINT_TEXT_SIZE (ADDR_TEXT_SIZE + 8)
+#define ENDPOINT_TEXT_SIZE (PREFIX_TEXT_SIZE + 8)
 const char *endpoint_format(const struct addr *address, uint16_t port,
 			    char out[ENDPOINT_TEXT_SIZE]);
+const char *endpoint_format_prefix(const struct prefix *prefix, uint16_t port,
+				   char out[ENDPOINT_TEXT_SIZE]);
 int endpoint_parse(const char *text, struct addr *address, uint16_t *port);
 
 #endif

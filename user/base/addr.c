@@ -133,6 +133,18 @@ const char *prefix_format(const struct prefix *prefix, char text[PREFIX_TEXT_SIZ
 	return text;
 }
 
+struct prefix prefix_of(const struct addr *addr, uint8_t length)
+{
+	struct prefix prefix = {*addr, length};
+	unsigned int whole = length / 8;
+
+	if (whole < sizeof(prefix.addr.bytes)) {
+		prefix.addr.bytes[whole] &= 0xff00 >> length % 8;
+		memset(prefix.addr.bytes + whole + 1, 0, sizeof(prefix.addr.bytes) - whole - 1);
+	}
+	return prefix;
+}
+
 bool prefix_contains(const struct prefix *prefix, const struct addr *addr)
 {
 	return prefix->addr.family == addr->family &&

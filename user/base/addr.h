@@ -44,6 +44,8 @@ int addr_af(const struct addr *addr);
 /* Reads an address, or an address with "/length". Host bits must be zero: -EDOM if not, -EINVAL otherwise. */
 int prefix_parse(const char *text, struct prefix *out);
 const char *prefix_format(const struct prefix *prefix, char text[PREFIX_TEXT_SIZE]);
+/* The prefix of this length that an address is in. */
+struct prefix prefix_of(const struct addr *addr, uint8_t length);
 bool prefix_contains(const struct prefix *prefix, const struct addr *addr);
 bool prefix_is_host(const struct prefix *prefix); /* length 32 or 128 */
 

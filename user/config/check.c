@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <sluice/abi.h>
+
 #include "base/mem.h"
 #include "base/table.h"
 #include "config/schema.h"
@@ -92,6 +94,7 @@ static void claim(struct claims *c, const struct value *service, const struct va
 
 	memset(&listener, 0, sizeof(listener)); /* a key has no stray padding */
 	listener.address = address->prefix.addr;
+	listener.length = listener_length(address);
 	listener.port = port;
 	listener.protocol = protocol;
 	first = table_get(c->table, &listener, sizeof(listener));
@@ -133,18 +136,31 @@ static uint64_t listeners_of(const struct value *service)
 
 /* ---- backends ---------------------------------------------------------------------------- */
 
-static void check_backend(struct reading *r, const struct value *root, const struct value *address,
-			  const struct table *own_addresses)
+/* The prefix among a service's addresses that an address is in, or NULL. */
+static const struct value *covering(const struct value *service, const struct addr *addr)
+{
+	const struct value *addresses = VALUE(service, service, address);
+
+	for (size_t i = 0; i < addresses->count; i++)
+		if (addresses->items[i].set && listener_length(&addresses->items[i]) &&
+		    prefix_contains(&addresses->items[i].prefix, addr))
+			return &addresses->items[i];
+	return NULL;
+}
+
+static void check_backend(struct reading *r, const struct value *root, const struct value *service,
+			  const struct value *address, const struct table *own_addresses)
 {
 	const struct addr *addr = &address->prefix.addr;
 	const struct value *tunnel = VALUE(root, root, tunnel), *source, *vip;
 
-	vip = table_get(own_addresses, addr, sizeof(*addr));
+	vip = table_get(own_addresses, addr, sizeof(*addr)) ?: covering(service, addr);
 	if (vip)
 		reading_error(r, address->node, NULL,
-			      "is an address of this service, too (line %u): the backend's own "
+			      "is %s this service, too (line %u): the backend's own "
 			      "address is needed, or "
 			      "packets would go in circles",
+			      listener_length(vip) ? "within a prefix of" : "an address of",
 			      vip->node->place.line);
 	if (!tunnel->set)
 		return;
@@ -170,9 +186,39 @@ static void check_backends(struct reading *r, const struct value *root, const st
 		const struct value *backend = &backends->items[i];
 
 		if (backend->set && VALUE(backend, backend, address)->set)
-			check_backend(r, root, VALUE(backend, backend, address), own);
+			check_backend(r, root, service, VALUE(backend, backend, address), own);
 	}
 	table_free(own);
+}
+
+/* ---- prefixes ---------------------------------------------------------------------------- */
+
+/* Packets look each length up, so these are few. */
+static void check_prefix_lengths(struct reading *r, const struct value *services)
+{
+	bool is_used[2][129] = {};
+	unsigned int used[2] = {};
+
+	for (size_t i = 0; i < services->count; i++) {
+		const struct value *addresses =
+			services->items[i].set ? VALUE(&services->items[i], service, address)
+					       : NULL;
+
+		for (size_t a = 0; addresses && a < addresses->count; a++) {
+			const struct value *address = &addresses->items[a];
+			bool six = address->prefix.addr.family == 6;
+			uint8_t length = address->set ? listener_length(address) : 0;
+
+			if (!length || is_used[six][length])
+				continue;
+			is_used[six][length] = true;
+			if (++used[six] == SL_PREFIX_LENGTHS + 1)
+				reading_error(r, address->node, NULL,
+					      "is of one prefix length too many: services have "
+					      "IPv%d prefixes of at most %d different lengths",
+					      six ? 6 : 4, SL_PREFIX_LENGTHS);
+		}
+	}
 }
 
 /* ---- limits ------------------------------------------------------------------------------ */
@@ -330,6 +376,7 @@ void check_all(struct reading *r, struct value *root)
 		check_backends(r, root, service);
 		warn_about_service(r, service);
 	}
+	check_prefix_lengths(r, services);
 	check_limits(r, root);
 	warn_about_source(r, root);
 	/* Without a bound on listeners a short text could make billions of claims. */

@@ -170,7 +170,7 @@ static void settle_via(struct value *health)
 		take_default(&via->items[0], CONFIG_VIA_DIRECT);
 }
 
-static void settle_address(struct value *health, const struct value *service)
+static void settle_address(struct reading *r, struct value *health, const struct value *service)
 {
 	const struct value *addresses = VALUE(service, service, address);
 	struct value *address = VALUE(health, health, address);
@@ -178,6 +178,14 @@ static void settle_address(struct value *health, const struct value *service)
 	if (value_is_given(address) || !goes_through_tunnel(health) || !addresses->set ||
 	    !addresses->count || !addresses->items[0].set)
 		return;
+	if (listener_length(&addresses->items[0])) {
+		if (VALUE(health, health, kind)->number != CONFIG_HEALTH_NONE)
+			reading_error(r, health->node, "address",
+				      "is missing; the first address of service %s is a prefix, "
+				      "so the one to probe must be named",
+				      value_name(service));
+		return;
+	}
 	address->prefix = addresses->items[0].prefix;
 	address->set = true;
 }
@@ -214,7 +222,7 @@ static void settle(struct reading *r, struct value *service)
 	health->items = own;
 	settle_times(health);
 	settle_via(health);
-	settle_address(health, service);
+	settle_address(r, health, service);
 	settle_port(r, health, service);
 }
 

@@ -15,6 +15,8 @@ int listener_compare(const void *left, const void *right)
 
 	if (order)
 		return order;
+	if (a->length != b->length)
+		return a->length < b->length ? -1 : 1;
 	if (a->port != b->port)
 		return a->port < b->port ? -1 : 1;
 	return (int)a->protocol - (int)b->protocol;
@@ -38,6 +40,11 @@ static int compare_backends(const void *left, const void *right)
 			    &((const struct config_backend *)right)->address);
 }
 
+uint8_t listener_length(const struct value *address)
+{
+	return prefix_is_host(&address->prefix) ? 0 : address->prefix.length;
+}
+
 static void build_listeners(struct arena *arena, const struct value *from,
 			    struct config_service *service)
 {
@@ -55,6 +62,7 @@ static void build_listeners(struct arena *arena, const struct value *from,
 			for (size_t t = 0; t < protocols->count; t++)
 				*next++ = (struct config_listener){
 					.address = addresses->items[a].prefix.addr,
+					.length = listener_length(&addresses->items[a]),
 					.port = ports->items[p].number,
 					.protocol = protocols->items[t].number,
 				};

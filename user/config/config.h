@@ -61,9 +61,10 @@ struct config_backend {
 	struct config_place place;
 };
 
-/* One claim: address, port (0: any) and protocol (one bit). */
+/* One claim: address or prefix, port (0: any) and protocol (one bit). */
 struct config_listener {
 	struct addr address;
+	uint8_t length; /* of a prefix, bits; 0: the address alone */
 	uint16_t port;
 	enum config_protocol protocol;
 };

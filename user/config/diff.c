@@ -145,14 +145,16 @@ static void diff_list(struct config_changes *out, const struct field *field, con
 
 static char *listener_path(const char *service, const struct config_listener *listener)
 {
+	const struct prefix prefix = {listener->address, listener->length};
 	bool six = listener->address.family == 6;
-	char address[ADDR_TEXT_SIZE], port[8] = "any";
+	char address[PREFIX_TEXT_SIZE], port[8] = "any";
 
 	if (listener->port)
 		snprintf(port, sizeof(port), "%u", listener->port);
 	return mem_format("%s.listeners[%s%s%s:%s/%s]", service, six ? "[" : "",
-			  addr_format(&listener->address, address), six ? "]" : "", port,
-			  config_protocol_name(listener->protocol));
+			  listener->length ? prefix_format(&prefix, address)
+					   : addr_format(&prefix.addr, address),
+			  six ? "]" : "", port, config_protocol_name(listener->protocol));
 }
 
 static void diff_listeners(struct config_changes *out, const char *path,

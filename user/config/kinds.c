@@ -175,7 +175,7 @@ static const struct kind {
 	[KIND_COUNT] = {parse_count, expect_count, json_count, format_number},
 	[KIND_DURATION] = {parse_duration, expect_duration, json_duration, format_duration},
 	[KIND_ADDRESS] = {kind_parse_address, kind_expect_address, json_text, kind_format_address},
-	[KIND_VIP] = {kind_parse_vip, kind_expect_address, json_text, kind_format_address},
+	[KIND_VIP] = {kind_parse_vip, kind_expect_vip, json_text, kind_format_vip},
 	[KIND_PREFIX] = {kind_parse_prefix, kind_expect_prefix, json_text, kind_format_prefix},
 	[KIND_ENDPOINT] = {kind_parse_endpoint, kind_expect_endpoint, json_text,
 			   kind_format_endpoint},

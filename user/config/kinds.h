@@ -18,8 +18,8 @@ typedef void format_function(const struct value *value, struct text *out);
 /* ---- kinds_address.c ----------------------------------------------------------------------------- */
 
 parse_function kind_parse_address, kind_parse_prefix, kind_parse_vip, kind_parse_endpoint;
-write_function kind_expect_address, kind_expect_prefix, kind_expect_endpoint;
-format_function kind_format_address, kind_format_prefix, kind_format_endpoint;
+write_function kind_expect_address, kind_expect_vip, kind_expect_prefix, kind_expect_endpoint;
+format_function kind_format_address, kind_format_vip, kind_format_prefix, kind_format_endpoint;
 
 /* ---- kinds_text.c --------------------------------------------------------------------------------- */
 

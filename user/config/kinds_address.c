@@ -74,9 +74,16 @@ const char *kind_parse_vip(const struct field *field, const char *text, struct v
 	wrong = kind_parse_prefix(field, text, &prefix);
 	if (wrong)
 		return wrong;
-	if (!prefix_is_host(&prefix.prefix))
-		return "is a prefix, which is not supported yet";
-	return kind_parse_address(field, addr_format(&prefix.prefix.addr, address), value);
+	if (prefix_is_host(&prefix.prefix))
+		return kind_parse_address(field, addr_format(&prefix.prefix.addr, address), value);
+	if (prefix.prefix.length < (prefix.prefix.addr.family == 4 ? 8 : 16))
+		return "is too much of the Internet: a service's prefix has at least 8 bits "
+		       "(IPv4) or 16 (IPv6)";
+	if (addr_is_unusable(&prefix.prefix.addr))
+		return "begins with an address that no host has (unspecified, loopback, "
+		       "multicast, link-local or IPv4-mapped)";
+	value->prefix = prefix.prefix;
+	return NULL;
 }
 
 /* Of 192.0.2.1:7946 or [2001:db8::1]:7946 makes a prefix and a number. */
@@ -115,6 +122,12 @@ void kind_expect_address(const struct field *field, struct text *out)
 	text_add(out, "an %s address", families[field->lo]);
 }
 
+void kind_expect_vip(const struct field *field, struct text *out)
+{
+	kind_expect_address(field, out);
+	text_add(out, " or prefix");
+}
+
 void kind_expect_prefix(const struct field *field, struct text *out)
 {
 	(void)field;
@@ -132,6 +145,14 @@ void kind_format_address(const struct value *value, struct text *out)
 	char text[ADDR_TEXT_SIZE];
 
 	text_add(out, "%s", addr_format(&value->prefix.addr, text));
+}
+
+void kind_format_vip(const struct value *value, struct text *out)
+{
+	if (prefix_is_host(&value->prefix))
+		kind_format_address(value, out);
+	else
+		kind_format_prefix(value, out);
 }
 
 void kind_format_prefix(const struct value *value, struct text *out)

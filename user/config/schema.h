@@ -163,7 +163,9 @@ const struct field *object_identity(const struct section *section, const void *o
 /* Orders two objects of a list by it. */
 int object_compare(const struct section *section, const void *a, const void *b);
 
-/* Orders two struct config_listener: by address, port, protocol. */
+/* The length that a service's address gives its listeners. */
+uint8_t listener_length(const struct value *address);
+/* Orders two struct config_listener: by address, length, port, protocol. */
 int listener_compare(const void *left, const void *right);
 
 /* The least prime at or above n, and the greatest at or below it (0: none). */

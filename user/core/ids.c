@@ -78,6 +78,8 @@ int ids_compare_listeners(const void *left, const void *right)
 
 	if (order)
 		return order;
+	if (a->length != b->length)
+		return a->length < b->length ? -1 : 1;
 	if (a->protocol != b->protocol)
 		return a->protocol < b->protocol ? -1 : 1;
 	return a->port < b->port ? -1 : a->port > b->port;

@@ -78,7 +78,7 @@ void ids_free(struct ids *ids); /* and leaves it empty */
 const struct ids_service *ids_find_service(const struct ids *ids, const char *name);
 /* The backends of a service in force, sorted by address; *count of them. */
 const struct ids_backend *ids_backends_of(const struct ids *ids, uint32_t line, size_t *count);
-int ids_compare_listeners(const void *a, const void *b); /* by address, protocol, port */
+int ids_compare_listeners(const void *a, const void *b); /* by address, length, protocol, port */
 
 /* Take what is free, the lowest. Return 0 or -ENOSPC. */
 int ids_take_record(struct ids *ids, uint32_t *record);

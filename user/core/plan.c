@@ -103,6 +103,7 @@ void plan_add_listeners(struct plan_builder *b, const struct config_service *ser
 		b->listeners = mem_grow(b->listeners, b->listener_count, sizeof(*b->listeners));
 		b->listeners[b->listener_count++] = (struct dataplane_listener){
 			.address = wanted->address,
+			.length = wanted->length,
 			.port = wanted->port,
 			.protocol = wanted->protocol == CONFIG_TCP ? IPPROTO_TCP : IPPROTO_UDP,
 			.service = record,

@@ -88,6 +88,7 @@ struct dataplane_listener {
 	struct addr address;
 	uint16_t port;	  /* host order; 0: any */
 	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP */
+	uint8_t length;	  /* of a prefix, bits; 0: the address alone */
 	uint16_t service; /* record */
 };
 
@@ -300,7 +301,8 @@ size_t dataplane_listeners(const struct dataplane_view *v, struct dataplane_list
 /*
  * Builds a listener table into `buckets4`/`buckets6` (arrays of at most max4/max6 buckets, zeroed here) and
  * gives the word that puts it in force when it lies in half 0 (struct sl_control). Pure. -ENOSPC: no multiplier without overflow was found; -EEXIST: a listener
- * is listed twice; -EINVAL: its record is 0, or its protocol or family is none that has listeners.
+ * is listed twice; -EINVAL: its record is 0, its protocol or family is none that has listeners, or its prefix's length none;
+ * -E2BIG: prefixes of one family have more than SL_PREFIX_LENGTHS different lengths.
  */
 int listeners_build(const struct dataplane_listener *list, size_t count,
 		    struct sl_listeners4 *buckets4, uint32_t max4, struct sl_listeners6 *buckets6,

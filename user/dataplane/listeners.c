@@ -52,10 +52,20 @@ static int compare_keys(const void *left, const void *right)
 	return l->protocol - r->protocol;
 }
 
+/* What stands for kind and protocol in an IPv6 key. */
+static uint8_t protocol6(enum sl_listener_kind kind, uint8_t protocol)
+{
+	if (kind >= SL_PREFIX)
+		return sl_prefix_protocol((kind - SL_PREFIX) / 2, protocol);
+	return kind == SL_ADDRESS  ? SL_PROTOCOL_ADDRESS
+	       : kind == SL_LENGTH ? SL_PROTOCOL_LENGTH
+				   : protocol;
+}
+
 static struct key make_key(const struct addr *address, uint16_t port, uint8_t protocol,
 			   enum sl_listener_kind kind)
 {
-	struct key key = {.mark = kind == SL_ADDRESS};
+	struct key key = {.mark = kind == SL_ADDRESS || (kind >= SL_PREFIX && kind & 1)};
 	uint32_t address4;
 	__u64 halves[2];
 
@@ -68,9 +78,17 @@ static struct key make_key(const struct addr *address, uint16_t port, uint8_t pr
 	key.address[0] = halves[0];
 	key.address[1] = halves[1];
 	key.port = htons(port);
-	key.protocol = key.mark ? SL_PROTOCOL_ADDRESS : protocol;
+	key.protocol = protocol6(kind, protocol);
 	key.hashed = sl_listener_key6(halves, key.port, key.protocol);
 	return key;
+}
+
+/* The key of a prefix length in use. */
+static struct key length_key(uint8_t family, unsigned int rank)
+{
+	const struct addr none = {.family = family};
+
+	return make_key(&none, ntohs(rank), 0, SL_LENGTH);
 }
 
 /* Sorts, and makes the marks of one address one. -EEXIST: two listeners are the same. */
@@ -94,22 +112,76 @@ static int settle_keys(struct keys *keys)
 	return 0;
 }
 
+/* The prefix lengths in use, longest first. */
+struct lengths {
+	uint8_t list[SL_PREFIX_LENGTHS];
+	unsigned int count;
+};
+
+static int collect_lengths(const struct dataplane_listener *list, size_t count, uint8_t family,
+			   struct lengths *out)
+{
+	bool is_used[129] = {};
+
+	*out = (struct lengths){};
+	for (size_t i = 0; i < count; i++)
+		if (list[i].address.family == family)
+			is_used[list[i].length] = true;
+	for (unsigned int length = 128; length; length--) {
+		if (!is_used[length])
+			continue;
+		if (out->count == SL_PREFIX_LENGTHS)
+			return -E2BIG;
+		out->list[out->count++] = length;
+	}
+	return 0;
+}
+
+static unsigned int rank_of(const struct lengths *lengths, uint8_t length)
+{
+	unsigned int rank = 0;
+
+	while (lengths->list[rank] != length)
+		rank++;
+	return rank;
+}
+
+static bool is_listener(const struct dataplane_listener *l)
+{
+	return l->service && (l->protocol == IPPROTO_TCP || l->protocol == IPPROTO_UDP) &&
+	       (l->address.family == 4 || l->address.family == 6) &&
+	       l->length < 8 * addr_size(l->address.family);
+}
+
 static int collect_keys(const struct dataplane_listener *list, size_t count, uint8_t family,
 			struct keys *keys)
 {
-	keys->list = mem_array(2 * count + 1, sizeof(*keys->list));
+	struct lengths lengths;
+	int err;
+
+	keys->list = mem_array(2 * count + SL_PREFIX_LENGTHS, sizeof(*keys->list));
+	for (size_t i = 0; i < count; i++)
+		if (!is_listener(&list[i]))
+			return -EINVAL;
+	err = collect_lengths(list, count, family, &lengths);
+	if (err)
+		return err;
+	for (unsigned int rank = 0; rank < lengths.count; rank++) {
+		keys->list[keys->count] = length_key(family, rank);
+		keys->list[keys->count++].value = lengths.list[rank];
+	}
 	for (size_t i = 0; i < count; i++) {
 		const struct dataplane_listener *l = &list[i];
 		struct key *key = &keys->list[keys->count];
+		enum sl_listener_kind kinds[2] = {SL_LISTENER, SL_ADDRESS};
 
-		if (l->service == 0 || (l->protocol != IPPROTO_TCP && l->protocol != IPPROTO_UDP) ||
-		    (l->address.family != 4 && l->address.family != 6))
-			return -EINVAL;
 		if (l->address.family != family)
 			continue;
-		key[0] = make_key(&l->address, l->port, l->protocol, SL_LISTENER);
+		for (int k = 0; l->length && k < 2; k++)
+			kinds[k] = sl_prefix_kind(rank_of(&lengths, l->length), kinds[k]);
+		key[0] = make_key(&l->address, l->port, l->protocol, kinds[0]);
 		key[0].value = l->service;
-		key[1] = make_key(&l->address, 0, 0, SL_ADDRESS);
+		key[1] = make_key(&l->address, 0, 0, kinds[1]);
 		key[1].value = l->protocol == IPPROTO_TCP ? SL_HAS_TCP : SL_HAS_UDP;
 		keys->count += 2;
 	}
@@ -165,18 +237,18 @@ static bool grow(struct keys *keys)
 	return true;
 }
 
-/* The word of a table (abi.h), with a number to try as the builder's part. */
-static uint64_t make_word(const struct keys *v4, const struct keys *v6, bool any_port, uint64_t try)
+/* The word of a table (abi.h), with a number to try as the builder's part; `flags` say what the listeners want. */
+static uint64_t make_word(const struct keys *v4, const struct keys *v6, uint64_t flags,
+			  uint64_t try)
 {
 	uint64_t shift4 = v4->max_bits ? 64 - v4->bits : 63;
 	uint64_t shift6 = v6->max_bits ? 64 - v6->bits : 63;
 
-	return (any_port ? SL_LISTENERS_ANY_PORT : 0) | shift4 << 2 | shift6 << 8 |
-	       nth_random(try) << 14;
+	return flags | shift4 << 2 | shift6 << 8 | nth_random(try) << 15;
 }
 
 /* Finds a multiplier that suits both families; the family that it suits less often grows. */
-static int find_word(struct keys *v4, struct keys *v6, bool any_port, uint64_t *word)
+static int find_word(struct keys *v4, struct keys *v6, uint64_t flags, uint64_t *word)
 {
 	for (uint64_t n = 0;;) {
 		unsigned int good4 = 0, good6 = 0;
@@ -184,7 +256,7 @@ static int find_word(struct keys *v4, struct keys *v6, bool any_port, uint64_t *
 		for (unsigned int try = 0; try < TRIES; try++) {
 			bool ok4, ok6;
 
-			*word = make_word(v4, v6, any_port, n++);
+			*word = make_word(v4, v6, flags, n++);
 			ok4 = fits(v4, *word);
 			ok6 = fits(v6, *word);
 			if (ok4 && ok6)
@@ -234,8 +306,7 @@ int listeners_build(const struct dataplane_listener *list, size_t count,
 		    uint32_t max6, uint64_t *out)
 {
 	struct keys v4 = {.ways = SL_WAYS4}, v6 = {.ways = SL_WAYS6};
-	bool any_port = false;
-	uint64_t word;
+	uint64_t word, flags = 0;
 	int err;
 
 	err = collect_keys(list, count, 4, &v4);
@@ -246,9 +317,10 @@ int listeners_build(const struct dataplane_listener *list, size_t count,
 	if (!err)
 		err = size_keys(&v6, max6);
 	for (size_t i = 0; i < count; i++)
-		any_port |= list[i].port == 0;
+		flags |= (list[i].port ? 0 : SL_LISTENERS_ANY_PORT) |
+			 (list[i].length ? SL_LISTENERS_PREFIX : 0);
 	if (!err)
-		err = find_word(&v4, &v6, any_port, &word);
+		err = find_word(&v4, &v6, flags, &word);
 	if (err)
 		goto out;
 
@@ -311,19 +383,55 @@ static uint16_t find6(const struct dataplane_view *v, uint64_t word, const struc
 	return 0;
 }
 
+static uint16_t find(const struct dataplane_view *v, uint64_t word, uint8_t family,
+		     const struct key *key)
+{
+	return family == 4 ? find4(v, word, key) : find6(v, word, key);
+}
+
+/* A prefix length in use, bits; 0: no more of them, or the table is damaged. */
+static uint8_t find_length(const struct dataplane_view *v, uint64_t word, uint8_t family,
+			   unsigned int rank)
+{
+	struct key key = length_key(family, rank);
+	uint16_t length = rank < SL_PREFIX_LENGTHS ? find(v, word, family, &key) : 0;
+
+	return length < 8 * addr_size(family) ? length : 0;
+}
+
+/* By port, then by any. */
+static uint32_t find_port(const struct dataplane_view *v, uint64_t word, const struct addr *address,
+			  uint16_t port, uint8_t protocol, enum sl_listener_kind kind)
+{
+	int lookups = word & SL_LISTENERS_ANY_PORT ? 2 : 1;
+	uint32_t record = 0;
+
+	for (int any = 0; !record && any < lookups; any++) {
+		struct key key = make_key(address, any ? 0 : port, protocol, kind);
+
+		record = find(v, word, address->family, &key);
+	}
+	return record;
+}
+
 uint32_t dataplane_find_listener(const struct dataplane_view *v, const struct addr *address,
 				 uint16_t port, uint8_t protocol)
 {
 	uint64_t word = word_in_force(v);
-	int lookups = word & SL_LISTENERS_ANY_PORT ? 2 : 1;
-	uint32_t record = 0;
+	uint32_t record;
 
 	if (word == 0 || (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP))
 		return 0;
-	for (int any = 0; !record && any < lookups; any++) {
-		struct key key = make_key(address, any ? 0 : port, protocol, SL_LISTENER);
+	record = find_port(v, word, address, port, protocol, SL_LISTENER);
+	for (unsigned int rank = 0; !record && word & SL_LISTENERS_PREFIX; rank++) {
+		uint8_t length = find_length(v, word, address->family, rank);
+		struct prefix prefix;
 
-		record = address->family == 4 ? find4(v, word, &key) : find6(v, word, &key);
+		if (!length)
+			break;
+		prefix = prefix_of(address, length);
+		record = find_port(v, word, &prefix.addr, port, protocol,
+				   sl_prefix_kind(rank, SL_LISTENER));
 	}
 	return record;
 }
@@ -335,19 +443,32 @@ static uint64_t bucket_count(unsigned int shift, uint64_t half)
 								: UINT64_C(1) << (64 - shift);
 }
 
-static void list4(const struct sl_listeners4 *b, struct dataplane_listener *out, size_t max,
-		  size_t *n)
+/* The listener's prefix length by the rank that its key has; false: it is none of a listener. */
+static bool length_of(const struct dataplane_view *v, uint64_t word, uint8_t family,
+		      unsigned int rank, uint8_t *out)
+{
+	*out = find_length(v, word, family, rank);
+	return *out != 0;
+}
+
+static void list4(const struct dataplane_view *v, uint64_t word, const struct sl_listeners4 *b,
+		  struct dataplane_listener *out, size_t max, size_t *n)
 {
 	for (unsigned int way = 0; way < SL_WAYS4; way++) {
 		uint64_t key = b->key[way];
+		unsigned int kind = key >> 56;
 		uint32_t address4 = key;
+		uint8_t length = 0;
 
-		if (key == 0 || key >> 56 != SL_LISTENER)
+		if (key == 0 || (kind != SL_LISTENER &&
+				 (kind < SL_PREFIX || kind & 1 ||
+				  !length_of(v, word, 4, (kind - SL_PREFIX) / 2, &length))))
 			continue;
 		if (*n < max) {
 			out[*n] = (struct dataplane_listener){.address.family = 4,
 							      .port = ntohs(key >> 32 & 0xffff),
 							      .protocol = key >> 48 & 0xff,
+							      .length = length,
 							      .service = b->value[way]};
 			memcpy(out[*n].address.bytes, &address4, sizeof(address4));
 		}
@@ -355,16 +476,20 @@ static void list4(const struct sl_listeners4 *b, struct dataplane_listener *out,
 	}
 }
 
-static void list6(const struct sl_listeners6 *b, struct dataplane_listener *out, size_t max,
-		  size_t *n)
+static void list6(const struct dataplane_view *v, uint64_t word, const struct sl_listeners6 *b,
+		  struct dataplane_listener *out, size_t max, size_t *n)
 {
 	for (unsigned int way = 0; way < SL_WAYS6; way++) {
-		if (b->protocol[way] == 0 || b->protocol[way] == SL_PROTOCOL_ADDRESS)
+		uint8_t protocol = b->protocol[way] & 31, rank = b->protocol[way] >> 5, length = 0;
+
+		if ((protocol != IPPROTO_TCP && protocol != IPPROTO_UDP) ||
+		    (rank && !length_of(v, word, 6, rank - 1, &length)))
 			continue;
 		if (*n < max) {
 			out[*n] = (struct dataplane_listener){.address.family = 6,
 							      .port = ntohs(b->port[way]),
-							      .protocol = b->protocol[way],
+							      .protocol = protocol,
+							      .length = length,
 							      .service = b->value[way]};
 			memcpy(out[*n].address.bytes, b->address[way], 16);
 		}
@@ -382,8 +507,8 @@ size_t dataplane_listeners(const struct dataplane_view *v, struct dataplane_list
 	if (word == 0)
 		return 0;
 	for (uint64_t i = 0; i < bucket_count(sl_listeners_shift4(word), half4); i++)
-		list4(&v->listeners4[in_force * half4 + i], out, max, &n);
+		list4(v, word, &v->listeners4[in_force * half4 + i], out, max, &n);
 	for (uint64_t i = 0; i < bucket_count(sl_listeners_shift6(word), half6); i++)
-		list6(&v->listeners6[in_force * half6 + i], out, max, &n);
+		list6(v, word, &v->listeners6[in_force * half6 + i], out, max, &n);
 	return n;
 }
