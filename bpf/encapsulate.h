@@ -3,10 +3,12 @@
 #ifndef BPF_ENCAPSULATE_H
 #define BPF_ENCAPSULATE_H
 
+#include "gue.h"
+#include "l2.h"
 #include "outer.h"
 #include "pkt.h"
 
-static __always_inline enum sl_verdict encapsulate(struct pkt *p)
+static __always_inline enum sl_verdict encapsulate_ipip(struct pkt *p)
 {
 	bool outer4 = p->path->family == 4;
 	void *data;
@@ -20,10 +22,40 @@ static __always_inline enum sl_verdict encapsulate(struct pkt *p)
 	if (data + OUTER6_END > pkt_end(p))
 		return SL_DROP_internal;
 	if (outer4)
-		write_outer4(p, data);
+		write_ipv4(p, data, inner_protocol(p), p->length);
 	else
-		write_outer6(p, data);
+		write_ipv6(p, data, inner_protocol(p), p->length);
 	return SL_GO_ON;
+}
+
+static __always_inline enum sl_verdict encapsulate_gue(struct pkt *p)
+{
+	bool outer4 = p->path->family == 4, sum_known = gue_knows_sum(p);
+	void *data;
+
+	if (bpf_xdp_adjust_head(p->ctx,
+				(int)sizeof(struct ethhdr) - (int)(outer4 ? GUE4_END : GUE6_END)))
+		return SL_DROP_no_headroom;
+	data = pkt_data(p);
+	if (data + GUE6_END + 8 > pkt_end(p))
+		return SL_DROP_internal;
+	if (outer4)
+		write_gue4(p, data);
+	else
+		write_gue6(p, data, sum_known);
+	return SL_GO_ON;
+}
+
+static __always_inline enum sl_verdict encapsulate(struct pkt *p)
+{
+	switch (path_encapsulation(p)) {
+	case SL_ENCAP_L2:
+		return write_l2(p, pkt_data(p), pkt_end(p)) ? SL_GO_ON : SL_DROP_internal;
+	case SL_ENCAP_GUE:
+		return encapsulate_gue(p);
+	default:
+		return encapsulate_ipip(p);
+	}
 }
 
 #endif

@@ -6,6 +6,12 @@
 #include "maps.h"
 #include "pkt.h"
 
+/* How the packet goes there; a constant in a program that was loaded for ipip alone. */
+static __always_inline enum sl_encapsulation path_encapsulation(const struct pkt *p)
+{
+	return knobs.encaps ? p->path->encapsulation : SL_ENCAP_IPIP;
+}
+
 static __always_inline enum sl_verdict nexthop(struct pkt *p)
 {
 	p->backend = bpf_map_lookup_elem(&backends, &p->backend_index);

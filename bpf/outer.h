@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /*
  * The header that goes before an IP packet on its way to a backend, for traffic and for probes. IP in IP in all four
- * combinations: 4in4 RFC 2003, 6in4 RFC 4213, 4in6 and 6in6 RFC 2473.
+ * combinations: 4in4 RFC 2003, 6in4 RFC 4213, 4in6 and 6in6 RFC 2473; or the same with UDP and GUE in between (gue.h).
+ *
+ * DSCP and ECN are the inner packet's (RFC 2983 section 3.1, RFC 6040 section 4.1, normal mode).
  *
  * The template is copied in 64-bit words, then what differs by packet is stored over it: cheaper than to
  * put it into the words first. Neither is aligned to words, so that memcpy would take smaller ones; x86-64
@@ -9,6 +11,8 @@
  */
 #ifndef BPF_OUTER_H
 #define BPF_OUTER_H
+
+#include <stdbool.h>
 
 #include <linux/if_ether.h>
 #include <linux/in.h>
@@ -29,13 +33,32 @@ static __always_inline __u8 inner_protocol(const struct pkt *p)
 	return p->family == 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 }
 
-static __always_inline void write_outer4(const struct pkt *p, __u64 *to)
+/* A 32-bit word as two of a sum of 16-bit words. */
+static __always_inline __u32 sum_word(__u32 word)
+{
+	return (word & 0xffff) + (word >> 16);
+}
+
+/* Folds a sum of less than 2^31. */
+static __always_inline __u16 sum_fold(__u32 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum + (sum >> 16);
+}
+
+/* What is added to the source, of whose bits those of `entropy` are 0, for the receiver's RSS. */
+static __always_inline __u32 source_varies(const struct pkt *p)
+{
+	return (__u32)p->hash & p->path->entropy;
+}
+
+/* `protocol` and `payload`: what comes after the header, and its bytes. */
+static __always_inline void write_ipv4(const struct pkt *p, __u64 *to, __u8 protocol, __u32 payload)
 {
 	const __u64 *from = (const __u64 *)p->path->header;
 	struct iphdr *ip = (void *)to + sizeof(struct ethhdr);
-	__u16 length = bpf_htons(p->length + sizeof(*ip));
-	__u8 protocol = inner_protocol(p);
-	__u32 sum = p->path->checksum4 + ((p->tos + protocol) << 8) + length;
+	__u16 length = bpf_htons(payload + sizeof(*ip));
+	__u32 sum = p->path->checksum + ((p->tos + protocol) << 8) + length;
 
 	to[0] = from[0];
 	to[1] = from[1];
@@ -53,11 +76,14 @@ static __always_inline void write_outer4(const struct pkt *p, __u64 *to)
 		ip->id = p->id ^ p->hash;
 		sum += ip->id;
 	}
-	sum = (sum & 0xffff) + (sum >> 16);
-	ip->check = ~(sum + (sum >> 16));
+	if (knobs.entropy) {
+		ip->saddr |= source_varies(p);
+		sum += sum_word(source_varies(p));
+	}
+	ip->check = ~sum_fold(sum);
 }
 
-static __always_inline void write_outer6(const struct pkt *p, __u64 *to)
+static __always_inline void write_ipv6(const struct pkt *p, __u64 *to, __u8 protocol, __u32 payload)
 {
 	const __u64 *from = (const __u64 *)p->path->header;
 	struct ipv6hdr *ip = (void *)to + sizeof(struct ethhdr);
@@ -72,8 +98,10 @@ static __always_inline void write_outer6(const struct pkt *p, __u64 *to)
 	*((__u16 *)&to[6] + 2) = *((const __u16 *)&from[6] + 2);
 	/* The flow label spreads flows over the receiver's queues and the way's links (RFC 6438). */
 	*(__be32 *)ip = bpf_htonl(6u << 28 | (__u32)p->tos << 20 | (__u32)(p->hash & 0xfffff));
-	ip->payload_len = bpf_htons(p->length);
-	ip->nexthdr = inner_protocol(p);
+	ip->payload_len = bpf_htons(payload);
+	ip->nexthdr = protocol;
+	if (knobs.entropy)
+		ip->saddr.in6_u.u6_addr32[3] |= source_varies(p);
 }
 
 #endif

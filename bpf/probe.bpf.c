@@ -25,6 +25,8 @@
 #include "parse.h"
 #include "slot.h"
 #include "nexthop.h"
+#include "gue.h"
+#include "l2.h"
 #include "outer.h"
 
 /* Ethernet, the longest IP headers that are read, and ports. */
@@ -43,24 +45,67 @@ static __always_inline bool read(struct pkt *p, struct __sk_buff *skb)
 	return verdict == SL_GO_ON || verdict == SL_PASS_other_protocol;
 }
 
-static __always_inline bool encapsulate(struct pkt *p, struct __sk_buff *skb)
+/* Room between Ethernet and the inner packet. Refused where the packet would be longer than the device takes. */
+static __always_inline bool make_room(struct pkt *p, struct __sk_buff *skb, bool gue)
 {
 	bool outer4 = p->path->family == 4;
 	__u64 flags = outer4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
+	__u32 room = outer4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+
+	if (gue) {
+		flags |= BPF_F_ADJ_ROOM_ENCAP_L4_UDP;
+		room += GUE_LENGTH;
+	}
+	return !bpf_skb_adjust_room(skb, room, BPF_ADJ_ROOM_MAC, flags);
+}
+
+static __always_inline bool encapsulate_ipip(struct pkt *p, struct __sk_buff *skb)
+{
 	void *data;
 
-	/* Between Ethernet and the inner packet. Refused where the packet would be longer than the device takes. */
-	if (bpf_skb_adjust_room(skb, outer4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr),
-				BPF_ADJ_ROOM_MAC, flags))
+	if (!make_room(p, skb, false))
 		return false;
 	data = pkt_data(p);
 	if (data + OUTER6_END > pkt_end(p))
 		return false;
-	if (outer4)
-		write_outer4(p, data);
+	if (p->path->family == 4)
+		write_ipv4(p, data, inner_protocol(p), p->length);
 	else
-		write_outer6(p, data);
+		write_ipv6(p, data, inner_protocol(p), p->length);
 	return true;
+}
+
+/*
+ * The checksum is that of the finished packet, whether it is finished yet or not: what its checksum will be follows
+ * from its headers. Segments that are yet to be cut would all have the same one, and get none.
+ */
+static __always_inline bool encapsulate_gue(struct pkt *p, struct __sk_buff *skb)
+{
+	bool sum_known = !skb->gso_size && gue_knows_sum(p);
+	void *data;
+
+	if (!make_room(p, skb, true))
+		return false;
+	data = pkt_data(p);
+	if (data + GUE6_END + 8 > pkt_end(p))
+		return false;
+	if (p->path->family == 4)
+		write_gue4(p, data);
+	else
+		write_gue6(p, data, sum_known);
+	return true;
+}
+
+static __always_inline bool encapsulate(struct pkt *p, struct __sk_buff *skb)
+{
+	switch (path_encapsulation(p)) {
+	case SL_ENCAP_L2:
+		return write_l2(p, pkt_data(p), pkt_end(p));
+	case SL_ENCAP_GUE:
+		return encapsulate_gue(p, skb);
+	default:
+		return encapsulate_ipip(p, skb);
+	}
 }
 
 SEC("tc")

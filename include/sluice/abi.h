@@ -217,8 +217,9 @@ struct sl_flow_bucket {
 
 enum sl_encapsulation {
 	SL_ENCAP_IPIP = 0, /* RFC 2003, 2473, 4213: 4in4, 4in6, 6in6, 6in4 */
-	SL_ENCAP_GUE = 1,  /* later */
-	SL_ENCAP_L2 = 2,   /* later */
+	SL_ENCAP_GUE =
+		1, /* the same in UDP (headers/proto/gue.h), which the data path writes itself */
+	SL_ENCAP_L2 = 2, /* nothing: the packet goes to the backend's own MAC address */
 };
 
 #define SL_HEADER_MAX 80 /* Ethernet 14, two VLAN tags 8, IPv6 40, UDP 8, GUE 8, and 2 to spare */
@@ -230,14 +231,17 @@ enum sl_encapsulation {
 struct sl_path {
 	__u32 ifindex;	 /* the way out; 0: no next hop is known (verdict no_nexthop) */
 	__u16 inner_max; /* longest inner packet that fits the way out, bytes (verdict too_big) */
-	__u8 family;	 /* of the outer header: 4 or 6 */
+	__u8 family;	 /* of the backend's address and of the outer header: 4 or 6 */
 	__u8 encapsulation; /* enum sl_encapsulation */
-	__u16 checksum4; /* folded sum of the outer IPv4 header's constant 16-bit words (RFC 1071), each as
-			    * loaded from memory: 0x45 0x00, ttl 0x00, source, destination */
-	__u8 header_len; /* bytes of `header` in use: 34 or 54 */
-	__u8 pad[5];
-	/* Ethernet, then the outer header, in wire order. What differs by packet is 0 here: IPv4's tos, length,
-	 * id, fragment word, protocol and checksum; IPv6's traffic class, flow label, length and next header. */
+	/* Folded sum of constant 16-bit words (RFC 1071), each as loaded from memory. IPv4: the outer header's 0x45 0x00,
+	 * ttl 0x00, source, destination. IPv6 and GUE: source, destination, protocol and port, for the UDP checksum. */
+	__u16 checksum;
+	__u8 header_len; /* bytes of `header` in use: 34 or 54; 14 for l2 */
+	__u8 pad;
+	__u32 entropy; /* bits that vary by flow of the source's last 32, which are 0 in `header`; as in memory */
+	/* Ethernet, then the outer IP header, in wire order. What differs by packet is 0 here: IPv4's tos, length,
+	 * id, fragment word, protocol and checksum; IPv6's traffic class, flow label, length and next header; for l2,
+	 * Ethernet's type. */
 	__u8 header[SL_HEADER_MAX];
 };
 

@@ -106,7 +106,7 @@ static void make_path(const struct addr *to, struct sl_path *path)
 		ip[8] = 64;
 		memcpy(ip + 12, from.bytes, 4);
 		memcpy(ip + 16, to->bytes, 4);
-		path->checksum4 = fold(ip, 20);
+		path->checksum = fold(ip, 20);
 	} else {
 		path->inner_max = 1460;
 		path->header_len = 54;

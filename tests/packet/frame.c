@@ -166,7 +166,7 @@ void frame_build(struct frame *f, const struct packet *p)
 	put_transport(f, p);
 	for (size_t i = 0; i < p->payload; i++)
 		put8(f, i * 7 + 3);
-	if (p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP) {
+	if (p->protocol == IPPROTO_TCP || (p->protocol == IPPROTO_UDP && !p->no_checksum)) {
 		checksum_at = transport + (p->protocol == IPPROTO_TCP ? 16 : 6);
 		set16(f, checksum_at,
 		      frame_checksum(f->data + transport, f->length - transport,
@@ -183,38 +183,81 @@ void frame_build(struct frame *f, const struct packet *p)
 	f->length -= p->cut;
 }
 
-void frame_encapsulate(struct frame *out, const struct frame *in, const struct outer *o)
+/* UDP and GUE as the draft's figures have them. */
+static void put_gue(struct frame *f, const struct outer *o, uint8_t protocol, size_t length)
 {
-	const uint8_t *inner = in->data + 14;
-	bool inner4 = inner[0] >> 4 == 4;
-	size_t length = inner4 ? inner[2] << 8 | inner[3] : 40 + (inner[4] << 8 | inner[5]);
+	put16(f, o->source_port);
+	put16(f, 6080);
+	put16(f, 8 + 4 + length);
+	put16(f, 0);
+	put8(f, 0);
+	put8(f, protocol);
+	put16(f, 0);
+}
+
+/* RFC 8200 section 8.1, by a pass over all of the datagram. */
+static void sum_gue(struct frame *f, size_t at, const struct addr *s, const struct addr *d)
+{
+	size_t length = f->data[at + 4] << 8 | f->data[at + 5];
+	uint16_t sum = frame_checksum(f->data + at, length, pseudo_sum(s, d, IPPROTO_UDP, length));
+
+	set16(f, at + 6, sum ? sum : 0xffff);
+}
+
+static void put_outer(struct frame *out, const uint8_t *inner, size_t length, const struct outer *o)
+{
+	bool inner4 = inner[0] >> 4 == 4, gue = o->kind == OUTER_GUE;
 	uint8_t tos = inner4 ? inner[1] : inner[0] << 4 | inner[1] >> 4;
+	uint8_t protocol = inner4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 	bool df = inner4 ? inner[6] & 0x40 : true;
+	size_t payload = length + (gue ? 12 : 0);
 	struct addr s, d;
 
 	parse(o->source, &s);
 	parse(o->destination, &d);
-	memset(out, 0, sizeof(*out));
 	put_ethernet(out, o->destination_mac, o->source_mac, s.family == 4 ? 0x0800 : 0x86dd);
 	if (s.family == 4) {
 		put8(out, 0x45);
 		put8(out, tos);
-		put16(out, length + 20);
+		put16(out, payload + 20);
 		put16(out, df ? 0 : o->id);
 		put16(out, df ? 0x4000 : 0);
 		put8(out, 64);
-		put8(out, inner4 ? IPPROTO_IPIP : IPPROTO_IPV6);
+		put8(out, gue ? IPPROTO_UDP : protocol);
 		put16(out, 0);
 		put(out, s.bytes, 4);
 		put(out, d.bytes, 4);
 		set16(out, 24, frame_checksum(out->data + 14, 20, 0));
 	} else {
 		put32(out, (uint32_t)6 << 28 | (uint32_t)tos << 20 | o->flow_label);
-		put16(out, length);
-		put8(out, inner4 ? IPPROTO_IPIP : IPPROTO_IPV6);
+		put16(out, payload);
+		put8(out, gue ? IPPROTO_UDP : protocol);
 		put8(out, 64);
 		put(out, s.bytes, 16);
 		put(out, d.bytes, 16);
 	}
+	if (gue)
+		put_gue(out, o, protocol, length);
+}
+
+void frame_encapsulate(struct frame *out, const struct frame *in, const struct outer *o)
+{
+	const uint8_t *inner = in->data + 14;
+	bool inner4 = inner[0] >> 4 == 4;
+	size_t length = inner4 ? inner[2] << 8 | inner[3] : 40 + (inner[4] << 8 | inner[5]);
+	struct addr s, d;
+
+	memset(out, 0, sizeof(*out));
+	if (o->kind == OUTER_L2)
+		put_ethernet(out, o->destination_mac, o->source_mac,
+			     in->data[12] << 8 | in->data[13]);
+	else
+		put_outer(out, inner, length, o);
 	put(out, inner, in->length - 14);
+	if (o->kind != OUTER_GUE || o->no_checksum)
+		return;
+	parse(o->source, &s);
+	parse(o->destination, &d);
+	if (s.family == 6)
+		sum_gue(out, 54, &s, &d);
 }

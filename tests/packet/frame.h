@@ -37,6 +37,7 @@ struct packet {
 	size_t cut;	    /* bytes cut off the end of the frame */
 	int lie_ip_length;  /* added to the IP length */
 	int lie_udp_length; /* added to the UDP length */
+	bool no_checksum;   /* UDP's is 0 */
 	uint8_t ihl, version, tcp_offset; /* these values instead, when not 0 */
 	uint16_t ethertype;		  /* likewise */
 	bool to_group;			  /* destination MAC is a group address */
@@ -45,11 +46,15 @@ struct packet {
 void frame_build(struct frame *frame, const struct packet *packet);
 
 /* What a correct balancer sends for `in`: Ethernet and outer header before the IP packet of `in`. */
+enum outer_kind { OUTER_IPIP, OUTER_GUE, OUTER_L2 };
 struct outer {
-	const char *source, *destination;
+	enum outer_kind kind;
+	const char *source, *destination; /* not for L2 */
 	uint8_t source_mac[6], destination_mac[6];
-	uint16_t id;	     /* of an outer IPv4 header when DF is clear */
-	uint32_t flow_label; /* of an outer IPv6 header */
+	uint16_t id;	      /* of an outer IPv4 header when DF is clear */
+	uint32_t flow_label;  /* of an outer IPv6 header */
+	uint16_t source_port; /* GUE */
+	bool no_checksum;     /* GUE over IPv6; over IPv4 there is none anyway */
 };
 void frame_encapsulate(struct frame *out, const struct frame *in, const struct outer *outer);
 

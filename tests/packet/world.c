@@ -57,45 +57,75 @@ static void address(const char *text, struct addr *out)
 	ck_assert_int_eq(addr_parse(text, out), 0);
 }
 
-/* A path by the words of abi.h, written without the agent's builder. */
-static void make_path(enum world_backend b, uint32_t ifindex, struct sl_path *path)
+static uint16_t sum_of(const uint8_t *bytes, size_t size, uint32_t sum)
 {
-	struct addr to, from;
-	uint8_t *h = path->header;
-	uint32_t sum = 0;
 	uint16_t word;
+
+	for (size_t i = 0; i < size; i += 2) {
+		memcpy(&word, bytes + i, 2);
+		sum += word;
+	}
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+static size_t overhead(const struct world_way *way, int family)
+{
+	size_t ip = family == 4 ? 20 : 40;
+
+	return way->encapsulation == SL_ENCAP_L2    ? 0
+	       : way->encapsulation == SL_ENCAP_GUE ? ip + 8 + 4
+						    : ip;
+}
+
+/* The tail of an Ethernet header, and an IP header. */
+static void make_outer(struct sl_path *path, const struct addr *from, const struct addr *to)
+{
+	uint8_t *h = path->header;
+
+	if (to->family == 4) {
+		path->header_len = 34;
+		memcpy(h + 12, (uint8_t[]){8, 0, 0x45}, 3);
+		h[22] = 64;
+		memcpy(h + 26, from->bytes, 4);
+		memcpy(h + 30, to->bytes, 4);
+		path->checksum = sum_of(h + 14, 20, 0);
+	} else {
+		path->header_len = 54;
+		memcpy(h + 12, (uint8_t[]){0x86, 0xdd, 0x60}, 3);
+		h[21] = 64;
+		memcpy(h + 22, from->bytes, 16);
+		memcpy(h + 38, to->bytes, 16);
+		if (path->encapsulation == SL_ENCAP_GUE) /* protocol 17, port 6080 */
+			path->checksum = sum_of(h + 22, 32, 0x1100 + 0xc017);
+	}
+}
+
+/* A path by the words of abi.h, written without the agent's builder. */
+static void make_path(const struct world_way *way, enum world_backend b, uint32_t ifindex,
+		      struct sl_path *path)
+{
+	bool varies = way->entropy && way->encapsulation == SL_ENCAP_IPIP;
+	struct addr to, from;
 
 	memset(path, 0, sizeof(*path));
 	if (!backends[b].source)
 		return;
 	address(backends[b].address, &to);
-	address(backends[b].source, &from);
+	address(!varies ? backends[b].source : to.family == 4 ? "198.18.0.0" : "100::", &from);
 	path->ifindex = ifindex;
 	path->family = to.family;
-	memcpy(h, backends[b].mac, 6);
-	memcpy(h + 6, device_mac, 6);
-	if (to.family == 4) {
-		path->inner_max = WORLD_MTU - 20;
-		path->header_len = 34;
-		memcpy(h + 12, (uint8_t[]){8, 0, 0x45}, 3);
-		h[22] = 64;
-		memcpy(h + 26, from.bytes, 4);
-		memcpy(h + 30, to.bytes, 4);
-		for (int i = 14; i < 34; i += 2) {
-			memcpy(&word, h + i, 2);
-			sum += word;
-		}
-		while (sum >> 16)
-			sum = (sum & 0xffff) + (sum >> 16);
-		path->checksum4 = sum;
-	} else {
-		path->inner_max = WORLD_MTU - 40;
-		path->header_len = 54;
-		memcpy(h + 12, (uint8_t[]){0x86, 0xdd, 0x60}, 3);
-		h[21] = 64;
-		memcpy(h + 22, from.bytes, 16);
-		memcpy(h + 38, to.bytes, 16);
-	}
+	path->encapsulation = way->encapsulation;
+	path->inner_max = WORLD_MTU - overhead(way, to.family);
+	memcpy(path->header, backends[b].mac, 6);
+	memcpy(path->header + 6, device_mac, 6);
+	if (varies) /* 17 bits, or 32 */
+		path->entropy = to.family == 4 ? 0xffff0100 : 0xffffffff;
+	if (way->encapsulation == SL_ENCAP_L2)
+		path->header_len = 14;
+	else
+		make_outer(path, &from, &to);
 }
 
 static void fill_backends(struct world *w)
@@ -109,7 +139,7 @@ static void fill_backends(struct world *w)
 		backend.family = to.family;
 		memcpy(backend.address, to.bytes, 16);
 		backend.service = sl_counter_services(&w->view->limits) + WEB_V4;
-		make_path(b, 1, &backend.path[0]);
+		make_path(&w->way, b, 1, &backend.path[0]);
 		ck_assert_int_eq(w->ops->write_backend(w->dp, b, &backend), 0);
 	}
 }
@@ -167,7 +197,12 @@ static void *object(size_t *size)
 
 void world_open(struct world *w, bool redirect)
 {
-	struct dataplane_options options = {.features.redirect = redirect,
+	world_open_way(w, &(struct world_way){.features.redirect = redirect});
+}
+
+void world_open_way(struct world *w, const struct world_way *way)
+{
+	struct dataplane_options options = {.features = way->features,
 					    .limits = {.cpus = 2,
 						       .services = 16,
 						       .listeners = 64,
@@ -179,6 +214,11 @@ void world_open(struct world *w, bool redirect)
 
 	for (size_t i = 0; i < sizeof(options.key) / 8; i++)
 		((uint64_t *)&options.key)[i] = (i + 1) * 0x9e3779b97f4a7c15ULL ^ i << 60;
+	w->way = *way;
+#define DATAPLANE_FEATURE(name, help) options.features.name |= way->all_features;
+#include "dataplane/features.def"
+	options.features.encaps |= way->encapsulation != SL_ENCAP_IPIP;
+	options.features.entropy |= way->entropy;
 	bytes = object(&options.object_size);
 	options.object = bytes;
 	if (dataplane_open(&options, &w->dp, &p)) {
@@ -199,14 +239,24 @@ void world_close(struct world *w)
 	dataplane_close(w->dp);
 }
 
-void world_set_ifindex(struct world *w, uint32_t ifindex)
+void world_set_way(struct world *w, enum world_backend b, const struct world_way *way,
+		   uint32_t ifindex)
 {
 	struct sl_path path;
 
-	for (int b = 1; b < WORLD_BACKENDS; b++) {
-		make_path(b, ifindex, &path);
-		ck_assert_int_eq(w->ops->write_path(w->dp, b, &path), 0);
-	}
+	make_path(way, b, ifindex, &path);
+	ck_assert_int_eq(w->ops->write_path(w->dp, b, &path), 0);
+}
+
+void world_set_ifindex(struct world *w, uint32_t ifindex)
+{
+	for (int b = 1; b < WORLD_BACKENDS; b++)
+		world_set_way(w, b, &w->way, ifindex);
+}
+
+size_t world_overhead(const struct world *w, enum world_backend b)
+{
+	return overhead(&w->way, b == WORLD_V6 ? 6 : 4);
 }
 
 static uint32_t word(const uint8_t *bytes)
@@ -239,12 +289,32 @@ uint64_t world_hash(const struct world *w, const struct frame *in)
 	return sl_hash6(&w->key, s, d, word(next), protocol);
 }
 
+/* The source that a hash gives, which is mixed in as it lies in memory. */
+static const char *varied_source(enum world_backend b, uint64_t hash)
+{
+	static char text[ADDR_TEXT_SIZE];
+	const uint8_t h[] = {hash, hash >> 8, hash >> 16, hash >> 24};
+
+	if (b == WORLD_V6)
+		snprintf(text, sizeof(text), "100::%02x%02x:%02x%02x", h[0], h[1], h[2], h[3]);
+	else
+		snprintf(text, sizeof(text), "198.%u.%u.%u", 18 + (h[1] & 1), h[2], h[3]);
+	return text;
+}
+
 void world_outer(const struct world *w, enum world_backend b, const struct frame *in,
 		 struct outer *out)
 {
 	uint64_t hash = world_hash(w, in);
 
-	out->source = backends[b].source;
+	memset(out, 0, sizeof(*out));
+	out->kind = (enum outer_kind[]){
+		[SL_ENCAP_IPIP] = OUTER_IPIP,
+		[SL_ENCAP_GUE] = OUTER_GUE,
+		[SL_ENCAP_L2] = OUTER_L2,
+	}[w->way.encapsulation];
+	out->source = w->way.entropy && out->kind == OUTER_IPIP ? varied_source(b, hash)
+								: backends[b].source;
 	out->destination = backends[b].address;
 	memcpy(out->source_mac, device_mac, 6);
 	memcpy(out->destination_mac, backends[b].mac, 6);
@@ -252,6 +322,7 @@ void world_outer(const struct world *w, enum world_backend b, const struct frame
 	out->id = (uint16_t)((in->data[18] ^ (hash & 0xff)) << 8 |
 			     (in->data[19] ^ (hash >> 8 & 0xff)));
 	out->flow_label = hash & 0xfffff;
+	out->source_port = 0xc000 | (hash & 0x3fff);
 }
 
 int world_run(struct world *w, const struct frame *in, struct frame *out, uint32_t ifindex)

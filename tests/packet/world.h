@@ -22,7 +22,16 @@
 
 enum world_backend { WORLD_NOBODY, WORLD_V4, WORLD_V6, WORLD_NO_WAY, WORLD_V4B, WORLD_BACKENDS };
 
+/* How packets travel to the backends, and what the program is loaded for besides what that needs. */
+struct world_way {
+	enum sl_encapsulation encapsulation;
+	bool entropy; /* ipip's outer source varies: in 198.18.0.0/15, and in the last 32 bits of 100:: */
+	struct dataplane_features features;
+	bool all_features;
+};
+
 struct world {
+	struct world_way way;
 	struct dataplane *dp;
 	const struct dataplane_ops *ops;
 	const struct dataplane_view *view;
@@ -31,11 +40,18 @@ struct world {
 
 /* Loads and fills; `redirect` is the knob. Fails the test when it cannot. */
 void world_open(struct world *world, bool redirect);
+void world_open_way(struct world *world, const struct world_way *way);
 void world_close(struct world *world);
 
 /* The outer header of a backend's path, for frame_encapsulate(); `in` is for the hash. */
 void world_outer(const struct world *world, enum world_backend backend, const struct frame *in,
 		 struct outer *out);
+
+/* Makes one backend's way another one, out by `ifindex`. */
+void world_set_way(struct world *world, enum world_backend backend, const struct world_way *way,
+		   uint32_t ifindex);
+/* Bytes that the way to a backend adds before an IP packet. */
+size_t world_overhead(const struct world *world, enum world_backend backend);
 
 /* Sends the ways out of all backends to this interface. */
 void world_set_ifindex(struct world *world, uint32_t ifindex);

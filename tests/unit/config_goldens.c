@@ -108,7 +108,7 @@ static void dump_service(const struct config_service *service, struct text *out)
 static void dump(const struct config *config, struct text *out)
 {
 	static const char *const levels[] = {"error", "warning", "info", "debug"};
-	char source[ADDR_TEXT_SIZE], source6[ADDR_TEXT_SIZE];
+	char source[ADDR_TEXT_SIZE], source6[ADDR_TEXT_SIZE], prefix[PREFIX_TEXT_SIZE];
 
 	for (size_t i = 0; i < config->interface_count; i++)
 		text_add(out, "interface %s (%u:%u) mode %s, attach %u\n",
@@ -119,6 +119,10 @@ static void dump(const struct config *config, struct text *out)
 	text_add(out, "tunnel source %s, source6 %s, mtu %u\n",
 		 addr_format(&config->source, source), addr_format(&config->source6, source6),
 		 config->mtu);
+	if (!addr_is_none(&config->entropy.addr))
+		text_add(out, "tunnel entropy %s\n", prefix_format(&config->entropy, prefix));
+	if (!addr_is_none(&config->entropy6.addr))
+		text_add(out, "tunnel entropy6 %s\n", prefix_format(&config->entropy6, prefix));
 	text_add(out, "limits: %u services, %u listeners, %u backends, %u flows, %u slots\n",
 		 config->limits.services, config->limits.listeners, config->limits.backends,
 		 config->limits.flows, config->limits.slots);

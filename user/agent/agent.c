@@ -167,10 +167,14 @@ struct dataplane_features agent_features(const struct config *config)
 {
 	struct dataplane_features features = {
 		.redirect = config->interface_count > 1,
+		.entropy = !addr_is_none(&config->entropy.addr) ||
+			   !addr_is_none(&config->entropy6.addr),
 	};
 
-	for (size_t i = 0; i < config->service_count; i++)
+	for (size_t i = 0; i < config->service_count; i++) {
 		features.affinity |= config->services[i].affinity != CONFIG_AFFINITY_FLOW;
+		features.encaps |= config->services[i].encapsulation != CONFIG_IPIP;
+	}
 	return features;
 }
 

@@ -10,6 +10,7 @@
 #include "agent/probing.h"
 #include "base/mem.h"
 #include "base/problem.h"
+#include "core/path.h"
 
 #define CLIENT_MTU   1500 /* bytes of IP that clients may send in one packet */
 #define FULL_PERCENT 90	  /* of a limit */
@@ -128,6 +129,7 @@ static const char *way_advice(const struct model_backend *backend)
 /* The packets that fit through the tunnel, by the way that takes the shortest. */
 struct shortest {
 	uint32_t inner_max;
+	uint32_t overhead; /* bytes that this way adds */
 	const char *device;
 };
 
@@ -138,7 +140,12 @@ static void look_at_backend(struct doctor *doctor, const struct model_service *s
 
 	if (backend->path.ifindex) {
 		if (backend->path.inner_max < shortest->inner_max)
-			*shortest = (struct shortest){backend->path.inner_max, backend->way.device};
+			*shortest = (struct shortest){
+				.inner_max = backend->path.inner_max,
+				.overhead = path_overhead(backend->path.encapsulation,
+							  backend->path.family),
+				.device = backend->way.device,
+			};
 		return;
 	}
 	about = mem_format("%s %s", service->name, addr_format(&backend->address, address));
@@ -150,7 +157,8 @@ static void look_at_backend(struct doctor *doctor, const struct model_service *s
 static void look_at_ways(struct doctor *doctor)
 {
 	const struct model *model = engine_model(doctor->agent->engine);
-	struct shortest shortest = {UINT32_MAX, NULL};
+	struct shortest shortest = {.inner_max = UINT32_MAX};
+	char *advice;
 	size_t before = doctor->count, backends = 0;
 
 	for (size_t s = 0; s < model->service_count; s++)
@@ -162,18 +170,20 @@ static void look_at_ways(struct doctor *doctor)
 			   "every one of %zu backends has one", backends);
 	if (!shortest.device)
 		return;
-	if (shortest.inner_max < CLIENT_MTU)
-		doctor_add(doctor, "mtu", API_WARNING, shortest.device,
-			   "raise the MTU between here and the backends to 1540 (IPv4 outside: "
-			   "1520), or "
-			   "lower the clients' MSS",
-			   "packets of more than %u bytes do not fit through the tunnel and are "
-			   "dropped (too_big)",
+	if (shortest.inner_max < CLIENT_MTU) {
+		advice = mem_format("raise the MTU between here and the backends to %u, or lower "
+				    "the clients' MSS",
+				    CLIENT_MTU + shortest.overhead);
+		doctor_add(doctor, "mtu", API_WARNING, shortest.device, advice,
+			   "packets of more than %u bytes do not fit the way to every backend and "
+			   "are dropped (too_big)",
 			   shortest.inner_max);
-	else
+		free(advice);
+	} else {
 		doctor_add(doctor, "mtu", API_OK, NULL, NULL,
-			   "packets of up to %u bytes fit through every tunnel",
+			   "packets of up to %u bytes fit the way to every backend",
 			   shortest.inner_max);
+	}
 }
 
 /* ---- limits ---------------------------------------------------------------------------------- */

@@ -13,10 +13,10 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "core/model.h"
+#include "core/path.h"
 #include "dataplane/probe.h"
 #include "net/marked.h"
 
-#define HEADER	 40 /* the longest outer header */
 #define MTU4_MIN 576
 #define MTU6_MIN 1280 /* RFC 8200 section 5 */
 
@@ -182,10 +182,11 @@ static int note_all(struct tunnel *next, struct problems *p)
 static uint32_t inner_mtu(const struct config *config, const struct net_device *device,
 			  uint8_t family)
 {
+	const uint32_t header = path_overhead(SL_ENCAP_GUE, 6); /* the longest */
 	uint32_t least = family == 6 ? MTU6_MIN : MTU4_MIN;
 	uint32_t mtu = config->mtu && config->mtu < device->mtu ? config->mtu : device->mtu;
 
-	return mtu > least + HEADER ? mtu - HEADER : least;
+	return mtu > least + header ? mtu - header : least;
 }
 
 static int open_ways(struct tunnel *next, struct tunnel_device *device,

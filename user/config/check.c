@@ -364,6 +364,7 @@ void check_all(struct reading *r, struct value *root)
 	struct value *services = VALUE(root, root, services);
 	struct claims claims = {r, table_new()};
 
+	check_entropy(r, root);
 	check_health(r, root);
 	check_alerts(r, root);
 	for (size_t i = 0; i < services->count && !reading_is_hopeless(r); i++) {

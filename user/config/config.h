@@ -135,8 +135,9 @@ struct config {
 	size_t text_length;
 	struct config_interface *interfaces;
 	size_t interface_count;
-	struct addr source, source6; /* tunnel; none: the route's source address */
-	uint32_t mtu;		     /* of the tunnel's way; 0: auto */
+	struct addr source, source6;	 /* tunnel; none: the route's source address */
+	struct prefix entropy, entropy6; /* where outer sources of ipip vary; none: they do not */
+	uint32_t mtu;			 /* of the tunnel's way; 0: auto */
 	struct config_limits limits;
 	const char *cluster_name;     /* NULL: no cluster */
 	const char *cluster_key_file; /* NULL: the key in the state directory */

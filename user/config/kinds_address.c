@@ -54,11 +54,12 @@ const char *kind_parse_prefix(const struct field *field, const char *text, struc
 	struct prefix prefix;
 	int err = prefix_parse(text, &prefix);
 
-	(void)field;
 	if (err == -EDOM)
 		return "has bits set beyond its length";
 	if (err)
 		return "";
+	if (field->lo && prefix.addr.family != field->lo)
+		return "is of the other family";
 	value->prefix = prefix;
 	return NULL;
 }
@@ -130,8 +131,8 @@ void kind_expect_vip(const struct field *field, struct text *out)
 
 void kind_expect_prefix(const struct field *field, struct text *out)
 {
-	(void)field;
-	text_add(out, "a prefix such as 198.51.100.0/24");
+	text_add(out, "a prefix such as %s",
+		 field->lo == 6 ? "2001:db8:e::/64" : "198.51.100.0/24");
 }
 
 void kind_expect_endpoint(const struct field *field, struct text *out)

@@ -27,7 +27,7 @@ const struct config_name config_names_attach[] = {
 const struct config_name config_names_protocol[] = {NAME("tcp", CONFIG_TCP),
 						    NAME("udp", CONFIG_UDP), END};
 const struct config_name config_names_encapsulation[] = {
-	NAME("ipip", CONFIG_IPIP), LATER_ON("gue", CONFIG_GUE), LATER_ON("l2", CONFIG_L2), END};
+	NAME("ipip", CONFIG_IPIP), NAME("gue", CONFIG_GUE), NAME("l2", CONFIG_L2), END};
 const struct config_name config_names_affinity[] = {NAME("flow", CONFIG_AFFINITY_FLOW),
 						    NAME("source", CONFIG_AFFINITY_SOURCE),
 						    LATER_ON("quic", CONFIG_AFFINITY_QUIC), END};

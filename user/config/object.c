@@ -111,6 +111,8 @@ void object_store(const struct section *section, const struct value *map, void *
 			store_list(field, value, object, arena);
 		} else if (field->kind == KIND_ADDRESS) {
 			memcpy(to, &value->prefix.addr, sizeof(struct addr));
+		} else if (field->kind == KIND_PREFIX) {
+			memcpy(to, &value->prefix, sizeof(struct prefix));
 		} else if (field->kind >= KIND_NAME) {
 			const char *text = field->flags & LIST ? joined(value, arena)
 							       : arena_string(arena, value->text);
@@ -131,6 +133,8 @@ void object_load(const struct field *field, const void *object, struct value *va
 	if (field->kind == KIND_ADDRESS) {
 		memcpy(&value->prefix.addr, from, sizeof(struct addr));
 		value->set = !addr_is_none(&value->prefix.addr);
+	} else if (field->kind == KIND_PREFIX) {
+		memcpy(&value->prefix, from, sizeof(struct prefix));
 	} else if (field->kind >= KIND_NAME) {
 		memcpy(&value->text, from, sizeof(value->text));
 		value->set = value->text != NULL;

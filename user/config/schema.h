@@ -22,7 +22,7 @@ enum field_kind {
 	KIND_DURATION, /* lo to hi, ms */
 	KIND_ADDRESS,  /* of a host; lo: the family, 0: either */
 	KIND_VIP,      /* the same, or a prefix */
-	KIND_PREFIX,
+	KIND_PREFIX,   /* lo: the family, 0: either */
 	KIND_ENDPOINT, /* address:port, [address]:port */
 	KIND_NAME,     /* [A-Za-z0-9._-], lo to hi characters */
 	KIND_DEVICE,   /* a network interface */
@@ -146,6 +146,8 @@ void check_all(struct reading *r, struct value *root);
 /* The part of it that is about `health` and what health decides, and about `alerts`. */
 void check_health(struct reading *r, struct value *root);
 void check_alerts(struct reading *r, const struct value *root);
+/* The part of it that is about the prefixes of outer sources. */
+void check_entropy(struct reading *r, struct value *root);
 /* Whether a value is the text's, not a default. */
 bool value_is_given(const struct value *value);
 /* A service's name for messages. */
@@ -176,6 +178,10 @@ uint32_t prime_at_most(uint32_t n);
 uint32_t table_size_that_fits(uint64_t slots, size_t services);
 /* Slots that a table takes: regions are whole cache lines of hot words. */
 uint64_t table_slots(uint32_t table_size);
+
+/* What `true` stands for: reserved for benchmarks (RFC 2544), and for addresses that nothing is sent to (RFC 6666). */
+#define ENTROPY	 "198.18.0.0/15"
+#define ENTROPY6 "100::/64"
 
 #define FLOWS_MIN      4096
 #define TABLE_SIZE_MIN 251

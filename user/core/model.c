@@ -30,12 +30,18 @@ static const enum sl_encapsulation encapsulations[] = {
 static void build_path(const struct config *config, const struct config_service *service,
 		       struct model_backend *backend)
 {
+	bool four = backend->address.family == 4;
+	struct path_options options = {
+		.encapsulation = encapsulations[service->encapsulation],
+		.source = four ? config->source : config->source6,
+		.entropy = four ? config->entropy : config->entropy6,
+		.mtu = config->mtu,
+	};
+
 	if (backend->way.way != NET_WAY_READY || !is_listed(config, backend->way.device))
 		return;
-	backend->path_error = path_build(
-		&backend->way, backend->address.family == 4 ? &config->source : &config->source6,
-		&backend->address, encapsulations[service->encapsulation], config->mtu,
-		&backend->path);
+	backend->path_error =
+		path_build(&backend->way, &backend->address, &options, &backend->path);
 }
 
 static enum model_reason find_reason(const struct config *config,
@@ -210,6 +216,12 @@ static void explain_no_path(const struct model_backend *backend, char out[160])
 			 "the MTU of %s, or tunnel.mtu, leaves no room beside the outer header; "
 			 "raise it",
 			 backend->way.device);
+		break;
+	case -EHOSTUNREACH:
+		snprintf(out, 160,
+			 "encapsulation l2 reaches only hosts on a segment of this one, and this "
+			 "one "
+			 "is behind a router; use ipip or gue");
 		break;
 	default:
 		snprintf(out, 160, "no outer header can be made: %s",

@@ -4,7 +4,10 @@
 #include <linux/if_ether.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
+#include <netinet/udp.h>
 #include <string.h>
+
+#include <proto/gue.h>
 
 #include "core/path.h"
 
@@ -39,6 +42,12 @@ static uint16_t sum_words(const void *data, size_t size)
 	return (sum & 0xffff) + (sum >> 16);
 }
 
+static uint32_t fold(uint32_t sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (sum & 0xffff) + (sum >> 16);
+}
+
 /* Protocol, lengths, tos, id and DF follow the inner packet: the data path fills them in. */
 static void write_ipv4(const struct addr *source, const struct addr *backend, struct sl_path *path)
 {
@@ -47,7 +56,7 @@ static void write_ipv4(const struct addr *source, const struct addr *backend, st
 	memcpy(&ip.saddr, source->bytes, sizeof(ip.saddr));
 	memcpy(&ip.daddr, backend->bytes, sizeof(ip.daddr));
 	memcpy(path->header + sizeof(struct ethhdr), &ip, sizeof(ip));
-	path->checksum4 = sum_words(&ip, sizeof(ip));
+	path->checksum = sum_words(&ip, sizeof(ip));
 	path->header_len = sizeof(struct frame4);
 }
 
@@ -59,38 +68,80 @@ static void write_ipv6(const struct addr *source, const struct addr *backend, st
 	memcpy(&ip.ip6_dst, backend->bytes, sizeof(ip.ip6_dst));
 	memcpy(path->header + sizeof(struct ethhdr), &ip, sizeof(ip));
 	path->header_len = sizeof(struct frame6);
+	/* The pseudo-header's constant part (RFC 8200 section 8.1) and the port. */
+	if (path->encapsulation == SL_ENCAP_GUE)
+		path->checksum = fold(sum_words(&ip.ip6_src, 2 * sizeof(ip.ip6_src)) +
+				      htons(IPPROTO_UDP) + GUE_PORT);
 }
 
-int path_build(const struct net_nexthop *way, const struct addr *source, const struct addr *backend,
-	       enum sl_encapsulation encapsulation, uint32_t mtu, struct sl_path *out)
+/* The last 32 bits at most, of which those beyond the prefix. */
+static uint32_t entropy_bits(const struct prefix *prefix)
 {
-	uint32_t outer = backend->family == 4 ? sizeof(struct iphdr) : sizeof(struct ip6_hdr);
-	uint32_t longest = mtu && mtu < way->mtu ? mtu : way->mtu;
-	struct ethhdr ethernet = {
-		.h_proto = htons(backend->family == 4 ? ETH_P_IP : ETH_P_IPV6),
-	};
+	unsigned int bits = 8 * addr_size(prefix->addr.family) - prefix->length;
+
+	return htonl(bits < 32 ? (1u << bits) - 1 : UINT32_MAX);
+}
+
+uint32_t path_overhead(enum sl_encapsulation encapsulation, uint8_t family)
+{
+	uint32_t ip = family == 4 ? sizeof(struct iphdr) : sizeof(struct ip6_hdr);
+
+	if (encapsulation == SL_ENCAP_L2)
+		return 0;
+	if (encapsulation == SL_ENCAP_GUE)
+		return ip + sizeof(struct udphdr) + sizeof(struct gue_header);
+	return ip;
+}
+
+static void write_ethernet(const struct net_nexthop *way, uint16_t type, struct sl_path *path)
+{
+	struct ethhdr ethernet = {.h_proto = htons(type)};
+
+	memcpy(ethernet.h_dest, way->neighbour_mac, sizeof(ethernet.h_dest));
+	memcpy(ethernet.h_source, way->device_mac, sizeof(ethernet.h_source));
+	memcpy(path->header, &ethernet, sizeof(ethernet));
+	path->header_len = sizeof(ethernet);
+}
+
+static void write_outer(const struct net_nexthop *way, const struct addr *source,
+			const struct addr *backend, struct sl_path *path)
+{
+	write_ethernet(way, backend->family == 4 ? ETH_P_IP : ETH_P_IPV6, path);
+	if (backend->family == 4)
+		write_ipv4(source, backend, path);
+	else
+		write_ipv6(source, backend, path);
+}
+
+int path_build(const struct net_nexthop *way, const struct addr *backend,
+	       const struct path_options *options, struct sl_path *out)
+{
+	bool l2 = options->encapsulation == SL_ENCAP_L2;
+	bool varies = options->encapsulation == SL_ENCAP_IPIP &&
+		      options->entropy.addr.family == backend->family;
+	const struct addr *source = varies			     ? &options->entropy.addr
+				    : addr_is_none(&options->source) ? &way->source
+								     : &options->source;
+	uint32_t outer = path_overhead(options->encapsulation, backend->family);
+	uint32_t longest = options->mtu && options->mtu < way->mtu ? options->mtu : way->mtu;
 
 	memset(out, 0, sizeof(*out));
-	if (encapsulation != SL_ENCAP_IPIP)
-		return -EOPNOTSUPP;
-	if (addr_is_none(source))
-		source = &way->source;
-	if (source->family != backend->family)
+	if (l2 && !addr_equal(&way->gateway, backend))
+		return -EHOSTUNREACH;
+	if (!l2 && source->family != backend->family)
 		return -EADDRNOTAVAIL;
 	if (longest > UINT16_MAX) /* an IPv4 packet is no longer */
 		longest = UINT16_MAX;
 	if (longest <= outer)
 		return -EMSGSIZE;
-	memcpy(ethernet.h_dest, way->neighbour_mac, sizeof(ethernet.h_dest));
-	memcpy(ethernet.h_source, way->device_mac, sizeof(ethernet.h_source));
-	memcpy(out->header, &ethernet, sizeof(ethernet));
 	out->ifindex = way->ifindex;
 	out->inner_max = longest - outer;
 	out->family = backend->family;
-	out->encapsulation = encapsulation;
-	if (backend->family == 4)
-		write_ipv4(source, backend, out);
+	out->encapsulation = options->encapsulation;
+	out->entropy = varies ? entropy_bits(&options->entropy) : 0;
+	if (l2)
+		write_ethernet(way, 0, out);
 	else
-		write_ipv6(source, backend, out);
+		write_outer(way, source, backend, out);
 	return 0;
 }

@@ -377,10 +377,19 @@ static void copy_counters(const struct map_set *from, struct map_set *to)
 void adopt_features(const struct map_set *pinned, struct dataplane_features *out)
 {
 	struct sl_service service;
+	struct sl_backend backend;
 
 	for (uint32_t i = 1; i < sl_service_records(&pinned->limits); i++)
 		if (!bpf_map_lookup_elem(pinned->fd[MAP_services], &i, &service))
 			out->affinity |= service.flags & SL_SERVICE_BY_SOURCE;
+	for (uint32_t i = 1; i <= pinned->limits.backends; i++) {
+		if (bpf_map_lookup_elem(pinned->fd[MAP_backends], &i, &backend) || !backend.family)
+			continue;
+		for (int which = 0; which < 2; which++) {
+			out->encaps |= backend.path[which].encapsulation != SL_ENCAP_IPIP;
+			out->entropy |= backend.path[which].entropy != 0;
+		}
+	}
 }
 
 int adopt_copy(const struct map_set *from, struct map_set *to, struct problems *p)

@@ -238,7 +238,8 @@ int load_run(struct bpf_object *object, const struct sl_knobs *knobs, const stru
 int load_probe(const struct dataplane_options *options, const struct map_set *maps,
 	       struct bpf_object **out, int *fd, struct problems *p)
 {
-	const struct sl_knobs none = {0}; /* what it shares with the balancer depends on none */
+	/* Of what it shares with the balancer: all that a path may need. It is not in anybody's hot path. */
+	const struct sl_knobs knobs = {.encaps = 1, .entropy = 1};
 	const struct bpf_program *program;
 	const void *bytes = options->probe_object;
 	size_t size = options->probe_object_size;
@@ -252,7 +253,7 @@ int load_probe(const struct dataplane_options *options, const struct map_set *ma
 		return err;
 	err = find_program(object, DATAPLANE_PROBE, &program, p);
 	if (!err)
-		err = load_object(object, DATAPLANE_PROBE, &none, &options->key, maps, p);
+		err = load_object(object, DATAPLANE_PROBE, &knobs, &options->key, maps, p);
 	if (err) {
 		bpf_object__close(object);
 		return err;
