@@ -1,21 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /*
- * The backend's side: an XDP program that takes the outer header off IP in IP (RFC 2003, 4213, 2473) and hands
- * the inner packet to the kernel.
+ * The backend's side: an XDP program that takes the outer header off IP in IP (RFC 2003, 4213, 2473), and off the same
+ * in UDP and GUE, and hands the inner packet to the kernel.
  *
  * Story: only what a balancer (map `from`) sends to this host itself (map `own`) is taken. All else passes
  * as it came, so a tunnel of the kernel's own beside it still works. The inner header is checked before the
  * outer one goes, since a kernel that finds rubbish would blame the wrong sender. One counter a verdict.
+ *
+ * DSCP stays the inner packet's (RFC 2983 section 3.1). A mark of congestion from the tunnel's way is taken over (RFC
+ * 6040 section 4.2). The UDP checksum is not looked at: it would take a pass over the data, and the kernel makes one
+ * over the inner packet, whose checksums cover what of the datagram is left; the addresses have been compared by then.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/udp.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include <proto/ecn.h>
+#include <proto/gue.h>
 #include <proto/ipv4.h>
 #include <proto/ipv6.h>
 #include <sluice/decap.h>
@@ -50,11 +58,15 @@ struct {
 struct tunnel {
 	void *data, *end; /* of the frame's first buffer */
 	__u32 frame;	  /* bytes of the whole frame */
-	__u32 header;	  /* bytes of the outer IP header */
-	__u32 payload;	  /* bytes after it, by its length field */
-	__u8 inner;	  /* family of the inner packet: 4 or 6 */
+	__u32 whole;	  /* bytes of the outer packet, by IP's length field */
+	__u32 header;	  /* bytes of the outer headers */
+	__u32 payload;	  /* bytes after them, by the last one's length field */
+	__u8 inner;	  /* family of the inner packet: 4 or 6; 0: see fields */
 	__u8 outer;	  /* likewise */
-	_Bool fragment, options;
+	__u8 ecn;	  /* enum ecn of the outer header */
+	bool fragment, options;
+	bool gue, fields; /* fields: it has what is not read here */
+	bool bad_length;  /* UDP's disagrees with IP's */
 	struct sl_decap_prefix source;
 	struct sl_decap_address destination;
 };
@@ -64,20 +76,51 @@ static __always_inline __u8 inner_family(__u8 protocol)
 	return protocol == IPPROTO_IPIP ? 4 : protocol == IPPROTO_IPV6 ? 6 : 0;
 }
 
+#define GUE_LENGTH (sizeof(struct udphdr) + sizeof(struct gue_header))
+
+/* UDP after an IP header that says how much comes after it. Returns whether it is GUE, of which kind ever. */
+static __always_inline bool read_gue(struct tunnel *t, const struct udphdr *udp, __u32 payload)
+{
+	const struct gue_header *gue = (const void *)(udp + 1);
+	__u32 length;
+
+	if ((void *)(gue + 1) > t->end || udp->dest != GUE_PORT)
+		return false;
+	t->gue = true;
+	length = bpf_ntohs(udp->len);
+	t->bad_length = length < GUE_LENGTH || length > payload || payload > 0xffff;
+	t->header += GUE_LENGTH;
+	t->payload = length - GUE_LENGTH;
+	t->inner = inner_family(gue->protocol);
+	t->fields = gue->first || gue->flags || !t->inner;
+	return true;
+}
+
+/* Whether it is a tunnel's; `next`: what comes after the IP header, and after a first fragment's. */
+static __always_inline bool read_tunnel(struct tunnel *t, __u8 protocol, void *next)
+{
+	t->inner = inner_family(protocol);
+	return t->inner || (protocol == IPPROTO_UDP && read_gue(t, next, t->payload));
+}
+
 static __always_inline enum sl_decap_verdict read_ipv4(struct tunnel *t)
 {
 	struct iphdr *ip = t->data + sizeof(struct ethhdr);
 
 	if ((void *)(ip + 1) > t->end)
 		return SL_DECAP_PASS_unreadable;
-	t->inner = inner_family(ip->protocol);
-	if (!t->inner)
+	t->header = sizeof(*ip);
+	t->whole = bpf_ntohs(ip->tot_len);
+	t->payload = t->whole - sizeof(*ip); /* less than 0: larger than any frame */
+	/* Only behind a header of 20 bytes and in a first fragment is UDP where it is looked for. */
+	if (ip->protocol == IPPROTO_UDP && (ip->ihl != 5 || ip->frag_off & IPV4_OFFSET))
+		return SL_DECAP_PASS_no_tunnel;
+	if (!read_tunnel(t, ip->protocol, ip + 1))
 		return SL_DECAP_PASS_no_tunnel;
 	if (ip->version != 4 || ip->ihl < 5)
 		return SL_DECAP_PASS_unreadable;
 	t->outer = 4;
-	t->header = sizeof(*ip);
-	t->payload = bpf_ntohs(ip->tot_len) - sizeof(*ip); /* less than 0: larger than any frame */
+	t->ecn = ip->tos & ECN_MASK;
 	t->options = ip->ihl > 5;
 	t->fragment = ip->frag_off & (IPV4_MF | IPV4_OFFSET);
 	t->source.bits = 8 + 32;
@@ -90,25 +133,30 @@ static __always_inline enum sl_decap_verdict read_ipv6(struct tunnel *t)
 {
 	struct ipv6hdr *ip = t->data + sizeof(struct ethhdr);
 	struct ipv6_extension *extension = (void *)(ip + 1);
+	void *next = extension;
 	__u8 protocol;
 
 	if ((void *)(ip + 1) > t->end)
 		return SL_DECAP_PASS_unreadable;
 	protocol = ip->nexthdr;
+	t->header = sizeof(*ip);
+	t->payload = bpf_ntohs(ip->payload_len);
+	t->whole = sizeof(*ip) + t->payload;
 	if (protocol == IPPROTO_FRAGMENT) {
 		if ((void *)(extension + 1) > t->end)
 			return SL_DECAP_PASS_unreadable;
-		t->fragment = 1;
+		t->fragment = true;
 		protocol = extension->next;
+		if (protocol == IPPROTO_UDP && extension->fragment & IPV6_OFFSET)
+			return SL_DECAP_PASS_no_tunnel;
+		next = extension + 1;
 	}
-	t->inner = inner_family(protocol);
-	if (!t->inner)
+	if (!read_tunnel(t, protocol, next))
 		return SL_DECAP_PASS_no_tunnel;
 	if (ip->version != 6)
 		return SL_DECAP_PASS_unreadable;
 	t->outer = 6;
-	t->header = sizeof(*ip);
-	t->payload = bpf_ntohs(ip->payload_len);
+	t->ecn = ip->flow_lbl[0] >> 4 & ECN_MASK;
 	t->source.bits = 8 + 128;
 	__builtin_memcpy(t->source.address.bytes, &ip->saddr, 16);
 	__builtin_memcpy(t->destination.bytes, &ip->daddr, 16);
@@ -162,15 +210,15 @@ static __always_inline enum sl_decap_verdict check_outer(const struct tunnel *t)
 		return SL_DECAP_PASS_fragment;
 	if (t->options)
 		return SL_DECAP_PASS_options;
-	if (t->payload > t->frame - sizeof(struct ethhdr) - t->header)
+	if (t->bad_length || t->payload > t->whole || t->whole > t->frame - sizeof(struct ethhdr))
 		return SL_DECAP_PASS_unreadable;
 	if (t->outer == 4 && ((void *)(ip + 1) > t->end || sum_ipv4(ip) != 0xffff))
 		return SL_DECAP_PASS_unreadable;
-	return SL_DECAP_GO_ON;
+	return t->fields ? SL_DECAP_PASS_gue_fields : SL_DECAP_GO_ON;
 }
 
 /*
- * Where the frame would begin without the outer header. The verifier has lost by now that that is 20 or 40
+ * Where the frame would begin without the outer headers. The verifier has lost by now that they are 20 to 52
  * bytes long, and believes a mask that the compiler cannot see through.
  */
 static __always_inline void *inner_frame(const struct tunnel *t)
@@ -211,6 +259,60 @@ static __always_inline enum sl_decap_verdict check_inner(const struct tunnel *t)
 	return length > t->payload ? SL_DECAP_DROP_inner_length : SL_DECAP_GO_ON;
 }
 
+/* Another word in place of one of an IPv4 header's, in its checksum, too (RFC 1624). */
+static __always_inline void replace_word(struct iphdr *ip, __u16 *word, __u16 to)
+{
+	__u32 sum = (__u16)~ip->check + (__u16) ~*word + to;
+
+	*word = to;
+	sum = (sum & 0xffff) + (sum >> 16);
+	ip->check = ~(sum + (sum >> 16));
+}
+
+/* The inner packet's new ECN field, or a negative number: it is to be dropped. The table of RFC 6040 section 4.2. */
+static __always_inline int join_ecn(__u8 outer, __u8 inner)
+{
+	if (outer == ECN_CE)
+		return inner == ECN_NOT_ECT ? -1 : ECN_CE;
+	return outer == ECN_ECT1 && inner == ECN_ECT0 ? ECN_ECT1 : inner;
+}
+
+/* Takes over what the tunnel's way has marked. The headers were checked, but for the verifier. */
+static __always_inline enum sl_decap_verdict take_congestion(const struct tunnel *t)
+{
+	struct iphdr *ip = inner_frame(t) + sizeof(struct ethhdr);
+	__u16 *first = (void *)ip; /* version; then tos, or traffic class from its upper half on */
+	int shift = t->inner == 4 ? 8 : 12, ecn;
+	__u8 inner;
+
+	if (t->ecn != ECN_CE && t->ecn != ECN_ECT1)
+		return SL_DECAP_GO_ON;
+	if ((void *)(ip + 1) > t->end)
+		return SL_DECAP_DROP_internal;
+	inner = *first >> shift & ECN_MASK;
+	ecn = join_ecn(t->ecn, inner);
+	if (ecn < 0)
+		return SL_DECAP_DROP_congestion;
+	if (t->inner == 4)
+		replace_word(ip, first, *first ^ (inner ^ ecn) << shift);
+	else
+		*first ^= (inner ^ ecn) << shift;
+	return SL_DECAP_GO_ON;
+}
+
+static __always_inline enum sl_decap_verdict taken(const struct tunnel *t)
+{
+	bool four = t->inner == 4;
+
+	if (t->gue && t->outer == 4)
+		return four ? SL_DECAP_TAKE_ipv4_in_gue4 : SL_DECAP_TAKE_ipv6_in_gue4;
+	if (t->gue)
+		return four ? SL_DECAP_TAKE_ipv4_in_gue6 : SL_DECAP_TAKE_ipv6_in_gue6;
+	if (t->outer == 4)
+		return four ? SL_DECAP_TAKE_ipv4_in_ipv4 : SL_DECAP_TAKE_ipv6_in_ipv4;
+	return four ? SL_DECAP_TAKE_ipv4_in_ipv6 : SL_DECAP_TAKE_ipv6_in_ipv6;
+}
+
 /* Moves the Ethernet header up to the inner packet, with its type, and the frame's start after it. */
 static __always_inline enum sl_decap_verdict strip(struct xdp_md *ctx, const struct tunnel *t)
 {
@@ -222,9 +324,7 @@ static __always_inline enum sl_decap_verdict strip(struct xdp_md *ctx, const str
 	new->h_proto = t->inner == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
 	if (bpf_xdp_adjust_head(ctx, t->header))
 		return SL_DECAP_DROP_internal;
-	if (t->outer == 4)
-		return t->inner == 4 ? SL_DECAP_TAKE_ipv4_in_ipv4 : SL_DECAP_TAKE_ipv6_in_ipv4;
-	return t->inner == 4 ? SL_DECAP_TAKE_ipv4_in_ipv6 : SL_DECAP_TAKE_ipv6_in_ipv6;
+	return taken(t);
 }
 
 static __always_inline enum sl_decap_verdict steps(struct xdp_md *ctx)
@@ -237,7 +337,7 @@ static __always_inline enum sl_decap_verdict steps(struct xdp_md *ctx)
 		return verdict;
 	t.frame = bpf_xdp_get_buff_len(ctx);
 	(verdict = check_ends(&t)) || (verdict = check_outer(&t)) || (verdict = check_inner(&t)) ||
-		(verdict = strip(ctx, &t));
+		(verdict = take_congestion(&t)) || (verdict = strip(ctx, &t));
 	return verdict;
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <bpf/bpf.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -70,7 +72,15 @@ struct decap_state backend_read(const char *device)
 void backend_frame(struct frame *frame, const struct packet *packet, const char *source,
 		   const char *destination)
 {
+	backend_frame_of(frame, OUTER_IPIP, packet, source, destination);
+}
+
+void backend_frame_of(struct frame *frame, enum outer_kind kind, const struct packet *packet,
+		      const char *source, const char *destination)
+{
 	struct outer outer = {
+		.kind = kind,
+		.source_port = 54321,
 		.source = source,
 		.destination = destination,
 		.source_mac = {2, 0, 0, 0, 0, 2},
@@ -95,4 +105,59 @@ int backend_run(const struct frame *in, struct frame *out)
 	close(fd);
 	out->length = options.data_size_out;
 	return options.retval;
+}
+
+void backend_spoil(struct frame *frame, const struct backend_damage *damage)
+{
+	uint16_t sum;
+
+	if (damage->at)
+		frame->data[damage->at] = damage->value;
+	if (damage->and_at)
+		frame->data[damage->and_at] = damage->and_value;
+	if (frame->data[12] == 0x08 && !damage->keep_checksum) {
+		frame->data[24] = frame->data[25] = 0;
+		sum = frame_checksum(frame->data + 14, 20, 0);
+		frame->data[24] = sum >> 8;
+		frame->data[25] = sum;
+	}
+	if (damage->cut)
+		frame->length = damage->cut;
+}
+
+void backend_inner(const struct frame *in, struct frame *out)
+{
+	bool four = in->data[14] >> 4 == 4;
+	size_t header = four ? 20 : 40;
+
+	if (in->data[four ? 23 : 20] == IPPROTO_UDP)
+		header += 8 + 4;
+	memset(out, 0, sizeof(*out));
+	memcpy(out->data, in->data, 12);
+	memcpy(out->data + 12, in->data[14 + header] >> 4 == 4 ? "\x08\x00" : "\x86\xdd", 2);
+	memcpy(out->data + 14, in->data + 14 + header, in->length - 14 - header);
+	out->length = in->length - header;
+}
+
+void backend_expect(const char *name, const struct frame *in, struct frame *out, int action,
+		    enum sl_decap_verdict verdict)
+{
+	struct decap_state before = backend_read("sl-a"), after;
+	int got = backend_run(in, out);
+
+	after = backend_read("sl-a");
+	ck_assert_msg(got == action, "%s: action %d, not %d", name, got, action);
+	for (int v = 0; v < SL_DECAP_VERDICTS; v++)
+		ck_assert_msg(after.count[v] - before.count[v] == (v == (int)verdict),
+			      "%s: counter %d moved by %llu", name, v,
+			      (unsigned long long)(after.count[v] - before.count[v]));
+}
+
+void backend_expect_same(const char *name, const struct frame *got, const struct frame *expected)
+{
+	ck_assert_msg(got->length == expected->length, "%s: %zu bytes, not %zu", name, got->length,
+		      expected->length);
+	for (size_t i = 0; i < got->length; i++)
+		ck_assert_msg(got->data[i] == expected->data[i], "%s: byte %zu is %02x, not %02x",
+			      name, i, got->data[i], expected->data[i]);
 }

@@ -22,9 +22,45 @@ struct decap_options backend_options(void);
 struct dataplane_link backend_attach(const struct decap_options *options);
 struct decap_state backend_read(const char *device);
 
-/* The frame in which a balancer sends a packet. */
+/* The frame in which a balancer sends a packet: IP in IP; `kind`: or in GUE. */
+void backend_frame_of(struct frame *frame, enum outer_kind kind, const struct packet *packet,
+		      const char *source, const char *destination);
 void backend_frame(struct frame *frame, const struct packet *packet, const char *source,
 		   const char *destination);
+/* How a frame differs from what a balancer sends; all zero: not at all. Offsets are from the frame's start. */
+struct backend_damage {
+	uint16_t at, and_at; /* bytes put in; at 0: none */
+	uint8_t value, and_value;
+	bool keep_checksum;
+	uint16_t cut; /* the frame ends after so many bytes; 0: as it is */
+};
+
+void backend_spoil(struct frame *frame, const struct backend_damage *damage);
+
+/* For tables of cases: how a frame is spoilt, and what is to become of it. */
+#define PASS(verdict)	  XDP_PASS, SL_DECAP_PASS_##verdict
+#define DROP(verdict)	  XDP_DROP, SL_DECAP_DROP_##verdict
+#define BYTE(at_, value_) .at = at_, .value = value_
+#define AND(at_, value_)  .and_at = at_, .and_value = value_
+#define PACKET4(...)                                                                            \
+	{                                                                                       \
+		.source = "203.0.113.200", .destination = "203.0.113.10", .source_port = 40000, \
+		.destination_port = 443, __VA_ARGS__                                            \
+	}
+#define PACKET6(...)                                                                              \
+	{                                                                                         \
+		.source = "2001:db8:c::7", .destination = "2001:db8:f::10", .source_port = 40000, \
+		.destination_port = 443, __VA_ARGS__                                              \
+	}
+#define TCP .protocol = IPPROTO_TCP
+#define UDP .protocol = IPPROTO_UDP
+
+/* A frame's inner packet, taken out by the outer headers' own fields. */
+void backend_inner(const struct frame *in, struct frame *out);
+/* Runs a frame, and expects this action and this one counter to move. */
+void backend_expect(const char *name, const struct frame *in, struct frame *out, int action,
+		    enum sl_decap_verdict verdict);
+void backend_expect_same(const char *name, const struct frame *got, const struct frame *expected);
 /* Runs a frame through the program on sl-a. Returns the action. */
 int backend_run(const struct frame *in, struct frame *out);
 

@@ -9,83 +9,6 @@
 #include "packet/backend.h"
 #include "packet/frame.h"
 
-/* ---- frames ---------------------------------------------------------------------------------------- */
-
-/* How a frame differs from what a balancer sends; all zero: not at all. Offsets are from the frame's start. */
-struct damage {
-	uint16_t at, and_at; /* bytes put in; at 0: none */
-	uint8_t value, and_value;
-	bool keep_checksum;
-	uint16_t cut; /* the frame ends after so many bytes; 0: as it is */
-};
-
-static void spoil(struct frame *frame, const struct damage *damage)
-{
-	uint16_t sum;
-
-	if (damage->at)
-		frame->data[damage->at] = damage->value;
-	if (damage->and_at)
-		frame->data[damage->and_at] = damage->and_value;
-	if (frame->data[12] == 0x08 && !damage->keep_checksum) {
-		frame->data[24] = frame->data[25] = 0;
-		sum = frame_checksum(frame->data + 14, 20, 0);
-		frame->data[24] = sum >> 8;
-		frame->data[25] = sum;
-	}
-	if (damage->cut)
-		frame->length = damage->cut;
-}
-
-/* The outer header taken out of a frame, by its own length fields. */
-static void expect_inner(const struct frame *in, struct frame *out)
-{
-	size_t header = in->data[14] >> 4 == 4 ? 20 : 40;
-
-	memset(out, 0, sizeof(*out));
-	memcpy(out->data, in->data, 12);
-	memcpy(out->data + 12, in->data[14 + header] >> 4 == 4 ? "\x08\x00" : "\x86\xdd", 2);
-	memcpy(out->data + 14, in->data + 14 + header, in->length - 14 - header);
-	out->length = in->length - header;
-}
-
-/* Runs one frame, and expects this action and this one counter to move. */
-static void run_and_expect(const char *name, const struct frame *in, struct frame *out, int action,
-			   enum sl_decap_verdict verdict)
-{
-	struct decap_state before = backend_read("sl-a"), after;
-	int got = backend_run(in, out);
-
-	after = backend_read("sl-a");
-	ck_assert_msg(got == action, "%s: action %d, not %d", name, got, action);
-	for (int v = 0; v < SL_DECAP_VERDICTS; v++)
-		ck_assert_msg(after.count[v] - before.count[v] == (v == (int)verdict),
-			      "%s: counter %d moved by %llu", name, v,
-			      (unsigned long long)(after.count[v] - before.count[v]));
-}
-
-static void expect_same(const char *name, const struct frame *got, const struct frame *expected)
-{
-	ck_assert_msg(got->length == expected->length, "%s: %zu bytes, not %zu", name, got->length,
-		      expected->length);
-	for (size_t i = 0; i < got->length; i++)
-		ck_assert_msg(got->data[i] == expected->data[i], "%s: byte %zu is %02x, not %02x",
-			      name, i, got->data[i], expected->data[i]);
-}
-
-#define PACKET4(...)                                                                            \
-	{                                                                                       \
-		.source = "203.0.113.200", .destination = "203.0.113.10", .source_port = 40000, \
-		.destination_port = 443, __VA_ARGS__                                            \
-	}
-#define PACKET6(...)                                                                              \
-	{                                                                                         \
-		.source = "2001:db8:c::7", .destination = "2001:db8:f::10", .source_port = 40000, \
-		.destination_port = 443, __VA_ARGS__                                              \
-	}
-#define TCP .protocol = IPPROTO_TCP
-#define UDP .protocol = IPPROTO_UDP
-
 static const char *const objects[] = {"bpf/decap.bpf.o", "bpf-new/decap.bpf.o"};
 
 /* ---- what is taken ----------------------------------------------------------------------------------- */
@@ -123,9 +46,9 @@ START_TEST(what_a_balancer_sends_comes_out_byte_for_byte)
 	backend_attach(&options);
 	for (size_t i = 0; i < ARRAY_SIZE(taken); i++) {
 		backend_frame(&in, &taken[i].packet, taken[i].source, taken[i].destination);
-		expect_inner(&in, &expected);
-		run_and_expect(taken[i].name, &in, &out, XDP_PASS, taken[i].verdict);
-		expect_same(taken[i].name, &out, &expected);
+		backend_inner(&in, &expected);
+		backend_expect(taken[i].name, &in, &out, XDP_PASS, taken[i].verdict);
+		backend_expect_same(taken[i].name, &out, &expected);
 	}
 	free(object);
 }
@@ -137,14 +60,10 @@ END_TEST
 static const struct {
 	const char *name, *source, *destination;
 	struct packet packet;
-	struct damage damage;
+	struct backend_damage damage;
 	int action;
 	enum sl_decap_verdict verdict;
 } others[] = {
-#define PASS(verdict)	  XDP_PASS, SL_DECAP_PASS_##verdict
-#define DROP(verdict)	  XDP_DROP, SL_DECAP_DROP_##verdict
-#define BYTE(at_, value_) .at = at_, .value = value_
-#define AND(at_, value_)  .and_at = at_, .and_value = value_
 	{"stranger v4", "192.0.2.11", SELF4, PACKET4(TCP), {0}, PASS(stranger)},
 	{"stranger v6", "2001:db8:0:1::10", SELF6, PACKET6(TCP), {0}, PASS(stranger)},
 	{"stranger just below a prefix", "198.51.99.255", SELF4, PACKET4(TCP), {0}, PASS(stranger)},
@@ -307,9 +226,9 @@ START_TEST(all_else_passes_untouched_or_is_dropped_by_name)
 	backend_attach(&options);
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
 		backend_frame(&in, &others[i].packet, others[i].source, others[i].destination);
-		spoil(&in, &others[i].damage);
-		run_and_expect(others[i].name, &in, &out, others[i].action, others[i].verdict);
-		expect_same(others[i].name, &out, &in);
+		backend_spoil(&in, &others[i].damage);
+		backend_expect(others[i].name, &in, &out, others[i].action, others[i].verdict);
+		backend_expect_same(others[i].name, &out, &in);
 	}
 	free(object);
 }
@@ -331,9 +250,9 @@ START_TEST(no_cut_frame_is_read_past_its_end_or_taken)
 		for (size_t length = 14; length < whole.length; length++) {
 			in = whole;
 			in.length = length;
-			run_and_expect(taken[i].name, &in, &out, XDP_PASS,
+			backend_expect(taken[i].name, &in, &out, XDP_PASS,
 				       SL_DECAP_PASS_unreadable);
-			expect_same(taken[i].name, &out, &in);
+			backend_expect_same(taken[i].name, &out, &in);
 		}
 	}
 }

@@ -59,40 +59,107 @@ static bool is_packet(const uint8_t *inner, uint8_t family, size_t left)
 	       (family == 6 || ((inner[0] & 15) >= 5 && length >= (inner[0] & 15) * 4u));
 }
 
-static enum fate fate4(const uint8_t *ip, size_t there)
+/*
+ * The bytes between the outer IP header and the inner packet, of which `*left` are then there; -1: it is no tunnel's, or
+ * GUE with more than is taken.
+ */
+static int between(const uint8_t *next, uint8_t protocol, size_t *left, uint8_t *family)
 {
-	uint8_t inner;
-
-	if (there < 20 || !(inner = family_of(ip[9])) || ip[0] != 0x45 || get16(ip + 2) < 20 ||
-	    get16(ip + 2) > there || get16(ip + 6) & 0x3fff || frame_checksum(ip, 20, 0) ||
-	    !is_at(ip + 12, BALANCER4) || !is_at(ip + 16, SELF4))
-		return PASSES;
-	return is_packet(ip + 20, inner, get16(ip + 2) - 20) ? TAKEN : DROPPED;
+	*family = family_of(protocol);
+	if (*family)
+		return 0;
+	if (protocol != IPPROTO_UDP || *left < 12 || get16(next + 2) != 6080 ||
+	    get16(next + 4) < 12 || get16(next + 4) > *left || next[8] || get16(next + 10))
+		return -1;
+	*family = family_of(next[9]);
+	*left = get16(next + 4) - 12;
+	return *family ? 12 : -1;
 }
 
-static enum fate fate6(const uint8_t *ip, size_t there)
+/* Fills in the bytes of the outer headers. */
+static enum fate fate4(const uint8_t *ip, size_t there, size_t *headers)
 {
+	size_t left;
 	uint8_t inner;
+	int more;
 
-	if (there < 40 || !(inner = family_of(ip[6])) || ip[0] >> 4 != 6 ||
-	    get16(ip + 4) + 40u > there || !is_at(ip + 8, BALANCER6) || !is_at(ip + 24, SELF6))
+	if (there < 20 || ip[0] != 0x45 || get16(ip + 2) < 20 || get16(ip + 2) > there ||
+	    get16(ip + 6) & 0x3fff || frame_checksum(ip, 20, 0) || !is_at(ip + 12, BALANCER4) ||
+	    !is_at(ip + 16, SELF4))
 		return PASSES;
-	return is_packet(ip + 40, inner, get16(ip + 4)) ? TAKEN : DROPPED;
+	left = get16(ip + 2) - 20;
+	more = between(ip + 20, ip[9], &left, &inner);
+	if (more < 0)
+		return PASSES;
+	*headers = 20 + more;
+	return is_packet(ip + *headers, inner, left) ? TAKEN : DROPPED;
+}
+
+static enum fate fate6(const uint8_t *ip, size_t there, size_t *headers)
+{
+	size_t left;
+	uint8_t inner;
+	int more;
+
+	if (there < 40 || ip[0] >> 4 != 6 || get16(ip + 4) + 40u > there ||
+	    !is_at(ip + 8, BALANCER6) || !is_at(ip + 24, SELF6))
+		return PASSES;
+	left = get16(ip + 4);
+	more = between(ip + 40, ip[6], &left, &inner);
+	if (more < 0)
+		return PASSES;
+	*headers = 40 + more;
+	return is_packet(ip + *headers, inner, left) ? TAKEN : DROPPED;
+}
+
+static uint8_t ecn_of(const uint8_t *ip)
+{
+	return ip[0] >> 4 == 4 ? ip[1] & 3 : ip[1] >> 4 & 3;
+}
+
+/*
+ * RFC 6040: what both agree on, except that the way may have marked a packet whose sender understands marks. An IPv4
+ * checksum changes by as much as the field, whether it is right or not.
+ */
+static enum fate mark(uint8_t outer, uint8_t *ip)
+{
+	uint8_t inner = ecn_of(ip), joined = inner;
+	uint32_t sum;
+
+	if (outer == 3 && !inner)
+		return DROPPED;
+	if (outer == 3 || (outer == 1 && inner == 2))
+		joined = outer;
+	if (joined == inner)
+		return TAKEN;
+	if (ip[0] >> 4 == 6) {
+		ip[1] = (ip[1] & 0xcf) | joined << 4;
+		return TAKEN;
+	}
+	sum = (uint16_t)~get16(ip + 10) + (uint16_t)~get16(ip) + (get16(ip) - inner + joined);
+	ip[1] = (ip[1] & 0xfc) | joined;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	ip[10] = ~sum >> 8;
+	ip[11] = ~sum;
+	return TAKEN;
 }
 
 static enum fate expect(const struct jumbo *in, struct jumbo *out)
 {
 	uint16_t type = get16(in->data + 12);
-	size_t header = type == 0x0800 ? 20 : 40;
-	enum fate fate = type == 0x0800	  ? fate4(in->data + 14, in->length - 14)
-			 : type == 0x86dd ? fate6(in->data + 14, in->length - 14)
+	size_t header = 0;
+	enum fate fate = type == 0x0800	  ? fate4(in->data + 14, in->length - 14, &header)
+			 : type == 0x86dd ? fate6(in->data + 14, in->length - 14, &header)
 					  : PASSES;
 
 	*out = *in;
 	if (fate != TAKEN)
 		return fate;
+	if (mark(ecn_of(in->data + 14), out->data + 14 + header) == DROPPED)
+		return DROPPED;
 	out->length = in->length - header;
-	memcpy(out->data + 14, in->data + 14 + header, out->length - 14);
+	memmove(out->data + 14, out->data + 14 + header, out->length - 14);
 	memcpy(out->data + 12, out->data[14] >> 4 == 4 ? "\x08\x00" : "\x86\xdd", 2);
 	return TAKEN;
 }
@@ -103,6 +170,8 @@ static void wrap(struct frame *frame)
 {
 	bool v6 = random_below(2), foreign = random_below(16) == 0;
 	struct outer outer = {
+		.kind = random_below(2) ? OUTER_GUE : OUTER_IPIP,
+		.source_port = random_below(65536),
 		.source = v6	    ? BALANCER6
 			  : foreign ? "192.0.2.11"
 				    : BALANCER4,
@@ -148,7 +217,8 @@ static void spoil(struct jumbo *frame)
 {
 	static const uint8_t telling[] = {0,	1,    4,    20,	  40,	41,  44,
 					  0x3f, 0x44, 0x45, 0x46, 0x60, 0xff};
-	static const uint8_t words[] = {12, 14, 16, 17, 18, 19, 20, 23, 34, 36, 37, 54, 58, 59};
+	static const uint8_t words[] = {12, 14, 15, 16, 17, 18, 19, 20, 23, 34, 36, 37,
+					38, 39, 42, 43, 46, 54, 58, 59, 62, 63, 66};
 	size_t at = random_below(2) ? words[random_below(sizeof(words))] : random_below(110);
 
 	if (at >= frame->length)
@@ -179,6 +249,7 @@ static void make(struct jumbo *out)
 		.destination_port = 443,
 		.protocol = random_below(2) ? IPPROTO_TCP : IPPROTO_UDP,
 		.payload = random_below(200),
+		.tos = random_below(256),
 		.options = 4 * random_below(3),
 		.padding = random_below(3) ? 0 : random_below(30),
 	};
@@ -190,6 +261,8 @@ static void make(struct jumbo *out)
 	out->length = frame.length;
 	if (random_below(4) == 0)
 		lengthen(out);
+	if (random_below(8) == 0) /* as a congested router marks it */
+		out->data[15] |= out->data[12] == 0x08 ? 3 : 0x30;
 	for (uint32_t times = random_below(4); times; times--)
 		spoil(out);
 	if (random_below(4))

@@ -15,7 +15,7 @@ static const struct {
 	bool needs_device;
 } verbs[] = {
 	[COMMAND_ATTACH] = {"attach", "attach DEV --from PREFIX... [--mode MODE]",
-			    "take IP in IP off DEV's packets", true},
+			    "take IP in IP and GUE off DEV's packets", true},
 	[COMMAND_DETACH] = {"detach", "detach DEV", "take nothing off DEV any more", true},
 	[COMMAND_STATS] = {"stats", "stats [DEV] [-j]", "what was taken and what was not", false},
 };
@@ -179,7 +179,7 @@ void command_free(struct command *command)
 
 void command_help(FILE *to)
 {
-	fprintf(to, "sluice-decap: takes IP in IP off on a backend and hands the inner packets to "
+	fprintf(to, "sluice-decap: takes IP in IP and GUE off on a backend and hands the inner packets to "
 		    "the kernel, by an\n"
 		    "XDP program that is pinned; this program exits at once.\n\nUsage:\n");
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
