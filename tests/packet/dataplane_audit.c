@@ -2,6 +2,7 @@
 /* What somebody else has written into the maps is told, and put right; what we write ourselves is not. */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -259,6 +260,22 @@ START_TEST(a_pin_of_something_else_is_replaced)
 }
 END_TEST
 
+START_TEST(a_way_by_a_device_that_is_gone_is_no_damage)
+{
+	uint32_t ifindex;
+
+	pinned_run("ip link add sl-a type veth peer name sl-b");
+	ifindex = if_nametoindex("sl-a");
+	ck_assert_int_eq(dataplane_operations()->open_way(dp, ifindex), 0);
+	ck_assert_int_eq(bpf_map_delete_elem(dp->maps.fd[MAP_egress], &ifindex), 0);
+	ck_assert_uint_eq(damage().ways, 1);
+	ck_assert_int_eq(dataplane_mend(dp, NULL), 0);
+	check_sound();
+	pinned_run("ip link del sl-a");
+	check_sound();
+}
+END_TEST
+
 Suite *dataplane_audit_suite(void)
 {
 	TCase *pinned = tcase_create("pins");
@@ -284,6 +301,7 @@ Suite *dataplane_audit_suite(void)
 	tcase_add_checked_fixture(pinned, open_pinned, close_it);
 	tcase_add_test(pinned, what_was_unpinned_is_pinned_again);
 	tcase_add_test(pinned, a_pin_of_something_else_is_replaced);
+	tcase_add_test(pinned, a_way_by_a_device_that_is_gone_is_no_damage);
 	suite_add_tcase(suite, pinned);
 	return suite;
 }

@@ -6,6 +6,7 @@
  */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -153,10 +154,14 @@ static bool are_listeners_damaged(const struct dataplane *dp)
 	       is_half_damaged(dp->audit, REGION_LISTENERS6, word & SL_LISTENERS_HALF);
 }
 
+/* The way out by a device that is there no more went with it: the kernel shuts it (kernel/bpf/devmap.c). */
 static bool is_way_lost(const struct dataplane *dp, uint32_t ifindex)
 {
 	struct bpf_devmap_val way;
+	char device[IF_NAMESIZE];
 
+	if (!if_indextoname(ifindex, device) && errno == ENXIO)
+		return false;
 	return bpf_map_lookup_elem(dp->maps.fd[MAP_egress], &ifindex, &way) ||
 	       way.ifindex != ifindex;
 }
