@@ -52,6 +52,12 @@ static __always_inline __u32 source_varies(const struct pkt *p)
 	return (__u32)p->hash & p->path->entropy;
 }
 
+/* A source's last 32 bits, which lie `at` so many bytes in the template: to read them from the packet, just written, costs 10 ns. */
+static __always_inline __u32 varied_source(const struct pkt *p, __u32 at)
+{
+	return *(const __u32 *)(p->path->header + at) | source_varies(p);
+}
+
 /* `protocol` and `payload`: what comes after the header, and its bytes. */
 static __always_inline void write_ipv4(const struct pkt *p, __u64 *to, __u8 protocol, __u32 payload)
 {
@@ -77,7 +83,7 @@ static __always_inline void write_ipv4(const struct pkt *p, __u64 *to, __u8 prot
 		sum += ip->id;
 	}
 	if (knobs.entropy) {
-		ip->saddr |= source_varies(p);
+		ip->saddr = varied_source(p, sizeof(struct ethhdr) + offsetof(struct iphdr, saddr));
 		sum += sum_word(source_varies(p));
 	}
 	ip->check = ~sum_fold(sum);
@@ -101,7 +107,9 @@ static __always_inline void write_ipv6(const struct pkt *p, __u64 *to, __u8 prot
 	ip->payload_len = bpf_htons(payload);
 	ip->nexthdr = protocol;
 	if (knobs.entropy)
-		ip->saddr.in6_u.u6_addr32[3] |= source_varies(p);
+		ip->saddr.in6_u.u6_addr32[3] = varied_source(
+			p,
+			sizeof(struct ethhdr) + offsetof(struct ipv6hdr, saddr.in6_u.u6_addr32[3]));
 }
 
 #endif

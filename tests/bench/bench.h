@@ -46,21 +46,25 @@ enum bench_service {
 #define TUNNEL_FROM  "192.0.2.10"
 #define TUNNEL_FROM6 "2001:db8::10"
 
-/* A balancer with all services in its maps. */
-struct world {
-	struct dataplane *dp;
-	const struct dataplane_view *view;
-	struct sl_flow *flows; /* the flow table, writable */
-	uint16_t *backends
-		[SERVICES]; /* [TABLE_SIZE]: the indices in the Maglev tables; NULL: there are none */
-};
-
 /* The values of knobs that a case may choose. */
 enum bench_knobs {
 	KNOBS_DEFAULT, /* the default limits, too */
 	KNOBS_REDIRECT,
 	KNOBS_FLOWS, /* a flow table of 4 M entries */
+	KNOBS_GUE,   /* all services by this encapsulation, likewise */
+	KNOBS_L2,
+	KNOBS_ENTROPY,
 	KNOBS
+};
+
+/* A balancer with all services in its maps. */
+struct world {
+	enum bench_knobs knobs;
+	struct dataplane *dp;
+	const struct dataplane_view *view;
+	struct sl_flow *flows; /* the flow table, writable */
+	uint16_t *backends
+		[SERVICES]; /* [TABLE_SIZE]: the indices in the Maglev tables; NULL: there are none */
 };
 
 struct addr world_vip(enum bench_service service);
@@ -69,6 +73,8 @@ uint8_t world_protocol(enum bench_service service);
 struct addr world_backend(enum bench_service service, unsigned int i);
 uint32_t world_backend_index(enum bench_service service, unsigned int i);
 uint32_t world_slots_base(enum bench_service service);
+/* Bytes that a way to a backend of a family adds before an IP packet. */
+size_t world_overhead(enum bench_knobs knobs, uint8_t family);
 uint8_t world_outer_family(enum bench_service service);
 /* `object`: another BPF object than the built-in one, or NULL. Ends the program when it cannot. */
 void world_open(struct world *world, enum bench_knobs knobs, const char *object);

@@ -65,6 +65,12 @@ static const char *wrong_outer(const struct bench_case *c, const uint8_t *data, 
 	unsigned int type = data[12] << 8 | data[13];
 	uint8_t protocol = c->frame.family == 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 
+	if (c->knobs == KNOBS_L2)
+		return type == (c->frame.family == 4 ? ETH_P_IP : ETH_P_IPV6) ? NULL : "ethertype";
+	if (c->knobs == KNOBS_GUE) {
+		protocol = IPPROTO_UDP;
+		inner += 8 + 4;
+	}
 	if (type != (family == 4 ? ETH_P_IP : ETH_P_IPV6))
 		return "ethertype";
 	if (family == 6) {
@@ -83,7 +89,7 @@ static const char *wrong_sent(const struct bench_case *c, const struct outcome *
 			      const struct outcome *out)
 {
 	uint8_t family = c->program == PROGRAM_BALANCER ? world_outer_family(c->frame.to) : 4;
-	size_t grown = family == 4 ? 20 : 40, inner = in->length - ETH_HLEN;
+	size_t grown = world_overhead(c->knobs, family), inner = in->length - ETH_HLEN;
 	const char *wrong;
 
 	if (out->length != in->length + grown)
@@ -93,7 +99,7 @@ static const char *wrong_sent(const struct bench_case *c, const struct outcome *
 	if (c->program == PROGRAM_FLOOR20)
 		return NULL;
 	wrong = wrong_outer(c, out->data, family, inner);
-	if (!wrong && c->program == PROGRAM_BALANCER &&
+	if (!wrong && c->program == PROGRAM_BALANCER && c->knobs != KNOBS_L2 &&
 	    !is_destination(c, family, out->data + ETH_HLEN + (family == 4 ? 16 : 24)))
 		wrong = "outer destination";
 	return wrong;

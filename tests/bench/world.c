@@ -90,31 +90,51 @@ static uint16_t fold(const uint8_t *bytes, size_t size)
 	return sum;
 }
 
-static void make_path(const struct addr *to, struct sl_path *path)
+static void write_outer(const struct addr *to, const struct addr *from, struct sl_path *path)
 {
-	struct addr from = parse_address(to->family == 4 ? TUNNEL_FROM : TUNNEL_FROM6);
 	uint8_t *ip = path->header + 14;
 
-	path->ifindex = IN_IFINDEX;
-	path->family = to->family;
-	path->encapsulation = SL_ENCAP_IPIP;
-	memcpy(path->header, (uint8_t[]){2, 0, 0, 0, 1, 1, 2, 0, 0, 0, 0, 2}, 12);
 	if (to->family == 4) {
-		path->inner_max = 1480;
 		path->header_len = 34;
 		memcpy(ip - 2, (uint8_t[]){8, 0, 0x45}, 3);
 		ip[8] = 64;
-		memcpy(ip + 12, from.bytes, 4);
+		memcpy(ip + 12, from->bytes, 4);
 		memcpy(ip + 16, to->bytes, 4);
 		path->checksum = fold(ip, 20);
 	} else {
-		path->inner_max = 1460;
 		path->header_len = 54;
 		memcpy(ip - 2, (uint8_t[]){0x86, 0xdd, 0x60}, 3);
 		ip[7] = 64;
-		memcpy(ip + 8, from.bytes, 16);
+		memcpy(ip + 8, from->bytes, 16);
 		memcpy(ip + 24, to->bytes, 16);
 	}
+}
+
+static void make_path(enum bench_knobs knobs, const struct addr *to, struct sl_path *path)
+{
+	struct addr from = parse_address(to->family == 4 ? TUNNEL_FROM : TUNNEL_FROM6);
+
+	path->ifindex = IN_IFINDEX;
+	path->family = to->family;
+	path->inner_max = 1500 - world_overhead(knobs, to->family);
+	memcpy(path->header, (uint8_t[]){2, 0, 0, 0, 1, 1, 2, 0, 0, 0, 0, 2}, 12);
+	path->header_len = 14;
+	path->encapsulation = knobs == KNOBS_GUE  ? SL_ENCAP_GUE
+			      : knobs == KNOBS_L2 ? SL_ENCAP_L2
+						  : SL_ENCAP_IPIP;
+	if (knobs == KNOBS_ENTROPY) { /* the last 8 bits */
+		from.bytes[addr_size(from.family) - 1] = 0;
+		path->entropy = 0xff000000;
+	}
+	if (knobs != KNOBS_L2)
+		write_outer(to, &from, path);
+}
+
+size_t world_overhead(enum bench_knobs knobs, uint8_t family)
+{
+	size_t ip = family == 4 ? 20 : 40;
+
+	return knobs == KNOBS_L2 ? 0 : knobs == KNOBS_GUE ? ip + 8 + 4 : ip;
 }
 
 void world_check(int err, const char *what)
@@ -133,7 +153,7 @@ static void fill_backends(const struct world *w, enum bench_service service)
 		};
 
 		memcpy(backend.address, to.bytes, sizeof(to.bytes));
-		make_path(&to, &backend.path[0]);
+		make_path(w->knobs, &to, &backend.path[0]);
 		world_check(dataplane_operations()->write_backend(
 				    w->dp, world_backend_index(service, i), &backend),
 			    "a backend");
@@ -231,11 +251,17 @@ void world_open(struct world *w, enum bench_knobs knobs, const char *object)
 			   .backends = 4096,
 			   .flows = knobs == KNOBS_FLOWS ? 4 << 20 : 1 << 20,
 			   .slots = 4 << 20},
-		.features.redirect = knobs == KNOBS_REDIRECT,
+		.features =
+			{
+				.redirect = knobs == KNOBS_REDIRECT,
+				.encaps = knobs == KNOBS_GUE || knobs == KNOBS_L2,
+				.entropy = knobs == KNOBS_ENTROPY,
+			},
 	};
 	struct problems p = {0};
 	struct key key;
 
+	w->knobs = knobs;
 	key_derive((const uint8_t[SL_KEY_SIZE]){1, 2, 3, 4, 5, 6, 7, 8}, &key);
 	options.key = key.hash;
 	if (object)

@@ -179,7 +179,8 @@ void command_free(struct command *command)
 
 void command_help(FILE *to)
 {
-	fprintf(to, "sluice-decap: takes IP in IP and GUE off on a backend and hands the inner packets to "
+	fprintf(to, "sluice-decap: takes IP in IP and GUE off on a backend and hands the inner "
+		    "packets to "
 		    "the kernel, by an\n"
 		    "XDP program that is pinned; this program exits at once.\n\nUsage:\n");
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)

@@ -79,7 +79,8 @@ static int attach(const struct command *c, struct problems *warnings, struct pro
 	if (!err)
 		err = decap_attach(&options, &link, warnings, p);
 	if (!err) {
-		printf("%s: attached in %s mode; takes IP in IP and GUE to %zu addresses of this host from",
+		printf("%s: attached in %s mode; takes IP in IP and GUE to %zu addresses of this "
+		       "host from",
 		       link.device, dataplane_mode_name(link.mode), options.own_count);
 		for (size_t i = 0; i < c->from_count; i++)
 			printf("%s %s", i ? "," : "", prefix_format(&c->from[i], text));
