@@ -17,6 +17,7 @@
 #include "service.h"
 #include "slot.h"
 #include "track.h"
+#include "clamp.h"
 #include "nexthop.h"
 #include "encapsulate.h"
 #include "done.h"
@@ -26,7 +27,8 @@ static __always_inline enum sl_verdict steps(struct pkt *p)
 	enum sl_verdict verdict;
 
 	(verdict = parse(p)) || (verdict = service(p)) || (verdict = slot(p)) ||
-		(verdict = track(p)) || (verdict = nexthop(p)) || (verdict = encapsulate(p));
+		(verdict = track(p)) || (verdict = nexthop(p)) || (verdict = clamp(p)) ||
+		(verdict = encapsulate(p));
 	return verdict;
 }
 

@@ -158,7 +158,7 @@ enum sl_service_flag {
 };
 
 /*
- * A service record. Immutable but for idle_ticks while a listener table in force names it: a change
+ * A service record. Immutable but for idle_ticks and mss while a listener table in force names it: a change
  * writes a new record and switches the listener table. The second line is for the agent alone.
  */
 struct sl_service {
@@ -167,7 +167,8 @@ struct sl_service {
 	__u32 counters;	  /* its line in a CPU's row of counters; stays when the record changes */
 	__u16 idle_ticks; /* a flow silent for longer is over: T of TRACKING */
 	__u16 flags;	  /* enum sl_service_flag */
-	__u8 pad[48];
+	__u16 mss; /* a SYN's MSS is lowered to this; 0: it is not. The knob `mss_clamp` must be on */
+	__u8 pad[46];
 	char name[SL_NAME_SIZE]; /* "": the record is free */
 };
 

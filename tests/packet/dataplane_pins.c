@@ -155,7 +155,7 @@ START_TEST(what_adopted_maps_need_of_the_program_is_on)
 {
 	struct dataplane_options options = pinned_options();
 	struct dataplane *dp = pinned_open(&options);
-	struct sl_service service = {.flags = SL_SERVICE_BY_SOURCE, .name = "web"};
+	struct sl_service service = {.flags = SL_SERVICE_BY_SOURCE, .mss = 1400, .name = "web"};
 	struct problems p = {0};
 
 	ck_assert(!dataplane_features(dp).affinity);
@@ -163,6 +163,7 @@ START_TEST(what_adopted_maps_need_of_the_program_is_on)
 	dataplane_close(dp);
 	dp = pinned_open(&options);
 	ck_assert(dataplane_features(dp).affinity);
+	ck_assert(dataplane_features(dp).mss_clamp);
 	pinned_ok(dataplane_set_features(dp, options.features, &p), &p);
 	ck_assert(!dataplane_features(dp).affinity);
 	dataplane_close(dp);

@@ -165,7 +165,7 @@ void frame_build(struct frame *f, const struct packet *p)
 	transport = f->length;
 	put_transport(f, p);
 	for (size_t i = 0; i < p->payload; i++)
-		put8(f, i * 7 + 3);
+		put8(f, p->data ? p->data[i] : i * 7 + 3);
 	if (p->protocol == IPPROTO_TCP || (p->protocol == IPPROTO_UDP && !p->no_checksum)) {
 		checksum_at = transport + (p->protocol == IPPROTO_TCP ? 16 : 6);
 		set16(f, checksum_at,

@@ -184,6 +184,25 @@ START_TEST(another_affinity_of_a_live_service_takes_force_and_a_new_table)
 }
 END_TEST
 
+START_TEST(another_mss_is_one_store_and_takes_no_force)
+{
+	struct engine_service_place before = {}, after = {};
+
+	fake_host_init(&host, &fake_limits);
+	fake_host_start(&host);
+	fake_apply(&host, FAKE_DNS "   mss-clamp: 1400\n", false, 0);
+	ck_assert(engine_service_place(host.engine, "dns", &before));
+	ck_assert_uint_eq(host.fake->services[before.record].mss, 1400);
+	fake_apply(&host, FAKE_DNS "   mss-clamp: 1300\n", false, 0);
+	ck_assert(engine_service_place(host.engine, "dns", &after));
+	ck_assert_uint_eq(after.record, before.record);
+	ck_assert_uint_eq(host.fake->services[after.record].mss, 1300);
+	fake_apply(&host, FAKE_DNS, false, 0);
+	ck_assert_uint_eq(host.fake->services[after.record].mss, 0);
+	fake_host_free(&host);
+}
+END_TEST
+
 START_TEST(other_limits_are_refused_by_name)
 {
 	static const char text[] = "version: 1\ninterfaces: [{device: eth0}]\n"
@@ -412,6 +431,7 @@ RUN_TESTS("core_refusals", maps_that_contradict_themselves_are_not_taken_over,
 	  another_table_size_takes_force_and_keeps_counters_and_indices,
 	  another_tracking_of_a_live_service_takes_force,
 	  another_affinity_of_a_live_service_takes_force_and_a_new_table,
+	  another_mss_is_one_store_and_takes_no_force,
 	  other_limits_are_refused_by_name, a_change_that_cannot_be_stored_is_not_made,
 	  a_change_that_fails_is_taken_back_and_the_former_state_stored_again,
 	  a_way_that_could_not_be_put_in_force_is_tried_again_by_the_tick,

@@ -174,6 +174,7 @@ struct dataplane_features agent_features(const struct config *config)
 	for (size_t i = 0; i < config->service_count; i++) {
 		features.affinity |= config->services[i].affinity != CONFIG_AFFINITY_FLOW;
 		features.encaps |= config->services[i].encapsulation != CONFIG_IPIP;
+		features.mss_clamp |= config->services[i].mss_clamp != 0;
 	}
 	return features;
 }

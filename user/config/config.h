@@ -99,6 +99,7 @@ struct config_service {
 	enum config_encapsulation encapsulation;
 	enum config_affinity affinity;
 	enum config_tracking tracking;
+	uint16_t mss_clamp;  /* 0: off */
 	uint32_t table_size; /* a prime */
 	uint64_t idle_timeout_ms, drain_timeout_ms, dead_after_ms;
 	enum config_drain_end drain_end;

@@ -56,6 +56,11 @@ static int do_write_service(struct run *run, const struct plan_operation *o)
 	return run->ops->write_service(run->self, o->index, o->service);
 }
 
+static int do_write_mss(struct run *run, const struct plan_operation *o)
+{
+	return run->ops->write_mss(run->self, o->index, o->mss);
+}
+
 static int do_write_listeners(struct run *run, const struct plan_operation *o)
 {
 	return run->ops->write_listeners(run->self, o->listeners, o->count);
@@ -161,6 +166,11 @@ static void keep_service(struct run *run, struct plan_operation *o)
 	o->service = value;
 }
 
+static void keep_mss(struct run *run, struct plan_operation *o)
+{
+	o->mss = run->view->services[o->index].mss;
+}
+
 static void keep_listeners(struct run *run, struct plan_operation *o)
 {
 	size_t count = dataplane_listeners(run->view, NULL, 0);
@@ -206,6 +216,7 @@ static const struct {
 	[PLAN_WRITE_PATH] = {do_write_path, keep_path},
 	[PLAN_WRITE_FLAGS] = {do_write_flags, keep_flags},
 	[PLAN_WRITE_SERVICE] = {do_write_service, keep_service},
+	[PLAN_WRITE_MSS] = {do_write_mss, keep_mss},
 	[PLAN_WRITE_LISTENERS] = {do_write_listeners, keep_listeners},
 	[PLAN_STORE_COLD] = {do_store_cold, keep_cold},
 	[PLAN_STORE_HOT] = {do_store_hot, keep_hot},

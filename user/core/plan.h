@@ -43,6 +43,7 @@ enum plan_kind {
 	PLAN_WRITE_PATH,
 	PLAN_WRITE_FLAGS,
 	PLAN_WRITE_SERVICE,
+	PLAN_WRITE_MSS,
 	PLAN_WRITE_LISTENERS,
 	PLAN_STORE_COLD,
 	PLAN_STORE_HOT,
@@ -59,6 +60,7 @@ struct plan_operation {
 		const struct sl_backend *backend; /* all zeros: the index is freed */
 		const struct sl_path *path;
 		uint32_t flags;
+		uint16_t mss;
 		const struct dataplane_store *stores;
 		const struct dataplane_listener *listeners;
 		const bool *keep; /* [slots / SL_HOT_PER_LINE]: lines of slots whose flows stay */

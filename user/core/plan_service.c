@@ -354,6 +354,7 @@ static void plan_record(struct service_plan *s)
 	value->counters = s->line;
 	value->idle_ticks = dataplane_ticks(b->view, s->wanted->config->idle_timeout_ms);
 	value->flags = s->flags;
+	value->mss = s->wanted->config->mss_clamp;
 	snprintf(value->name, sizeof(value->name), "%s", s->wanted->name);
 	if (!s->old)
 		plan_add(b, PHASE_FILL,
@@ -388,6 +389,19 @@ static int plan_new_table(struct service_plan *s)
 	return 0;
 }
 
+/* The one field of a record in force that a change writes, by one store. */
+static void plan_mss(struct service_plan *s)
+{
+	uint16_t mss = s->wanted->config->mss_clamp;
+
+	if (s->b->view->services[s->record].mss == mss)
+		return;
+	plan_add(s->b, PHASE_LATE, (struct plan_operation){PLAN_WRITE_MSS, s->record, .mss = mss},
+		 mss ? "service %s: the MSS of SYNs is lowered to %u"
+		     : "service %s: the MSS of SYNs is left as it is",
+		 s->wanted->name, mss);
+}
+
 static int plan_table(struct service_plan *s)
 {
 	uint32_t size = s->wanted->config->table_size;
@@ -400,6 +414,7 @@ static int plan_table(struct service_plan *s)
 		return plan_new_table(s);
 	s->record = s->old->record;
 	s->base = s->old->base;
+	plan_mss(s);
 	if (s->tracks)
 		want_table(s);
 	else

@@ -380,8 +380,10 @@ void adopt_features(const struct map_set *pinned, struct dataplane_features *out
 	struct sl_backend backend;
 
 	for (uint32_t i = 1; i < sl_service_records(&pinned->limits); i++)
-		if (!bpf_map_lookup_elem(pinned->fd[MAP_services], &i, &service))
+		if (!bpf_map_lookup_elem(pinned->fd[MAP_services], &i, &service)) {
 			out->affinity |= service.flags & SL_SERVICE_BY_SOURCE;
+			out->mss_clamp |= service.mss != 0;
+		}
 	for (uint32_t i = 1; i <= pinned->limits.backends; i++) {
 		if (bpf_map_lookup_elem(pinned->fd[MAP_backends], &i, &backend) || !backend.family)
 			continue;

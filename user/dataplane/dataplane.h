@@ -142,6 +142,8 @@ struct dataplane_ops {
 	int (*swap_cold)(void *self, struct dataplane_swap *swaps, size_t count);
 	/* T of a service, in a record that may be in force. */
 	int (*write_idle)(void *self, uint32_t record, uint32_t ticks);
+	/* The MSS that SYNs are lowered to, 0: none; likewise. */
+	int (*write_mss)(void *self, uint32_t record, uint16_t mss);
 	/* Entries older than that are expired for every service. */
 	int (*write_longest)(void *self, uint16_t ticks);
 	/* Shows every flow entry to the visitor. */

@@ -230,6 +230,17 @@ static int write_idle(void *self, uint32_t record, uint32_t ticks)
 	return 0;
 }
 
+static int write_mss(void *self, uint32_t record, uint16_t mss)
+{
+	struct dataplane *dp = self;
+
+	if (record == 0 || record >= sl_service_records(&dp->maps.limits))
+		return -ERANGE;
+	__atomic_store_n(&dp->maps.services[record].mss, mss, __ATOMIC_RELEASE);
+	audit_note(dp->audit, &dp->maps.services[record].mss, sizeof(mss));
+	return 0;
+}
+
 static int write_longest(void *self, uint16_t ticks)
 {
 	struct dataplane *dp = self;

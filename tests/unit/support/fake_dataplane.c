@@ -211,6 +211,16 @@ static int write_flags(void *self, uint32_t index, uint32_t flags)
 	return end(fake);
 }
 
+static int write_mss(void *self, uint32_t record, uint16_t mss)
+{
+	struct fake *fake = self;
+
+	if (begin(fake))
+		return -EIO;
+	fake->services[record].mss = mss;
+	return end(fake);
+}
+
 static int clear_counters(void *self, uint32_t line)
 {
 	struct fake *fake = self;
