@@ -285,7 +285,8 @@ static struct dataplane *dataplane_new(const struct dataplane_options *options)
 	struct dataplane *dp = mem_alloc(sizeof(*dp));
 
 	dp->options = *options;
-	dp->options.pin_dir = NULL; /* the caller's memory; `pins` has it */
+	dp->options.pin_dir = NULL;  /* the caller's memory; `pins` has it */
+	dp->options.host_key = NULL; /* likewise; it stands below */
 	map_set_init(&dp->maps, &options->limits);
 	dp->programs = (struct load_programs){-1, -1};
 	dp->probe_fd = -1;
@@ -342,6 +343,8 @@ int dataplane_open(const struct dataplane_options *given, struct dataplane **out
 		err = adopt_finish(&dp->pins, p);
 	if (!err)
 		err = adopt_look(&dp->pins, &options, &how, &pinned, dp->host_key, p);
+	if (!err && how == ADOPT_NOTHING && options.host_key)
+		memcpy(dp->host_key, options.host_key, sizeof(dp->host_key));
 	if (!err)
 		err = clock_shift(&dp->tick_shift, &dp->view.tick_ns, p);
 	if (!err && how != ADOPT_NOTHING)
@@ -443,6 +446,16 @@ const struct dataplane_view *dataplane_view(const struct dataplane *dp)
 int dataplane_program_fd(const struct dataplane *dp)
 {
 	return dp->programs.balancer;
+}
+
+size_t dataplane_map_fds(const struct dataplane *dp, int *out, size_t max)
+{
+	size_t count = 0;
+
+	for (int i = 0; i < MAPS && count < max; i++)
+		if (dp->maps.fd[i] >= 0)
+			out[count++] = dp->maps.fd[i];
+	return count;
 }
 
 int dataplane_map_fd(const struct dataplane *dp, const char *name)

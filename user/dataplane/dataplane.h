@@ -182,7 +182,9 @@ struct dataplane_options {
 	/* The key's fingerprint: maps pinned under another one are refused, their flows would all move. */
 	uint8_t key_id[8];
 	struct dataplane_features features; /* and those that adopted maps need */
-	bool manual_clock;		    /* knob: the tick is control.tick, which tests set */
+	/* 16 bytes that place flows in the table; NULL: new ones, or those of the maps that are adopted. */
+	const uint8_t *host_key;
+	bool manual_clock; /* knob: the tick is control.tick, which tests set */
 	/* Another BPF object than the built-in one (tests, other clang); NULL: built in. */
 	const void *object;
 	size_t object_size;
@@ -214,6 +216,31 @@ const struct dataplane_ops *dataplane_operations(void); /* `self` is the struct 
 int dataplane_program_fd(const struct dataplane *dp);	/* for BPF_PROG_TEST_RUN and the bench */
 /* A map by its name in maps.def; -ENOENT. */
 int dataplane_map_fd(const struct dataplane *dp, const char *name);
+
+/* ---- packets on trial (simulate.c) --------------------------------------------------------------- */
+
+/*
+ * A data plane of its own, which no interface and no pin knows: the same program, and a copy of all maps as they are now,
+ * with counters at zero. It is for packets on trial; the running one is only read. Errors as dataplane_open()'s.
+ */
+int dataplane_copy(const struct dataplane *running, struct dataplane **out, struct problems *p);
+
+/* How a packet on trial ended. */
+struct dataplane_outcome {
+	enum sl_verdict verdict;
+	uint32_t service; /* its line of counters; 0: it is none's, or nobody counted */
+	uint32_t backend; /* its index; SL_NOBODY: it was sent to none */
+};
+
+/*
+ * Sends a frame through the program as if it had come in by an interface (0: none in particular). No packet leaves; what
+ * the program writes into maps stays there, but for the counters, by which the outcome is known: so nobody else may use
+ * the maps. -EMSGSIZE: the kernel cannot try a frame so long; -EINVAL: it has no whole Ethernet header.
+ */
+int dataplane_try(struct dataplane *dp, const void *frame, size_t length, uint32_t ifindex,
+		  struct dataplane_outcome *out);
+/* The descriptors of all maps, for a process that closes others; at most `max`. Their number. */
+size_t dataplane_map_fds(const struct dataplane *dp, int *out, size_t max);
 
 enum dataplane_mode { DATAPLANE_AUTO, DATAPLANE_NATIVE, DATAPLANE_GENERIC };
 
