@@ -68,7 +68,8 @@ static void redirect_to_file(int to, const char *name, int flags)
 static void run_client(const char *arguments, bool json)
 {
 	const char *argv[WORDS_MAX] = {"sluicectl", "--socket", in_directory("sock")};
-	char *words = replace(arguments, "DIR", directory), *state;
+	char *here = replace(arguments, "HERE", TEST_DIR "/cli");
+	char *words = replace(here, "DIR", directory), *state;
 	int argc = 3;
 
 	if (json)
@@ -105,13 +106,19 @@ static void write_file(const char *name, mode_t mode, const char *text)
 	free(path);
 }
 
-/* In place; NULL stays. */
-static void hide_directory(char **text)
+static void hide(char **text, const char *what, const char *name)
 {
-	char *hidden = *text ? replace(*text, directory, "DIR") : NULL;
+	char *hidden = *text ? replace(*text, what, name) : NULL;
 
 	free(*text);
 	*text = hidden;
+}
+
+/* In place; NULL stays. */
+static void hide_directory(char **text)
+{
+	hide(text, directory, "DIR");
+	hide(text, TEST_DIR "/cli", "HERE");
 }
 
 /* What was written, with the case's own directory under the name DIR. */

@@ -10,6 +10,7 @@
 #include "agent/loop.h"
 #include "agent/notify.h"
 #include "agent/probing.h"
+#include "agent/trace.h"
 #include "api/api.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -32,6 +33,7 @@ struct loop {
 	uv_timer_t gather, tick, probe, end, posted;
 	struct api api;
 	struct api_server *server;
+	struct trace *trace;
 	unsigned int gather_ms; /* at present */
 	bool is_net_behind;	/* reading netlink failed: it is tried again without news */
 	bool is_ending;
@@ -286,6 +288,23 @@ static int host_check(void *self, const char *service, const struct addr *backen
 	return probing_check(loop->agent->probing, service, backend, done, arg, p);
 }
 
+static int host_trace(void *self, const struct api_client *client,
+		      const struct wire_arguments *arguments, struct api_promise *promise,
+		      struct problems *p)
+{
+	const struct loop *loop = self;
+
+	return trace_ask(loop->trace, client, arguments, promise, p);
+}
+
+static void host_gone(void *self, const struct api_client *client)
+{
+	const struct loop *loop = self;
+
+	if (loop->trace)
+		trace_gone(loop->trace, client);
+}
+
 /* ---- the loop itself ------------------------------------------------------------------------- */
 
 static int watch_signal(struct loop *loop, uv_signal_t *signal, uv_signal_cb on_signal, int number)
@@ -327,6 +346,7 @@ static int watch(struct loop *loop, struct problems *p)
 	uv_prepare_start(&loop->sleep, on_sleep);
 	uv_timer_start(&loop->probe, on_probe, PROBE_MS, PROBE_MS);
 	loop->agent->probing = probing_open(loop->agent, &loop->uv);
+	loop->trace = trace_open(loop->agent, &loop->uv);
 	return api_server_open(&loop->uv, loop->agent->options.socket, &loop->api, &loop->server,
 			       p);
 }
@@ -347,7 +367,7 @@ int loop_open(struct agent *agent, struct loop **out, struct problems *p)
 		.engine = agent->engine,
 		.health = agent->health,
 		.host = {loop, host_now_ms, host_interfaces, host_conditions, host_apply, host_find,
-			 host_down, host_post, host_check},
+			 host_down, host_post, host_check, host_trace, host_gone},
 		.started_at_ms = ways_now_ms(),
 		.history = events_history(agent->events),
 		.followers = api_followers_new(),
@@ -424,6 +444,8 @@ void loop_close(struct loop *loop)
 	/* Before the server: who waits for a check gets an answer. */
 	probing_close(loop->agent->probing);
 	loop->agent->probing = NULL;
+	trace_close(loop->trace);
+	loop->trace = NULL;
 	/* Those that were initialized; others close their own. */
 	uv_walk(&loop->uv, close_handle, loop);
 	api_followers_end(&loop->api);

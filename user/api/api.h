@@ -19,15 +19,18 @@
 #include "config/config.h"
 #include "core/engine.h"
 #include "dataplane/dataplane.h"
+#include "wire/wire.h"
 
+struct api_client;
 struct api_followers;
+struct api_promise;
 struct arena;
 struct event;
 struct health;
 struct history;
 struct problems;
+struct tracer;
 struct uv_loop_s;
-struct wire_check;
 
 /* An interface of the configuration, as it is. */
 struct api_interface {
@@ -96,6 +99,15 @@ struct api_host {
 	 */
 	int (*check)(void *self, const char *service, const struct addr *backend,
 		     api_probed_function *done, void *arg, struct problems *p);
+	/*
+	 * Begins a trace of this client, or goes on with it: takes `promise` over, which will be kept in a bounded
+	 * time. Or returns a negative errno, explained in `p`.
+	 */
+	int (*trace)(void *self, const struct api_client *client,
+		     const struct wire_arguments *arguments, struct api_promise *promise,
+		     struct problems *p);
+	/* This client has hung up. */
+	void (*gone)(void *self, const struct api_client *client);
 };
 
 struct api {
@@ -109,6 +121,7 @@ struct api {
 
 /* Who asks. */
 struct api_client {
+	uint64_t number; /* of its connection; no other has had it */
 	uint32_t uid;
 	bool may_change; /* root or the agent's own user; all others may read */
 };
@@ -143,6 +156,26 @@ void api_followers_end(const struct api *api);
  */
 void api_check_document(const struct config *config, const struct config *running,
 			struct arena *arena, struct wire_check *out);
+
+/* ---- traces (trace.c) ------------------------------------------------------------------------ */
+
+/* Maps that packets can be tried on, and the engine that knows what they mean. */
+struct tracer_world {
+	const struct engine *engine;
+	/* dataplane_try() */
+	int (*try)(void *self, const void *frame, size_t length, struct dataplane_outcome *out);
+	void *self;
+};
+
+/* One world, or two to be compared; they stay the caller's. */
+struct tracer *tracer_new(const struct tracer_world *worlds, size_t count);
+void tracer_free(struct tracer *tracer);
+/*
+ * Tries the packets of a request (commands.def), and all that came before stay tried. Returns the reply: a document, or
+ * what is wrong with them, and then *code is not WIRE_OK.
+ */
+char *tracer_answer(struct tracer *tracer, const struct wire_arguments *arguments,
+		    enum wire_code *code);
 
 /* ---- the socket ------------------------------------------------------------------------------ */
 

@@ -26,6 +26,7 @@ static answer_function *const functions[WIRE_COMMANDS] = {
 	[WIRE_COMMAND_backend_check] = answer_backend_check,
 	[WIRE_COMMAND_flow_lookup] = answer_flow_lookup,
 	[WIRE_COMMAND_flow_stats] = answer_flow_stats,
+	[WIRE_COMMAND_trace] = answer_trace,
 	[WIRE_COMMAND_counters] = answer_counters,
 	[WIRE_COMMAND_events] = answer_events,
 	[WIRE_COMMAND_doctor] = answer_doctor,

@@ -37,6 +37,8 @@ answer_function answer_events;
 answer_function answer_doctor;
 /* flows.c */
 answer_function answer_flow_lookup, answer_flow_stats;
+/* trace.c */
+answer_function answer_trace;
 /* change.c */
 answer_function answer_check, answer_diff, answer_apply, answer_backend_drain,
 	answer_backend_enable, answer_backend_disable, answer_backend_weight, answer_down;

@@ -56,6 +56,7 @@ struct api_server {
 	int handles; /* still open: the server is freed with the last one */
 	struct client *clients;
 	size_t client_count, pending;
+	uint64_t last_number; /* of a client */
 	char *path;
 	dev_t device; /* of the socket's file: what is removed is only ours */
 	ino_t inode;
@@ -98,6 +99,8 @@ static void close_client(struct client *client)
 		*at = client->next;
 		server->client_count--;
 		server->pending -= client->received.length;
+		if (server->api->host.gone)
+			server->api->host.gone(server->api->host.self, &client->who);
 	}
 	uv_close((uv_handle_t *)&client->pipe, on_client_closed);
 }
@@ -293,6 +296,7 @@ static void on_connection(uv_stream_t *listener, int status)
 		return;
 	client = mem_alloc(sizeof(*client));
 	client->server = server;
+	client->who.number = ++server->last_number;
 	client->since_ms = uv_now(server->loop);
 	uv_pipe_init(server->loop, &client->pipe, 0);
 	client->pipe.data = client;

@@ -58,7 +58,7 @@ static void report_warnings(const struct wire_problem *list, size_t count)
 	problems_free(&warnings);
 }
 
-static enum wire_code tell(const struct cli *cli, const char *line, const struct wire_reply *reply)
+enum wire_code cli_tell(const struct cli *cli, const char *line, const struct wire_reply *reply)
 {
 	struct text text = {};
 
@@ -110,6 +110,16 @@ static enum wire_code check_utf8(const char *file, const char *text, size_t leng
 	return WIRE_INVALID;
 }
 
+enum wire_code cli_read_config(const char *file, const char *name, char **text, struct problems *p)
+{
+	size_t length;
+	int err = file_read(file, FILE_MAX, text, &length, p);
+
+	if (err)
+		return err == -EFBIG ? WIRE_INVALID : WIRE_FAILED;
+	return check_utf8(name, *text, length, p);
+}
+
 /*
  * Reads the configuration that the command line names into the arguments. The caller frees *text.
  */
@@ -117,18 +127,13 @@ static enum wire_code read_file(struct cli *cli, char **text, struct problems *p
 {
 	const char *file = cli->arguments.file;
 	enum wire_code code;
-	size_t length;
-	int err;
 
 	if (!(cli->arguments.given & WIRE_BIT(file)))
 		return WIRE_OK;
-	err = file_read(file, FILE_MAX, text, &length, p);
-	if (err)
-		return err == -EFBIG ? WIRE_INVALID : WIRE_FAILED;
 	cli->is_input = strcmp(file, "-") == 0;
 	if (cli->is_input)
 		cli->arguments.file = "standard input";
-	code = check_utf8(cli->arguments.file, *text, length, p);
+	code = cli_read_config(file, cli->arguments.file, text, p);
 	cli->arguments.text = *text;
 	cli->arguments.given |= WIRE_BIT(text);
 	return code;
@@ -177,7 +182,7 @@ static enum wire_code watch(const struct cli *cli, struct client *client, struct
 		if (code)
 			break;
 		if (cli->json || after.kind != WIRE_KIND_counters)
-			code = tell(cli, line, &after);
+			code = cli_tell(cli, line, &after);
 		else if (before.arena)
 			tell_rates(&before, &after);
 		wire_reply_free(&before);
@@ -212,7 +217,7 @@ static enum wire_code judge(const struct cli *cli, const struct wire_reply *repl
 static enum wire_code tell_and_judge(const struct cli *cli, const char *line,
 				     struct wire_reply *reply)
 {
-	enum wire_code code = tell(cli, line, reply);
+	enum wire_code code = cli_tell(cli, line, reply);
 
 	if (!code)
 		code = judge(cli, reply);
@@ -235,7 +240,7 @@ static enum wire_code ask(const struct cli *cli, struct client *client, struct p
 	if (code)
 		return code;
 	if (reply.kind == WIRE_KIND_backend && cli->arguments.wait) {
-		code = tell(cli, line, &reply);
+		code = cli_tell(cli, line, &reply);
 		code = code ? code : wait_until_empty(cli, client, reply.backend, p);
 		wire_reply_free(&reply);
 		return code;
@@ -290,6 +295,8 @@ static enum wire_code run_command(const struct cli *cli, struct problems *p)
 		*p = unreached;
 	else if (cli->arguments.given & WIRE_BIT(watch))
 		code = watch(cli, client, p);
+	else if (cli->command == WIRE_COMMAND_trace)
+		code = trace_capture(cli, client, p);
 	else if (cli->arguments.follow)
 		code = follow_events(cli, client, p);
 	else

@@ -35,6 +35,13 @@ struct cli {
 /* The whole program; main() does nothing else. Returns the exit code. */
 int cli_main(int argc, char **argv);
 
+/* Prints a reply, as it is or for people. Returns its code. */
+enum wire_code cli_tell(const struct cli *cli, const char *line, const struct wire_reply *reply);
+/*
+ * Reads a configuration, `name` in problems. The caller frees *text.
+ */
+enum wire_code cli_read_config(const char *file, const char *name, char **text, struct problems *p);
+
 /* ---- arguments.c ----------------------------------------------------------------------------- */
 
 /* Returns 0 or -EINVAL; `cli` has what was read so far. */
@@ -83,6 +90,12 @@ void client_close(struct client *client);
 enum wire_code wait_until_empty(const struct cli *cli, struct client *client,
 				const struct wire_backend *backend, struct problems *p);
 client_away_function wait_tell_away; /* a warning on standard error */
+
+/* ---- trace.c --------------------------------------------------------------------------------- */
+
+/* Reads the capture, has it traced, and tells. Returns WIRE_DIFFERS where a comparison found something. */
+enum wire_code trace_capture(const struct cli *cli, struct client *client, struct problems *p);
+void show_trace(const struct wire_trace *trace, struct text *out);
 
 /* ---- follow.c -------------------------------------------------------------------------------- */
 

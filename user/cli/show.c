@@ -232,6 +232,9 @@ void show_reply(const struct cli *cli, const struct wire_reply *reply, struct te
 	case WIRE_KIND_flow_stats:
 		show_flow_stats(reply->flow_stats, out);
 		break;
+	case WIRE_KIND_trace:
+		show_trace(reply->trace, out);
+		break;
 	case WIRE_KIND_counters:
 		show_counters(reply->counters, out);
 		break;

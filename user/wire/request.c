@@ -107,7 +107,7 @@ static int decode_arguments(const json_t *json, struct wire_request *request, st
 	for (size_t i = 0; i < WIRE_ARGUMENTS; i++) {
 		struct wire_path here = {.up = &path, .name = wire_argument_table[i].name};
 
-		if (command->needs & ~out->given & 1u << i)
+		if (wire_argument_table[i].sent && command->needs & ~out->given & 1u << i)
 			return wire_wrong(p, &here, "is missing; '%s' needs it", command->name);
 	}
 	return 0;

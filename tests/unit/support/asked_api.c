@@ -79,6 +79,19 @@ static int agent_check(void *self, const char *service, const struct addr *backe
 	return 0;
 }
 
+static int agent_trace(void *self, const struct api_client *client,
+		       const struct wire_arguments *arguments, struct api_promise *given,
+		       struct problems *p)
+{
+	(void)self;
+	(void)client;
+	(void)given;
+	if (asked.agent.fails)
+		return problems_add(p, -EBUSY, "trace", NULL, "another client's is under way");
+	asked.agent.traced = arguments->first;
+	return 0;
+}
+
 /* A promise that tests keep: the reply is noted. */
 static void keep(struct api_promise *promise, char *reply)
 {
@@ -104,7 +117,7 @@ void asked_start(void)
 		.engine = asked.host.engine,
 		.health = asked.health,
 		.host = {NULL, agent_now, agent_interfaces, agent_conditions, agent_apply,
-			 agent_find, agent_down, agent_post, agent_check},
+			 agent_find, agent_down, agent_post, agent_check, agent_trace},
 		.started_at_ms = 5000,
 		.history = asked.history,
 		.followers = api_followers_new(),

@@ -3,7 +3,7 @@
  * A case of sluicectl's, and the agent that it is played against. Lines of a case, up to the first
  * "--- ":
  *
- *	run ARGUMENT...		the command line; DIR is a directory of this case
+ *	run ARGUMENT...		the command line; DIR is a directory of this case, HERE the one where it lies
  *	agent none | stale | denied
  *				no socket; nobody listens at it; it may not be opened; else one that plays:
  *	answer DOCUMENT		reads a line and answers with this one
