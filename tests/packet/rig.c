@@ -55,7 +55,7 @@ static int fill_backends(struct rig *rig, uint32_t count)
 
 int rig_listen(struct rig *rig, const uint32_t records[RIG_SERVICES])
 {
-	struct dataplane_listener list[4 * RIG_SERVICES];
+	struct dataplane_listener list[4 * RIG_SERVICES] = {0};
 	size_t count = 0;
 
 	for (int s = RIG_TCP; s < RIG_SERVICES; s++)
