@@ -34,7 +34,7 @@ struct asked_agent {
 	uint64_t now_ms;	     /* 60 s after its start, at first */
 	api_probed_function *probed; /* of the last check that was asked for */
 	void *probed_arg;
-	uint64_t traced; /* the first packet of the last request to trace; 0: there was none */
+	uint64_t traced;    /* the first packet of the last request to trace; 0: there was none */
 	char *kept;	    /* the reply to what was promised */
 	bool drops_replies; /* there are several */
 };
