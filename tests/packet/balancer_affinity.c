@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/problem.h"
 #include "packet/world.h"
 
 #define SPREAD	6 /* the record whose slots name V4, V6 and V4B in turn */
@@ -18,12 +17,9 @@ static struct world w;
 
 static void open_world(bool by_source, bool knob)
 {
-	struct problems p = {0};
 	struct sl_service record;
 
-	world_open(&w, false);
-	ck_assert_int_eq(
-		dataplane_set_features(w.dp, (struct dataplane_features){.affinity = knob}, &p), 0);
+	world_open_way(&w, &(struct world_way){.features.affinity = knob});
 	record = w.view->services[SPREAD];
 	record.flags = by_source ? SL_SERVICE_BY_SOURCE : 0;
 	record.idle_ticks = 100;

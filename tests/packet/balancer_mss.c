@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/problem.h"
 #include "packet/world.h"
 
 #define CLAMP	  1000
@@ -99,12 +98,7 @@ static struct world w;
 
 static void open_world(uint16_t mss, bool knob)
 {
-	struct problems p = {0};
-
-	world_open(&w, false);
-	ck_assert_int_eq(
-		dataplane_set_features(w.dp, (struct dataplane_features){.mss_clamp = knob}, &p),
-		0);
+	world_open_way(&w, &(struct world_way){.features.mss_clamp = knob});
 	for (uint32_t record = 1; record <= 2; record++)
 		ck_assert_int_eq(w.ops->write_mss(w.dp, record, mss), 0);
 }

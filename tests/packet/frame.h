@@ -25,8 +25,8 @@ struct packet {
 	const char *source, *destination; /* both of one family */
 	uint16_t source_port, destination_port;
 	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP, or another: then the payload follows the IP header */
-	uint8_t tcp_flags; /* 0: ACK */
-	size_t payload;	   /* bytes of data */
+	uint8_t tcp_flags;   /* 0: ACK */
+	size_t payload;	     /* bytes of data */
 	const uint8_t *data; /* these; NULL: made up */
 	uint8_t tos;
 	uint16_t id;
