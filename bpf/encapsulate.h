@@ -30,7 +30,7 @@ static __always_inline enum sl_verdict encapsulate_ipip(struct pkt *p)
 
 static __always_inline enum sl_verdict encapsulate_gue(struct pkt *p)
 {
-	bool outer4 = p->path->family == 4, sum_known = gue_knows_sum(p);
+	bool outer4 = p->path->family == 4;
 	void *data;
 
 	if (bpf_xdp_adjust_head(p->ctx,
@@ -42,7 +42,7 @@ static __always_inline enum sl_verdict encapsulate_gue(struct pkt *p)
 	if (outer4)
 		write_gue4(p, data);
 	else
-		write_gue6(p, data, sum_known);
+		write_gue6(p, data, p->sum_known);
 	return SL_GO_ON;
 }
 

@@ -26,18 +26,6 @@
 #define GUE4_END   (OUTER4_END + GUE_LENGTH)
 #define GUE6_END   (OUTER6_END + GUE_LENGTH)
 
-/* Whether the packet's own checksum tells what its bytes sum up to. Asked before the head has moved. */
-static __always_inline bool gue_knows_sum(const struct pkt *p)
-{
-	const struct udphdr *udp = p->transport;
-
-	if (p->part != PKT_WHOLE || !udp ||
-	    p->headers != (p->family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr)))
-		return false;
-	return p->protocol != IPPROTO_UDP ||
-	       (udp->check && bpf_ntohs(udp->len) == p->length - p->headers);
-}
-
 /* The sum of the packet's bytes, by what its checksums promise; `inner` is its IP header. Less than 2^18. */
 static __always_inline __u32 gue_inner_sum(const struct pkt *p, const __u32 *inner)
 {
@@ -45,7 +33,7 @@ static __always_inline __u32 gue_inner_sum(const struct pkt *p, const __u32 *inn
 	if (p->family == 6)
 		return sum_word(inner[0]) + (inner[1] >> 16) + (__u16) ~(p->protocol << 8);
 	return (__u16)~sum_fold(sum_word(p->source[0]) + sum_word(p->destination[0]) +
-				(p->protocol << 8) + bpf_htons(p->length - p->headers));
+				(p->protocol << 8) + bpf_htons(p->length - sizeof(struct iphdr)));
 }
 
 /* Writes UDP and GUE; the checksum is 0 unless given the sum of all else that it covers. */
@@ -74,7 +62,7 @@ static __always_inline void write_gue4(const struct pkt *p, void *data)
 	gue_write(p, data + OUTER4_END, 0);
 }
 
-/* The packet's first 8 bytes are there. `sum_known`: gue_knows_sum() when the head had not moved. */
+/* The packet's first 8 bytes are there. `sum_known`: pkt_knows_sum(). */
 static __always_inline void write_gue6(const struct pkt *p, void *data, bool sum_known)
 {
 	write_ipv6(p, data, IPPROTO_UDP, p->length + GUE_LENGTH);

@@ -56,6 +56,9 @@ struct pkt {
 		__u64 destination64[2];
 	};
 
+	/* service; where GUE may be used */
+	__u8 sum_known; /* its own checksum tells what its bytes sum up to (sum.h) */
+
 	/* service, slot, nexthop */
 	const struct sl_service *service;
 	__u64 hash;

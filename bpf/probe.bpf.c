@@ -26,6 +26,7 @@
 #include "slot.h"
 #include "nexthop.h"
 #include "gue.h"
+#include "sum.h"
 #include "l2.h"
 #include "outer.h"
 
@@ -81,7 +82,7 @@ static __always_inline bool encapsulate_ipip(struct pkt *p, struct __sk_buff *sk
  */
 static __always_inline bool encapsulate_gue(struct pkt *p, struct __sk_buff *skb)
 {
-	bool sum_known = !skb->gso_size && gue_knows_sum(p);
+	bool sum_known = !skb->gso_size && pkt_knows_sum(p);
 	void *data;
 
 	if (!make_room(p, skb, true))

@@ -13,6 +13,7 @@
 
 #include "find.h"
 #include "pkt.h"
+#include "sum.h"
 
 /* Byte 12 of a TCP header: data offset in the upper half; byte 13: flags (RFC 9293 section 3.1). */
 static __always_inline enum sl_verdict service_check_tcp(struct pkt *p, void *transport, void *end,
@@ -48,6 +49,8 @@ static __always_inline enum sl_verdict service_check(struct pkt *p)
 
 	if (p->length > end - pkt_data(p) - sizeof(struct ethhdr) || p->length < p->headers)
 		return SL_DROP_bad_length;
+	if (knobs.encaps)
+		p->sum_known = pkt_knows_sum(p);
 	if (p->protocol == IPPROTO_TCP)
 		return service_check_tcp(p, p->transport, end, left);
 	return service_check_udp(p->transport, end, left);
