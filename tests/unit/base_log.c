@@ -136,31 +136,38 @@ START_TEST(an_event_is_one_entry_of_the_journal_with_fields)
 }
 END_TEST
 
-START_TEST(a_journal_that_cannot_be_reached_gets_two_lines)
+START_TEST(a_journal_that_cannot_be_reached_gets_the_sentence)
 {
 	FILE *to = redirect(1);
 
 	log_set_journal("/nonexistent/journal");
 	log_one();
-	ck_assert_str_eq(capture(to), "<4>a b\n<4>event {\"x\":1}\n");
+	ck_assert_str_eq(capture(to), "<4>a b\n");
 }
 END_TEST
 
-START_TEST(elsewhere_an_event_is_a_sentence_and_a_document)
+START_TEST(elsewhere_an_event_is_a_sentence_and_at_debug_a_document)
 {
 	FILE *to = redirect(0);
 	const char *text;
 
+	log_set_level(LOG_LEVEL_DEBUG);
+	log_one();
+	log_set_level(LOG_LEVEL_INFO);
 	log_one();
 	text = capture(to);
 	ck_assert_ptr_nonnull(strstr(text, "sluice-test warning: a b\n"));
-	ck_assert_ptr_nonnull(strstr(text, "sluice-test warning: event {\"x\":1}\n"));
+	text = strstr(text, "sluice-test debug: event {\"x\":1}\n");
+	ck_assert_ptr_nonnull(text);
+	text = strstr(text, "sluice-test warning: a b\n");
+	ck_assert_ptr_nonnull(text);
+	ck_assert_ptr_null(strstr(text, "event {"));
 }
 END_TEST
 
 RUN_TESTS("base_log", an_event_is_one_entry_of_the_journal_with_fields,
-	  a_journal_that_cannot_be_reached_gets_two_lines,
-	  elsewhere_an_event_is_a_sentence_and_a_document,
+	  a_journal_that_cannot_be_reached_gets_the_sentence,
+	  elsewhere_an_event_is_a_sentence_and_at_debug_a_document,
 	  the_journal_gets_its_priority_prefix_and_nothing_else,
 	  messages_above_the_level_are_dropped, a_terminal_gets_time_program_and_level,
 	  problems_are_logged_one_a_line)

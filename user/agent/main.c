@@ -95,16 +95,19 @@ static struct launcher *start_launcher(char **why)
 	struct launcher *launcher = NULL;
 	struct problems p = {};
 
-	*why = NULL;
-	if (launcher_start(&launcher, path, &p)) {
-		*why = problem_text(&p.list[0]);
-		log_warning("nothing can be probed: %s", *why);
-	} else if (launcher_warning(launcher)) {
-		log_warning("%s", launcher_warning(launcher));
-	}
+	*why = launcher_start(&launcher, path, &p) ? problem_text(&p.list[0]) : NULL;
 	problems_free(&p);
 	free(path);
 	return launcher;
+}
+
+/* Once the start is known to come about: one that is refused has its own sentence. */
+static void warn_of_launcher(const struct launcher *launcher, const char *no_launcher)
+{
+	if (no_launcher)
+		log_warning("nothing can be probed: %s", no_launcher);
+	else if (launcher_warning(launcher))
+		log_warning("%s", launcher_warning(launcher));
 }
 
 static enum wire_code fail(const struct agent *agent, struct problems *p)
@@ -142,6 +145,7 @@ static enum wire_code run_with(const struct options *options, struct launcher *l
 		agent_abandon(&agent, &p);
 		return fail(&agent, &p);
 	}
+	warn_of_launcher(launcher, no_launcher);
 	takes_down = loop_run(loop);
 	if (takes_down)
 		err = agent_down(&agent, &p);

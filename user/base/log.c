@@ -155,7 +155,7 @@ void log_event(enum log_level level, const char *sentence, const char *document,
 	if (to_journal && send_to_journal(level, sentence, document, fields, count))
 		return;
 	log_at(level, "%s", sentence);
-	log_at(level, "event %s", document);
+	log_at(LOG_LEVEL_DEBUG, "event %s", document);
 }
 
 /* ---- problems -------------------------------------------------------------------------------- */

@@ -28,8 +28,8 @@ struct log_field {
 
 /*
  * An event, for people and programs: one entry of the journal, the sentence its message and the document its field
- * SLUICE_JSON; or, where standard error is no journal, or the journal cannot be reached, two lines: the sentence, and
- * "event " with the document.
+ * SLUICE_JSON; or, where standard error is no journal, or the journal cannot be reached, the sentence, and at level
+ * debug a line "event " with the document.
  */
 void log_event(enum log_level level, const char *sentence, const char *document,
 	       const struct log_field *fields, size_t count);
