@@ -20,7 +20,8 @@ lab_plug()
 	local host=$1 device=$2 segment=$3 port=$4 number
 
 	number=$(lab_number "$host")
-	ip link add "$device" netns "$(lab_namespace "$host")" mtu "$LAB_SEGMENT_MTU" type veth \
+	# From within: Linux 6.12 and older look for another device of that name where ip runs.
+	lab_ip "$host" link add "$device" mtu "$LAB_SEGMENT_MTU" type veth \
 		peer name "$port" netns "$(lab_namespace router)" mtu "$LAB_SEGMENT_MTU"
 	lab_ip router link set "$port" master "br$segment" up
 	lab_ip "$host" link set "$device" up
@@ -54,7 +55,7 @@ lab_make_network()
 
 	lab_make_hosts
 	lab_sysctl router ipv4/ip_forward=1 ipv6/conf/all/forwarding=1
-	ip link add eth0 netns "$(lab_namespace client)" type veth peer name client netns "$(lab_namespace router)"
+	lab_ip client link add eth0 type veth peer name client netns "$(lab_namespace router)"
 	lab_ip client link set eth0 up
 	lab_ip client addr add "$LAB_CLIENT4/24" dev eth0
 	lab_ip client addr add "$LAB_CLIENT6/64" dev eth0 nodad
