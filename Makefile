@@ -92,8 +92,12 @@ demo:
 	scripts/demo
 
 check:
-	scripts/install-deps build demo check
+	scripts/install-deps build demo check kernels
 	$(MAKE) -j$(JOBS) run-checks
+
+check-kernels:
+	scripts/install-deps build demo check kernels
+	$(MAKE) -j$(JOBS) run-kernels
 
 bench:
 	scripts/install-deps build check
@@ -115,12 +119,13 @@ help:
 	@echo 'make            build everything below $(BUILD)/'
 	@echo 'make demo       as root: install what is missing, build, show sluice at work in a lab of namespaces'
 	@echo 'make check      as root: install what is missing, build, run every test'
+	@echo 'make check-kernels  as root: run what depends on the kernel in other kernels, in QEMU (docs/kernels.md)'
 	@echo 'make bench      as root: measure the data path against its floors (docs/bench.md)'
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); make uninstall takes sluice down and removes it'
 	@echo 'make format     clang-format'
 	@echo 'make clean      remove $(BUILD)/'
 
-.PHONY: all demo check bench install uninstall clean format help
+.PHONY: all demo check check-kernels bench install uninstall clean format help
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The packet tests: the real BPF programs, loaded by the real loader, driven by BPF_PROG_TEST_RUN. With a
- * name as argument only that suite runs. PACKET_OBJECT names a balancer object to test instead of the built-in
+ * The packet tests: the real BPF programs, loaded by the real loader, driven by BPF_PROG_TEST_RUN. With names
+ * as arguments only those suites run. PACKET_OBJECT names a balancer object to test instead of the built-in
  * one (the one made by the newer clang).
  */
 #include <check.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,14 @@ static const struct {
 #undef SUITE
 };
 
+static bool is_wanted(const char *name, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (!strcmp(argv[i], name))
+			return true;
+	return argc < 2;
+}
+
 int main(int argc, char **argv)
 {
 	SRunner *runner = srunner_create(NULL);
@@ -33,7 +42,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
-		if (argc < 2 || !strcmp(argv[1], suites[i].name))
+		if (is_wanted(suites[i].name, argc, argv))
 			srunner_add_suite(runner, suites[i].make());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -1,0 +1,70 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# For the parts of a guest that make the lab: the end-to-end tests' words (tests/e2e/lib.sh), on a slow machine.
+export LAB_SLOWNESS=8
+export LAB_PASS_OBJECT=$BUILD/lab/pass.bpf.o
+LAB_INSTANCE=kernels
+
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../e2e/lib.sh"
+
+# Requests are few: what is asked is whether packets are understood at all.
+GUEST_REQUESTS=12
+
+# check_all NAME URL: every request is answered.
+check_all()
+{
+	check "$1" all_answer $GUEST_REQUESTS "$2"
+}
+
+# all_datagrams ADDRESS
+all_datagrams()
+{
+	local answers
+
+	answers=$(datagrams $GUEST_REQUESTS "$1" --size 1400)
+	echo "$answers"
+	[ "$(count_of failed <<<"$answers")" = 0 ]
+}
+
+# received HOST DEVICE: packets that came in by a device.
+received()
+{
+	lab_device_count "$1" "$2" rx_packets
+}
+
+# received_by_all DEVICE: whether packets came in by it on every backend.
+received_by_all()
+{
+	local host
+
+	for host in "${LAB_BACKENDS[@]}"; do
+		echo "$host $1: $(received "$host" "$1")"
+		[ "$(received "$host" "$1")" -gt 0 ] || return
+	done
+}
+
+# kernel_tunnels HOST: the kernel's own decapsulators take from anybody once their devices are up. t6 takes both IPv4 and
+# IPv6 in IPv6; the module's own ip6tnl0 takes IPv6 alone.
+kernel_tunnels()
+{
+	local device
+
+	lab_ip "$1" link add t6 type ip6tnl mode any local "$(lab_address "$1" 6)" remote ::
+	for device in tunl0 sit0 t6; do
+		lab_ip "$1" link set dev $device up
+		lab_sysctl "$1" ipv4/conf/$device/rp_filter=0
+	done
+}
+
+# upload URL: 4 MiB in full-sized packets arrive as they were sent.
+upload()
+{
+	local name=$RANDOM headers host
+
+	headers=$(lab_in client curl -gsS --fail -m 120 -D - -o /dev/null -T "$E2E_TEMP/upload" "$1uploads/$name")
+	host=$(tr -d '\r' <<<"$headers" | sed -n 's/^X-Backend: //p' | tail -n 1)
+	cmp "$E2E_TEMP/upload" "$LAB_RUN/$host/uploads/$name"
+}
+head -c 4M /dev/urandom >"$E2E_TEMP/upload"
