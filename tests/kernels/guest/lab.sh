@@ -28,21 +28,17 @@ all_datagrams()
 	[ "$(count_of failed <<<"$answers")" = 0 ]
 }
 
-# received HOST DEVICE: packets that came in by a device.
-received()
+# received_by DEVICE: whether at least as many packets as requests came in by it, on all backends together: with so few
+# flows one backend may get none.
+received_by()
 {
-	lab_device_count "$1" "$2" rx_packets
-}
-
-# received_by_all DEVICE: whether packets came in by it on every backend.
-received_by_all()
-{
-	local host
+	local host sum=0
 
 	for host in "${LAB_BACKENDS[@]}"; do
-		echo "$host $1: $(received "$host" "$1")"
-		[ "$(received "$host" "$1")" -gt 0 ] || return
+		sum=$((sum + $(lab_device_count "$host" "$1" rx_packets)))
 	done
+	echo "$sum"
+	[ $sum -ge $GUEST_REQUESTS ]
 }
 
 # kernel_tunnels HOST: the kernel's own decapsulators take from anybody once their devices are up. t6 takes both IPv4 and
