@@ -53,10 +53,16 @@ static __always_inline void count_verdict(__u32 row, enum sl_verdict verdict)
 		line->count[verdict % SL_COUNTERS_PER_LINE]++;
 }
 
+/* Whether the backend is reached by the interface that the packet came in by. */
+static __always_inline bool is_way_back(const struct pkt *p)
+{
+	return !knobs.redirect || p->path->ifindex == p->ctx->ingress_ifindex;
+}
+
 static __always_inline int sent(const struct pkt *p, __u32 row)
 {
 	count_sent(p, row);
-	if (!knobs.redirect || p->path->ifindex == p->ctx->ingress_ifindex)
+	if (is_way_back(p))
 		return XDP_TX; /* not counted by verdict: what was sent and not redirected */
 	count_verdict(row, SL_SEND_redirect);
 	return bpf_redirect_map(&egress, p->path->ifindex, XDP_DROP);

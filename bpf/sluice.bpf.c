@@ -21,6 +21,7 @@
 #include "nexthop.h"
 #include "encapsulate.h"
 #include "done.h"
+#include "icmp.h"
 
 static __always_inline enum sl_verdict steps(struct pkt *p)
 {
@@ -35,10 +36,12 @@ static __always_inline enum sl_verdict steps(struct pkt *p)
 SEC("xdp")
 int balancer(struct xdp_md *ctx)
 {
+	enum sl_verdict verdict;
 	struct pkt p;
 
 	pkt_init(&p, ctx);
-	return done(&p, steps(&p));
+	verdict = steps(&p);
+	return verdict == SL_PASS_other_protocol ? icmp(ctx) : done(&p, verdict);
 }
 
 /*

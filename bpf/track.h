@@ -355,6 +355,32 @@ static __always_inline enum sl_verdict track_look(struct pkt *p)
 	return track_miss(p, &entry, kind, &place, tick);
 }
 
+/*
+ * For a packet that is about a flow and not of it: the backend that has the flow now. Nothing is written, neither an
+ * entry nor a mark on the slot. The order is that of track_look(): the cold word after the look-up.
+ */
+static __always_inline enum sl_verdict track_peek(struct pkt *p)
+{
+	struct sl_flow_place place;
+	struct track_entry entry;
+	__u32 *word;
+
+	if (p->look) {
+		place = sl_flow_place(p->hash + track_after(p->look), knobs.place_xor,
+				      knobs.place_factor, knobs.flow_mask, knobs.flow_page);
+		entry = track_find(p->hash, &place);
+		if (entry.at && !track_is_void(p, entry.data, false, track_tick())) {
+			p->backend_index = sl_flow_backend(entry.data);
+			return SL_GO_ON;
+		}
+		word = track_cold(p->slot + entry.order);
+		if (!word)
+			return SL_DROP_internal;
+		p->backend_index = LOAD(*word) & SL_COLD_BASE;
+	}
+	return p->backend_index == SL_NOBODY ? SL_DROP_no_backend : SL_GO_ON;
+}
+
 static __always_inline enum sl_verdict track(struct pkt *p)
 {
 	enum sl_verdict verdict = p->look ? track_look(p) : SL_GO_ON;

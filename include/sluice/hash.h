@@ -22,6 +22,9 @@
 
 #include <linux/types.h>
 
+/* Always inlined in a packet's way, also where a compiler that finds two callers would make a call of it. */
+#define SL_HASH_INLINE static inline __attribute__((always_inline))
+
 #define SL_HASH_WORDS4 4
 #define SL_HASH_WORDS6 10
 
@@ -31,7 +34,7 @@ struct sl_hash_key {
 	__u64 v6[2][SL_HASH_WORDS6 + 1];
 };
 
-static inline __u64 sl_hash_finish(__u64 upper_sum, __u64 lower_sum)
+SL_HASH_INLINE __u64 sl_hash_finish(__u64 upper_sum, __u64 lower_sum)
 {
 	__u64 x = (upper_sum & 0xffffffff00000000ULL) | lower_sum >> 32;
 
@@ -44,8 +47,8 @@ static inline __u64 sl_hash_finish(__u64 upper_sum, __u64 lower_sum)
  * The hash of an IPv4 flow. `source`, `destination`: addresses as loaded from the packet; `ports`: both
  * ports as one 32-bit load from the transport header; `protocol`: IPPROTO_*.
  */
-static inline __u64 sl_hash4(const volatile struct sl_hash_key *key, __u32 source,
-			     __u32 destination, __u32 ports, __u32 protocol)
+SL_HASH_INLINE __u64 sl_hash4(const volatile struct sl_hash_key *key, __u32 source,
+			      __u32 destination, __u32 ports, __u32 protocol)
 {
 	const volatile __u64 *a = key->v4[0], *b = key->v4[1];
 
@@ -54,8 +57,8 @@ static inline __u64 sl_hash4(const volatile struct sl_hash_key *key, __u32 sourc
 		b[0] + (source + b[1]) * (destination + b[2]) + (ports + b[3]) * (protocol + b[4]));
 }
 
-static inline __u64 sl_hash_sum6(const volatile __u64 *k, const __u32 *source,
-				 const __u32 *destination, __u32 ports, __u32 protocol)
+SL_HASH_INLINE __u64 sl_hash_sum6(const volatile __u64 *k, const __u32 *source,
+				  const __u32 *destination, __u32 ports, __u32 protocol)
 {
 	return k[0] + (source[0] + k[1]) * (source[1] + k[2]) +
 	       (source[2] + k[3]) * (source[3] + k[4]) +
@@ -65,8 +68,8 @@ static inline __u64 sl_hash_sum6(const volatile __u64 *k, const __u32 *source,
 }
 
 /* The hash of an IPv6 flow; addresses are four words each, as loaded from the packet. */
-static inline __u64 sl_hash6(const volatile struct sl_hash_key *key, const __u32 source[4],
-			     const __u32 destination[4], __u32 ports, __u32 protocol)
+SL_HASH_INLINE __u64 sl_hash6(const volatile struct sl_hash_key *key, const __u32 source[4],
+			      const __u32 destination[4], __u32 ports, __u32 protocol)
 {
 	return sl_hash_finish(sl_hash_sum6(key->v6[0], source, destination, ports, protocol),
 			      sl_hash_sum6(key->v6[1], source, destination, ports, protocol));
@@ -76,14 +79,14 @@ static inline __u64 sl_hash6(const volatile struct sl_hash_key *key, const __u32
  * The hash that gives a flow its slot where all flows of a client are to go to one backend (`affinity: source`). No packet
  * of a flow has these words, since its protocol is not 0.
  */
-static inline __u64 sl_hash_source4(const volatile struct sl_hash_key *key, __u32 source,
-				    __u32 destination)
+SL_HASH_INLINE __u64 sl_hash_source4(const volatile struct sl_hash_key *key, __u32 source,
+				     __u32 destination)
 {
 	return sl_hash4(key, source, destination, 0, 0);
 }
 
-static inline __u64 sl_hash_source6(const volatile struct sl_hash_key *key, const __u32 source[4],
-				    const __u32 destination[4])
+SL_HASH_INLINE __u64 sl_hash_source6(const volatile struct sl_hash_key *key, const __u32 source[4],
+				     const __u32 destination[4])
 {
 	return sl_hash6(key, source, destination, 0, 0);
 }

@@ -183,6 +183,31 @@ void frame_build(struct frame *f, const struct packet *p)
 	f->length -= p->cut;
 }
 
+void frame_build_icmp(struct frame *out, const struct packet *packet, const struct icmp *icmp,
+		      const struct frame *quoted)
+{
+	struct frame message = {.length = 0};
+	struct packet p = *packet;
+	size_t quote = quoted->length - 14;
+	struct addr s, d;
+
+	parse(p.source, &s);
+	parse(p.destination, &d);
+	put8(&message, icmp->type);
+	put8(&message, icmp->code);
+	put16(&message, 0); /* checksum: later */
+	put32(&message, icmp->rest);
+	put(&message, quoted->data + 14,
+	    icmp->quoted && icmp->quoted < quote ? icmp->quoted : quote);
+	p.protocol = s.family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+	p.data = message.data;
+	p.payload = message.length;
+	set16(&message, 2,
+	      frame_checksum(message.data, message.length,
+			     s.family == 4 ? 0 : pseudo_sum(&s, &d, p.protocol, p.payload)));
+	frame_build(out, &p);
+}
+
 /* UDP and GUE as the draft's figures have them. */
 static void put_gue(struct frame *f, const struct outer *o, uint8_t protocol, size_t length)
 {

@@ -46,6 +46,15 @@ struct packet {
 
 void frame_build(struct frame *frame, const struct packet *packet);
 
+/* An ICMP or ICMPv6 message that quotes the IP packet of a frame. */
+struct icmp {
+	uint8_t type, code;
+	uint32_t rest; /* the second word of its header */
+	size_t quoted; /* bytes of the packet that are quoted; 0: all */
+};
+void frame_build_icmp(struct frame *out, const struct packet *packet, const struct icmp *icmp,
+		      const struct frame *quoted);
+
 /* What a correct balancer sends for `in`: Ethernet and outer header before the IP packet of `in`. */
 enum outer_kind { OUTER_IPIP, OUTER_GUE, OUTER_L2 };
 struct outer {

@@ -19,7 +19,7 @@ enum rig_service { RIG_TCP = 1, RIG_UDP, RIG_BOTH, RIG_SERVICES };
 #define RIG_ACK	      0x10
 #define RIG_FIN	      0x11 /* with ACK */
 #define RIG_RST	      0x04
-#define RIG_FRAME_MAX 96
+#define RIG_FRAME_MAX 128
 
 struct rig_options {
 	uint32_t flows;	   /* entries; a power of two, at least 8 */

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * Beside the steps: ICMP and ICMPv6 (RFC 792, RFC 4443).
+ *
+ * An error about a packet that a server has sent comes to the service's address, and belongs to the backend that has
+ * the flow: without it path MTU discovery of the answers fails. The packet that it quotes went from the server to the
+ * client, so the quoted flow has its ends swapped. Once they are swapped back, the steps that find a flow's backend
+ * are those of the flow's own packets; but nothing is written down for an error, and it is counted by verdict alone.
+ *
+ * These are functions of their own, which read the packet anew: the packets of TCP and UDP do not pay for them, and the
+ * verifier checks each once. Three, because the stack of all that are under way at once has room for 512 bytes.
+ */
+#ifndef BPF_ICMP_H
+#define BPF_ICMP_H
+
+#include <stdbool.h>
+
+#include <proto/icmp.h>
+
+#include "done.h"
+#include "encapsulate.h"
+#include "find.h"
+#include "nexthop.h"
+#include "parse.h"
+#include "pkt.h"
+#include "slot.h"
+#include "track.h"
+
+/* Errors about a packet on its way. Redirects are for this host's own routing, source quench is no more (RFC 6633). */
+static __always_inline bool icmp_is_error(__u8 family, __u8 type)
+{
+	if (family == 4)
+		return type == ICMP4_UNREACHABLE || type == ICMP4_TIME_EXCEEDED ||
+		       type == ICMP4_PARAMETER_PROBLEM;
+	return type >= ICMP6_UNREACHABLE && type <= ICMP6_PARAMETER_PROBLEM;
+}
+
+/* Where in a frame the quote is: bytes from its start. 8 bytes of the transport header are there. */
+struct icmp_quote {
+	__u16 network;
+	__u16 transport;
+	__u16 service; /* record of the service whose flow it is; 0: there is none, and the packet has ended */
+	__u8 is_v6 : 1, is_udp : 1;
+	__u8 is_whole : 1; /* it lies within the IP packet, and that within the frame */
+	__u8 action;	   /* by which the packet has ended */
+};
+
+/* Where the error belongs. */
+struct icmp_home {
+	__u32 hash;    /* the lower half of the flow's */
+	__u16 backend; /* SL_NOBODY: the packet has ended */
+	__u8 action;   /* by this */
+};
+
+/* A function that the verifier checks by itself returns nothing but a number. */
+union icmp_quote_number {
+	__u64 number;
+	struct icmp_quote quote;
+};
+
+union icmp_home_number {
+	__u64 number;
+	struct icmp_home is;
+};
+
+static __always_inline bool icmp_is_to_sender(const struct pkt *quote, const struct pkt *p)
+{
+	if (p->family == 4)
+		return quote->source[0] == p->destination[0];
+	return quote->source64[0] == p->destination64[0] &&
+	       quote->source64[1] == p->destination64[1];
+}
+
+/*
+ * Reads an error and what it quotes. What no service's host can have sent is not ours, and passes: a quote that
+ * cannot be read up to 8 bytes of its transport header, or is of another protocol or sender than the address that
+ * the error came to.
+ */
+static __always_inline enum sl_verdict icmp_read(struct pkt *p, struct icmp_quote *out)
+{
+	void *end = pkt_end(p), *message, *quoted;
+	enum sl_verdict verdict = parse(p);
+	struct pkt quote;
+
+	if (verdict != SL_PASS_other_protocol || p->part != PKT_WHOLE ||
+	    p->protocol != (p->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
+		return verdict;
+	message = pkt_data(p) + sizeof(struct ethhdr) + p->headers;
+	PKT_OPAQUE(message);
+	quoted = message + sizeof(struct icmp_header);
+	if (quoted > end)
+		return SL_PASS_unreadable;
+	if (!icmp_is_error(p->family, ((struct icmp_header *)message)->type))
+		return verdict;
+	pkt_init(&quote, p->ctx);
+	verdict =
+		p->family == 4 ? parse_ipv4(&quote, quoted, end) : parse_ipv6(&quote, quoted, end);
+	if (verdict)
+		return verdict;
+	if (!quote.transport || !icmp_is_to_sender(&quote, p))
+		return SL_PASS_other_protocol;
+	out->network = sizeof(struct ethhdr) + p->headers + sizeof(struct icmp_header);
+	out->transport = out->network + quote.headers;
+	out->is_v6 = p->family == 6;
+	out->is_udp = quote.protocol == IPPROTO_UDP;
+	out->is_whole = p->length <= end - pkt_data(p) - sizeof(struct ethhdr) &&
+			p->length + sizeof(struct ethhdr) >= out->transport + 8u;
+	/* A listener is where packets of the flow go to. That is the error's address, and the port that the quote is from. */
+	p->protocol = quote.protocol;
+	p->ports = quote.ports << 16;
+	out->service = find_listener(find_table(), p);
+	if (!out->service)
+		return SL_PASS_no_listener;
+	return SL_GO_ON;
+}
+
+/* Of a packet that is neither TCP nor UDP: what it quotes, or its end; union icmp_quote_number. */
+__noinline __u64 icmp_find(struct xdp_md *ctx)
+{
+	union icmp_quote_number found = {.number = 0};
+	enum sl_verdict verdict;
+	struct pkt p;
+
+	pkt_init(&p, ctx);
+	verdict = icmp_read(&p, &found.quote);
+	if (verdict)
+		found.quote.action = ended(&p, verdict, counter_row());
+	return found.number;
+}
+
+/* The first so many bytes at a place of the frame, or NULL. The most that icmp_find() says is 25 KB. */
+static __always_inline void *icmp_at(const struct pkt *p, __u32 place, __u32 length)
+{
+	void *at = pkt_data(p) + (place & 0x7fff);
+
+	PKT_OPAQUE(at);
+	return at + length > pkt_end(p) ? NULL : at;
+}
+
+/* Which family: 0 or 1 in one register, so that the verifier knows in every branch what it was in the one before. */
+static __always_inline __u64 icmp_is_v6(__u64 v6)
+{
+	__u64 is_v6 = v6 & 1;
+
+	PKT_OPAQUE(is_v6);
+	return is_v6;
+}
+
+/* The quoted flow as its own packets have it: with its ends swapped. */
+static __always_inline enum sl_verdict icmp_read_flow(struct pkt *p, const struct icmp_quote *quote)
+{
+	__u32 *ports = icmp_at(p, quote->transport, 8);
+	__u64 is_v6 = icmp_is_v6(quote->is_v6);
+	struct ipv6hdr *ip6;
+	struct iphdr *ip;
+	__u64 *address;
+
+	/* All of it was there a moment ago; the verifier wants it said. */
+	if (!ports)
+		return SL_DROP_internal;
+	p->protocol = quote->is_udp ? IPPROTO_UDP : IPPROTO_TCP;
+	p->ports = *ports << 16 | *ports >> 16;
+	if (!is_v6) {
+		ip = icmp_at(p, quote->network, sizeof(*ip));
+		if (!ip)
+			return SL_DROP_internal;
+		p->family = 4;
+		p->source[0] = ip->daddr;
+		p->destination[0] = ip->saddr;
+		return SL_GO_ON;
+	}
+	ip6 = icmp_at(p, quote->network, sizeof(*ip6));
+	if (!ip6)
+		return SL_DROP_internal;
+	p->family = 6;
+	address = (__u64 *)&ip6->saddr;
+	p->destination64[0] = address[0];
+	p->destination64[1] = address[1];
+	p->source64[0] = address[2];
+	p->source64[1] = address[3];
+	return SL_GO_ON;
+}
+
+/* What the steps to a backend need of the error's own IP header. */
+static __always_inline enum sl_verdict icmp_read_outer(struct pkt *p, __u32 v6)
+{
+	__u64 is_v6 = icmp_is_v6(v6);
+	struct ipv6hdr *ip6;
+	struct iphdr *ip;
+
+	if (!is_v6) {
+		ip = icmp_at(p, sizeof(struct ethhdr), sizeof(*ip));
+		if (!ip)
+			return SL_DROP_internal;
+		p->family = 4;
+		p->tos = ip->tos;
+		p->fragment = ip->frag_off;
+		p->id = ip->id;
+		p->length = bpf_ntohs(ip->tot_len);
+		return SL_GO_ON;
+	}
+	ip6 = icmp_at(p, sizeof(struct ethhdr), sizeof(*ip6));
+	if (!ip6)
+		return SL_DROP_internal;
+	p->family = 6;
+	p->tos = ip6->priority << 4 | ip6->flow_lbl[0] >> 4;
+	p->fragment = IPV4_DF;
+	p->length = sizeof(*ip6) + bpf_ntohs(ip6->payload_len);
+	return SL_GO_ON;
+}
+
+static __always_inline enum sl_verdict icmp_service(struct pkt *p, const struct icmp_quote *quote)
+{
+	__u32 record = quote->service;
+
+	p->service = bpf_map_lookup_elem(&services, &record);
+	if (!p->service)
+		return SL_DROP_internal;
+	p->service_line = p->service->counters;
+	return quote->is_whole ? SL_GO_ON : SL_DROP_bad_length;
+}
+
+/* The backend that has the quoted flow, or the packet's end; union icmp_home_number. */
+__noinline __u64 icmp_find_home(struct xdp_md *ctx, __u64 number)
+{
+	union icmp_quote_number found = {.number = number};
+	union icmp_home_number home = {.number = 0};
+	enum sl_verdict verdict;
+	struct pkt p = {
+		0}; /* what a family leaves undefined, the verifier refuses to see spilled */
+
+	pkt_init(&p, ctx);
+	(verdict = icmp_read_flow(&p, &found.quote)) ||
+		(verdict = icmp_service(&p, &found.quote)) || (verdict = slot(&p)) ||
+		(verdict = track_peek(&p));
+	if (verdict) {
+		home.is.action = ended(&p, verdict, counter_row());
+	} else {
+		home.is.backend = p.backend_index;
+		home.is.hash = p.hash;
+	}
+	return home.number;
+}
+
+/* Sends the error to a backend; returns the XDP action. */
+__noinline int icmp_send(struct xdp_md *ctx, __u64 number, __u32 v6)
+{
+	union icmp_home_number home = {.number = number};
+	enum sl_verdict verdict;
+	struct pkt p = {0};
+
+	pkt_init(&p, ctx);
+	p.hash = home.is.hash;
+	p.backend_index = home.is.backend;
+	(verdict = icmp_read_outer(&p, v6)) || (verdict = nexthop(&p)) ||
+		(verdict = encapsulate(&p));
+	if (verdict) {
+		p.service_line = p.backend ? p.backend->service : 0;
+		return ended(&p, verdict, counter_row());
+	}
+	count_verdict(counter_row(), SL_SEND_icmp_error);
+	return is_way_back(&p) ? XDP_TX : bpf_redirect_map(&egress, p.path->ifindex, XDP_DROP);
+}
+
+/* A packet that is neither TCP nor UDP; returns the XDP action. */
+static __always_inline int icmp(struct xdp_md *ctx)
+{
+	union icmp_quote_number found = {.number = icmp_find(ctx)};
+	union icmp_home_number home;
+
+	if (!found.quote.service)
+		return found.quote.action;
+	home.number = icmp_find_home(ctx, found.number);
+	return home.is.backend ? icmp_send(ctx, home.number, found.quote.is_v6) : home.is.action;
+}
+
+#endif
