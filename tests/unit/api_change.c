@@ -156,7 +156,8 @@ START_TEST(apply_is_all_or_nothing_and_says_what_it_did)
 	ck_assert_str_eq(asked.agent.logged, "apply a.yaml by uid 0: nothing differs");
 	asked.host.fail_store = asked.host.stores + 1;
 	expect_error(ask(WIRE_COMMAND_apply, file_of(shorter)), WIRE_FAILED, "disk is full");
-	ck_assert_str_eq(asked.agent.logged, "apply a.yaml by uid 0: refused");
+	ck_assert_str_eq(asked.agent.logged,
+			 "apply a.yaml by uid 0: refused: state-dir '/state': the disk is full");
 	reply = ask(WIRE_COMMAND_apply, file_of(shorter));
 	expect_kind(&reply, WIRE_KIND_plan);
 	ck_assert(reply.plan->applied);

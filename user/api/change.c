@@ -216,6 +216,16 @@ static const char *uid_text(const struct request *request)
 	return arena_format(request->arena, "%u", request->client->uid);
 }
 
+/* The answer is seen by the client alone: the event says why, too, with the first of the reasons. */
+static const char *refusal(struct request *request)
+{
+	char *why = request->errors.count ? problem_text(&request->errors.list[0]) : NULL;
+	const char *what = arena_format(request->arena, "refused: %s", why ?: "no reason known");
+
+	free(why);
+	return what;
+}
+
 /* `before`: the revision that was in force. */
 static void post_apply(struct request *request, int err, uint64_t before)
 {
@@ -223,7 +233,7 @@ static void post_apply(struct request *request, int err, uint64_t before)
 	const struct wire_arguments *arguments = request->arguments;
 	uint64_t now = engine_revision(request->api->engine);
 	const char *revision = arena_format(request->arena, "%" PRIu64, now);
-	const char *what = err		   ? "refused"
+	const char *what = err		   ? refusal(request)
 			   : now == before ? "nothing differs"
 					   : arena_format(request->arena, "revision %s", revision);
 
