@@ -83,8 +83,8 @@ void doctor_look_at_queues(struct doctor *doctor, const char *device)
 	} else if (queues < (uint32_t)cpus) {
 		doctor_add(doctor, "queues", API_NOTE, device,
 			   "where the NIC has more: ethtool -L DEVICE combined N",
-			   "%u receive queues for %ld CPUs: the others take no packets", queues,
-			   cpus);
+			   "%u receive queue%s for %ld CPUs: the others take no packets", queues,
+			   queues == 1 ? "" : "s", cpus);
 	} else if (seen.count > 1 && seen.cpu_count < seen.count &&
 		   seen.cpu_count < (unsigned int)cpus) {
 		doctor_add(doctor, "queues", API_WARNING, device,
