@@ -277,6 +277,25 @@ static void warn_about_slow_start(struct reading *r, const struct value *service
 	text_free(&path);
 }
 
+/* Rounded down to nobody, the share leaves flows at dead servers. 0 says so itself, and one backend has no other. */
+static void warn_about_max_ejected(struct reading *r, const struct value *service)
+{
+	const struct value *share = VALUE(service, service, max_ejected);
+	uint32_t count = VALUE(service, service, backends)->count;
+	struct text path = {};
+
+	if (!share->set || !share->number || count < 2 || share->number * count >= 100 ||
+	    !is_probed(service))
+		return;
+	node_path(service->node, "max-ejected", &path);
+	reading_warning(
+		r, share->node, path.data,
+		"takes nobody out: %u %% of the %u backends of service %s are less than one; "
+		"give it %u or more",
+		(unsigned int)share->number, count, value_name(service), (100 + count - 1) / count);
+	text_free(&path);
+}
+
 void check_health(struct reading *r, struct value *root)
 {
 	const struct value *defaults = VALUE(root, root, defaults);
@@ -299,6 +318,7 @@ void check_health(struct reading *r, struct value *root)
 		settle(r, service);
 		warn_without_probes(r, service, presets);
 		warn_about_slow_start(r, service);
+		warn_about_max_ejected(r, service);
 	}
 }
 
