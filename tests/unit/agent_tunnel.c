@@ -61,9 +61,9 @@ START_TEST(a_vip_on_the_way_out_is_refused_at_its_place)
 	ck_assert_uint_eq(p.count, 2);
 	text = problem_text(&p.list[0]);
 	ck_assert_ptr_nonnull(strstr(text, "test:4:"));
-	ck_assert_ptr_nonnull(
-		strstr(text, "health.address '203.0.113.1': is an address of near, by which "
-			     "the backend 10.9.0.2 is reached"));
+	ck_assert_ptr_nonnull(strstr(
+		text, "services[a].health.address '203.0.113.1': is an address of near, by which "
+		      "the backend 10.9.0.2 is reached"));
 	free(text);
 	problems_free(&p);
 	config_free(config);

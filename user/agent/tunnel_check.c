@@ -35,14 +35,17 @@ static int check_service(struct net *net, const struct config *config,
 		return 0;
 	for (size_t i = 0; i < service->backend_count; i++) {
 		struct net_nexthop way;
+		char *field;
 
 		net_nexthop(net, &service->backends[i].address, &way);
 		if (!way.ifindex || !net_device_has(net, way.ifindex, vip))
 			continue;
-		problems_add_at(p, config->file, service->place.line, service->place.column,
-				"health.address", addr_format(vip, text),
+		field = mem_format("services[%s].health.address", service->name);
+		problems_add_at(p, config->file, service->place.line, service->place.column, field,
+				addr_format(vip, text),
 				"is an address of %s, by which the backend %s is reached: " MOVE_IT,
 				way.device, addr_format(&service->backends[i].address, backend));
+		free(field);
 		return -EADDRINUSE;
 	}
 	return 0;
