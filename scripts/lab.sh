@@ -268,13 +268,13 @@ lab_attach_decap()
 	}
 }
 
-# lab_for_people HOST COMMAND...: as lab_in, and sluicectl is found and knows its socket.
+# lab_for_people HOST COMMAND...: as lab_in, and sluicectl is found and knows its socket, sluice-decap its pins.
 lab_for_people()
 {
 	local host=$1
 
 	shift
-	PATH=$LAB_RUN/bin:$LAB_BUILD:$PATH lab_in "$host" "$@"
+	LAB_HOST=$host PATH=$LAB_RUN/bin:$LAB_BUILD:$PATH lab_in "$host" "$@"
 }
 
 lab_make_tools()
@@ -282,7 +282,10 @@ lab_make_tools()
 	mkdir -p "$LAB_RUN/bin"
 	printf '#!/bin/sh\nexec "%s" --socket "%s" "$@"\n' "$LAB_BUILD/sluicectl" "$LAB_SOCKET" \
 		>"$LAB_RUN/bin/sluicectl"
-	chmod +x "$LAB_RUN/bin/sluicectl"
+	# shellcheck disable=SC2016
+	printf '#!/bin/sh\nexec "%s" "$@" --pin-dir "%s/$LAB_HOST"\n' "$LAB_BUILD/sluice-decap" "$LAB_PINS" \
+		>"$LAB_RUN/bin/sluice-decap"
+	chmod +x "$LAB_RUN"/bin/*
 }
 
 # ---- backends ------------------------------------------------------------------------------------------

@@ -186,6 +186,33 @@ static void look_at_ways(struct doctor *doctor)
 	}
 }
 
+/* ---- services -------------------------------------------------------------------------------- */
+
+static void look_at_services(struct doctor *doctor)
+{
+	const struct model *model = engine_model(doctor->agent->engine);
+	size_t ready = 0;
+
+	for (size_t s = 0; s < model->service_count; s++) {
+		const struct model_service *service = &model->services[s];
+		char *advice = mem_format("`sluicectl service show %s` tells of each backend why",
+					  service->name);
+
+		ready += service->ready > 0;
+		if (!service->ready)
+			doctor_add(
+				doctor, "service", API_ERROR, service->name, advice,
+				"no backend takes new flows: its packets are dropped (no_backend)");
+		else if (service->is_panic)
+			doctor_add(doctor, "service", API_WARNING, service->name, advice,
+				   "so few backends are healthy that health is ignored (panic)");
+		free(advice);
+	}
+	if (ready == model->service_count)
+		doctor_add(doctor, "service", API_OK, NULL, NULL,
+			   "every one of %zu services has a backend that takes new flows", ready);
+}
+
 /* ---- limits ---------------------------------------------------------------------------------- */
 
 static void look_at_limit(struct doctor *doctor, const char *field, uint64_t used, uint64_t limit)
@@ -270,6 +297,7 @@ size_t doctor_look(struct agent *agent, bool quick, struct arena *arena, struct 
 	look_at_sinks(&doctor, quick);
 	if (!quick) {
 		look_at_interfaces(&doctor);
+		look_at_services(&doctor);
 		look_at_ways(&doctor);
 		look_at_limits(&doctor);
 		doctor_look_at_host(&doctor);
