@@ -44,6 +44,22 @@ START_TEST(all_probes_of_a_backend_are_waited_for)
 }
 END_TEST
 
+/* A prober may lie. */
+START_TEST(a_result_without_an_id_is_nobodys)
+{
+	struct checks checks = {};
+
+	checks_add(&checks, both, 2, 1000, done, a);
+	checks_result(&checks, 7, true, 5, "mine");
+	checks_result(&checks, 0, true, 1, "no id");
+	ck_assert_ptr_null(answers.data);
+	checks_result(&checks, 8, true, 6, "mine, too");
+	ck_assert_str_eq(answers.data, "a: tunnel 80 ok 5 mine direct 8080 ok 6 mine, too\n");
+	ck_assert_uint_eq(checks_wait_ms(&checks, 0), UINT32_MAX);
+	text_free(&answers);
+}
+END_TEST
+
 START_TEST(one_result_answers_all_who_wait_for_it)
 {
 	struct checks checks = {};
@@ -80,5 +96,5 @@ START_TEST(nobody_waits_longer_than_his_time)
 }
 END_TEST
 
-RUN_TESTS("agent_checks", all_probes_of_a_backend_are_waited_for,
+RUN_TESTS("agent_checks", all_probes_of_a_backend_are_waited_for, a_result_without_an_id_is_nobodys,
 	  one_result_answers_all_who_wait_for_it, nobody_waits_longer_than_his_time)

@@ -409,6 +409,30 @@ START_TEST(a_report_without_end_is_bounded)
 }
 END_TEST
 
+/* A backend's certificate may have any name, and a prober that was taken over says what it likes. */
+START_TEST(words_steer_no_terminal_and_are_bounded)
+{
+	char *line, *words = mem_alloc(20001);
+
+	memset(words, 'x', 20000);
+	line = mem_format("{\"results\":[{\"id\":1,\"ok\":true,\"once\":false,\"latency_us\":1,"
+			  "\"what\":\"%s\"}],\"alerts\":[]}\n",
+			  words);
+	start();
+	want(1, 1);
+	await_lines(1);
+	say(RESULT(1, "one\\nline\\u001b[2J\\u007f"));
+	await(&played.results, "|");
+	ck_assert_str_eq(played.results.data, "1 ok one line [2J |");
+	say(line);
+	await(&played.results, "x|");
+	ck_assert_uint_lt(played.results.length, 600);
+	stop();
+	free(line);
+	free(words);
+}
+END_TEST
+
 START_TEST(one_of_another_version_is_said_and_used)
 {
 	start();
@@ -417,9 +441,15 @@ START_TEST(one_of_another_version_is_said_and_used)
 	say("{\"hello\":\"" SLUICE_VERSION "\",\"results\":[],\"alerts\":[]}\n" RESULT(1, "a"));
 	await(&played.results, "a|");
 	ck_assert_uint_eq(count_pieces(&played.news, "version"), 0);
+	die(0);
+	await(&played.news, "process 4712");
+	await_lines(1);
 	say("{\"hello\":\"99\",\"results\":[],\"alerts\":[]}\n" RESULT(1, "b"));
 	await(&played.results, "b|");
 	ck_assert(strstr(played.news.data, "is of version 99, and sluiced of " SLUICE_VERSION));
+	say("{\"hello\":\"98\",\"results\":[],\"alerts\":[]}\n" RESULT(1, "c"));
+	await(&played.results, "c|");
+	ck_assert_uint_eq(count_pieces(&played.news, "version"), 1);
 	stop();
 }
 END_TEST
@@ -446,5 +476,5 @@ RUN_TESTS("agent_prober", none_runs_while_there_is_nothing_for_it_to_do,
 	  one_that_cannot_be_started_is_tried_again_and_that_is_told_once,
 	  one_that_does_not_answer_is_killed, one_that_answers_is_asked_again,
 	  one_that_talks_nonsense_is_killed_and_what_follows_is_not_heard,
-	  a_report_without_end_is_bounded, one_of_another_version_is_said_and_used,
-	  a_result_may_lead_to_its_end)
+	  a_report_without_end_is_bounded, words_steer_no_terminal_and_are_bounded,
+	  one_of_another_version_is_said_and_used, a_result_may_lead_to_its_end)

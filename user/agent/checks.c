@@ -60,7 +60,8 @@ static void answer(struct check **at, const char *why)
 static void note(struct check *check, uint32_t id, bool ok, uint32_t latency_us, const char *what)
 {
 	for (size_t i = 0; i < check->count; i++) {
-		if (check->probes[i].id != id)
+		/* What has its result has the id 0, which a prober that lies may give. */
+		if (!id || check->probes[i].id != id)
 			continue;
 		check->probes[i].id = 0;
 		check->probes[i].probed.ok = ok;

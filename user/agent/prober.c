@@ -15,12 +15,14 @@
 #include "base/text.h"
 
 #define READ_STEP (64 << 10)
+#define WORDS_MAX 512 /* bytes of a report's text that are heard */
 
 /* The socket to one process. It outlives that by what libuv needs to close it. */
 struct channel {
 	struct prober *prober; /* NULL: given up */
 	uv_pipe_t pipe;
 	pid_t pid;
+	bool has_greeted;
 	struct text received;
 	char step[READ_STEP];
 };
@@ -151,17 +153,52 @@ static void lose(struct prober *prober, enum prober_news news, char *what)
 
 /* ---- receiving ------------------------------------------------------------------------------- */
 
-static void take_report(struct prober *prober, const struct wire_report *report)
+/*
+ * Words end in logs, in events that are kept, and on terminals; they may be a server's own, as a certificate's name is,
+ * or those of a prober that was taken over.
+ */
+static const char *tame(struct arena *arena, const char *words)
 {
-	for (size_t i = 0; i < report->results.count; i++)
-		prober->host.result(prober->host.self, &report->results.list[i]);
-	for (size_t i = 0; i < report->alerts.count; i++)
-		prober->host.alert(prober->host.self, &report->alerts.list[i]);
-	if (report->hello && strcmp(report->hello, SLUICE_VERSION) != 0)
+	char *tame = arena_format(arena, "%.*s", WORDS_MAX, words);
+
+	for (char *c = tame; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = ' ';
+	return tame;
+}
+
+/* Once a process: one that goes on greeting would fill the journal. */
+static void take_hello(struct prober *prober, const char *version)
+{
+	struct channel *channel = prober->channel;
+
+	if (!channel || channel->has_greeted)
+		return;
+	channel->has_greeted = true;
+	if (strcmp(version, SLUICE_VERSION) != 0)
 		tell(prober, PROBER_OTHER,
 		     mem_format("sluice-prober is of version %s, and sluiced of %s; restart "
 				"sluiced, so that both are of one",
-				report->hello, SLUICE_VERSION));
+				version, SLUICE_VERSION));
+}
+
+static void take_report(struct prober *prober, const struct wire_report *report,
+			struct arena *arena)
+{
+	for (size_t i = 0; i < report->results.count; i++) {
+		struct wire_probe_result result = report->results.list[i];
+
+		result.what = tame(arena, result.what);
+		prober->host.result(prober->host.self, &result);
+	}
+	for (size_t i = 0; i < report->alerts.count; i++) {
+		struct wire_alert_result result = report->alerts.list[i];
+
+		result.what = tame(arena, result.what);
+		prober->host.alert(prober->host.self, &result);
+	}
+	if (report->hello)
+		take_hello(prober, tame(arena, report->hello));
 	if (report->pong)
 		supervise_answered(&prober->supervise);
 }
@@ -174,12 +211,12 @@ static int take_line(struct prober *prober, const char *line, size_t length)
 	int err = wire_decode_report(line, length, arena, &report, &p);
 
 	if (!err) {
-		take_report(prober, &report);
+		take_report(prober, &report, arena);
 	} else {
 		char *text = problem_text(&p.list[0]);
 
 		lose(prober, PROBER_NONSENSE,
-		     mem_format("said what is no report (%s) and is killed", text));
+		     mem_format("said what is no report (%s) and is killed", tame(arena, text)));
 		free(text);
 	}
 	problems_free(&p);
