@@ -153,16 +153,18 @@ static void give_up(const char *why)
 	ck_assert_uint_eq(history_last(events_history(events)), 2);
 	lost = history_get(events_history(events), 2);
 	ck_assert_int_eq(lost->kind, EVENT_alert_lost);
-	ck_assert_msg(strstr(lost->text, "alerts for https://alerts.example are lost: 1") &&
+	ck_assert_msg(strstr(lost->text, "alerts for https://alerts.example/... are lost: 1") &&
+			      !strstr(lost->attributes[0].value, "hidden") &&
 			      strstr(lost->text, why),
 		      "%s", lost->text);
 }
 
 START_TEST(without_its_secret_nothing_is_sent_and_that_is_said)
 {
-	sinks[0] = (struct config_alert){.webhook = "https://alerts.example",
-					 .secret_file = secret_file,
-					 .level = LOG_LEVEL_WARNING};
+	sinks[0] =
+		(struct config_alert){.webhook = "https://me:hidden@alerts.example/hidden?hidden",
+				      .secret_file = secret_file,
+				      .level = LOG_LEVEL_WARNING};
 	start(1);
 	give_up("No such file");
 	stop();
@@ -171,9 +173,10 @@ END_TEST
 
 START_TEST(an_empty_secret_is_none)
 {
-	sinks[0] = (struct config_alert){.webhook = "https://alerts.example",
-					 .secret_file = secret_file,
-					 .level = LOG_LEVEL_WARNING};
+	sinks[0] =
+		(struct config_alert){.webhook = "https://me:hidden@alerts.example/hidden?hidden",
+				      .secret_file = secret_file,
+				      .level = LOG_LEVEL_WARNING};
 	start(1);
 	ck_assert_int_eq(file_write_quick(secret_file, 0600, "\n", 1, NULL), 0);
 	give_up("is empty; write the secret into it");

@@ -276,12 +276,12 @@ static void look_at_sinks(struct doctor *doctor, bool quick)
 	for (size_t i = 0; events_look_at_sink(doctor->agent->events, i, &look); i++)
 		if (look.failure)
 			doctor_add(
-				doctor, "alerts", API_WARNING, look.sink->target,
+				doctor, "alerts", API_WARNING, look.sink->name,
 				"see that it is there and takes alerts; what waits is tried again",
 				"the last try failed: %s; %zu alerts wait, %llu were lost",
 				look.failure, look.queued, (unsigned long long)look.lost);
 		else if (!quick)
-			doctor_add(doctor, "alerts", API_OK, look.sink->target, NULL,
+			doctor_add(doctor, "alerts", API_OK, look.sink->name, NULL,
 				   "%llu alerts were sent, %zu wait, %llu were lost",
 				   (unsigned long long)look.sent, look.queued,
 				   (unsigned long long)look.lost);

@@ -208,8 +208,8 @@ static void tell_losses(struct events *events, uint64_t now_ms)
 		events->losses_told_ms = now_ms;
 		event_say(events,
 			  (struct event){.kind = EVENT_alert_lost,
-					 .attributes = {{"sink", loss.sink->target}}},
-			  "alerts for %s are lost: %" PRIu64 "; %s", loss.sink->target, loss.count,
+					 .attributes = {{"sink", loss.sink->name}}},
+			  "alerts for %s are lost: %" PRIu64 "; %s", loss.sink->name, loss.count,
 			  loss.why);
 	}
 }

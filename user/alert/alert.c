@@ -88,8 +88,27 @@ static void open_free(struct sink *sink, struct open *open)
 static void free_config(struct alert_sink *config)
 {
 	free((char *)config->target);
+	free((char *)config->name);
 	free((char *)config->secret_file);
 	free((char *)config->ca_file);
+}
+
+/* Of a URL, who is asked: its user, path and query are often the secret that lets one in. */
+static char *name_of(const struct alert_sink *config)
+{
+	const char *host = strstr(config->target, "://"), *end;
+	int scheme;
+
+	if (config->kind == ALERT_EXEC || !host)
+		return mem_string(config->target);
+	host += 3;
+	scheme = (int)(host - config->target);
+	end = host + strcspn(host, "/?#");
+	for (const char *c = host; c < end; c++)
+		if (*c == '@')
+			host = c + 1;
+	return mem_format("%.*s%.*s%s", scheme, config->target, (int)(end - host), host,
+			  strlen(end) > 1 ? "/..." : "");
 }
 
 void sink_configure(struct sink *sink, const struct alert_sink *config)
@@ -97,6 +116,7 @@ void sink_configure(struct sink *sink, const struct alert_sink *config)
 	struct alert_sink next = *config;
 
 	next.target = mem_string(config->target);
+	next.name = name_of(config);
 	next.secret_file = mem_string(config->secret_file);
 	next.ca_file = mem_string(config->ca_file);
 	free_config(&sink->config);

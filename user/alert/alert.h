@@ -35,6 +35,7 @@ struct alert_sink {
 	const char *ca_file;	 /* NULL: webhooks trust the system's certificates */
 	uint64_t hold_ms, timeout_ms;
 	enum event_level level; /* of the least urgent that it is told of */
+	const char *name;	/* what is shown: no secret of a URL; alerts_configure() makes it */
 };
 
 struct alerts;
