@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/events.h"
@@ -194,8 +195,23 @@ START_TEST(what_is_quiet_is_kept_all_the_same)
 }
 END_TEST
 
+/* Without an end, if it were opened. */
+START_TEST(a_pipe_is_no_secret)
+{
+	sinks[0] =
+		(struct config_alert){.webhook = "https://me:hidden@alerts.example/hidden?hidden",
+				      .secret_file = secret_file,
+				      .level = LOG_LEVEL_WARNING};
+	start(1);
+	unlink(secret_file);
+	ck_assert_int_eq(mkfifo(secret_file, 0600), 0);
+	give_up("is no regular file");
+	stop();
+}
+END_TEST
+
 RUN_TESTS("agent_events", an_event_is_kept_and_whoever_listens_is_told,
 	  a_program_gets_its_document_until_it_has_taken_it,
 	  a_webhook_is_signed_by_the_secret_of_the_moment,
 	  without_its_secret_nothing_is_sent_and_that_is_said, an_empty_secret_is_none,
-	  what_is_quiet_is_kept_all_the_same)
+	  a_pipe_is_no_secret, what_is_quiet_is_kept_all_the_same)

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -176,8 +177,13 @@ static char *sign(const struct alert_try *try, char out[SIGNATURE_SIZE])
 {
 	struct problems p = {};
 	char *secret, *why = NULL;
+	struct stat is;
 	size_t length;
 
+	/* A pipe would have the agent wait for somebody who writes. */
+	if (stat(try->sink->secret_file, &is) == 0 && !S_ISREG(is.st_mode))
+		return mem_format("secret-file: %s: is no regular file; write the secret into one",
+				  try->sink->secret_file);
 	if (file_read(try->sink->secret_file, SECRET_MAX, &secret, &length, &p)) {
 		char *text = problem_text(&p.list[0]);
 
