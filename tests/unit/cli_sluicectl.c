@@ -72,6 +72,7 @@ static void run_client(const char *arguments, bool json)
 	char *words = replace(here, "DIR", directory), *state;
 	int argc = 3;
 
+	free(here);
 	if (json)
 		argv[argc++] = "-j";
 	for (char *word = strtok_r(words, " ", &state); word; word = strtok_r(NULL, " ", &state))
