@@ -60,6 +60,18 @@ struct dataplane_link backend_attach(const struct decap_options *options)
 	return link;
 }
 
+char *backend_attach_object(int which)
+{
+	static const char *const objects[BACKEND_OBJECTS] = {"bpf/decap.bpf.o",
+							     "bpf-new/decap.bpf.o"};
+	struct decap_options options = backend_options();
+	char *object = pinned_object(objects[which], &options.object_size);
+
+	options.object = object;
+	backend_attach(&options);
+	return object;
+}
+
 struct decap_state backend_read(const char *device)
 {
 	struct decap_state state;

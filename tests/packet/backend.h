@@ -20,6 +20,9 @@ struct decap_options backend_options(void);
 
 /* Fails the test on any problem or warning. */
 struct dataplane_link backend_attach(const struct decap_options *options);
+/* The same with the program of one compiler, from 0; the caller frees what is returned when the test is over. */
+#define BACKEND_OBJECTS 2
+char *backend_attach_object(int which);
 struct decap_state backend_read(const char *device);
 
 /* The frame in which a balancer sends a packet: IP in IP; `kind`: or in GUE. */

@@ -9,8 +9,6 @@
 #include "packet/backend.h"
 #include "packet/frame.h"
 
-static const char *const objects[] = {"bpf/decap.bpf.o", "bpf-new/decap.bpf.o"};
-
 /* ---- what is taken ----------------------------------------------------------------------------------- */
 
 static const struct {
@@ -38,12 +36,9 @@ static const struct {
 
 START_TEST(what_a_balancer_sends_comes_out_byte_for_byte)
 {
-	struct decap_options options = backend_options();
-	char *object = pinned_object(objects[_i], &options.object_size);
+	char *object = backend_attach_object(_i);
 	struct frame in, out, expected;
 
-	options.object = object;
-	backend_attach(&options);
 	for (size_t i = 0; i < ARRAY_SIZE(taken); i++) {
 		backend_frame(&in, &taken[i].packet, taken[i].source, taken[i].destination);
 		backend_inner(&in, &expected);
@@ -218,12 +213,9 @@ static const struct {
 
 START_TEST(all_else_passes_untouched_or_is_dropped_by_name)
 {
-	struct decap_options options = backend_options();
-	char *object = pinned_object(objects[_i], &options.object_size);
+	char *object = backend_attach_object(_i);
 	struct frame in, out;
 
-	options.object = object;
-	backend_attach(&options);
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
 		backend_frame(&in, &others[i].packet, others[i].source, others[i].destination);
 		backend_spoil(&in, &others[i].damage);
@@ -266,10 +258,9 @@ Suite *decap_suite(void)
 	pinned_add_fixtures(tc);
 	tcase_add_unchecked_fixture(tc, NULL, backend_detach_all);
 	tcase_add_checked_fixture(tc, backend_make_device, backend_detach_all);
-	tcase_add_loop_test(tc, what_a_balancer_sends_comes_out_byte_for_byte, 0,
-			    ARRAY_SIZE(objects));
+	tcase_add_loop_test(tc, what_a_balancer_sends_comes_out_byte_for_byte, 0, BACKEND_OBJECTS);
 	tcase_add_loop_test(tc, all_else_passes_untouched_or_is_dropped_by_name, 0,
-			    ARRAY_SIZE(objects));
+			    BACKEND_OBJECTS);
 	tcase_add_test(tc, no_cut_frame_is_read_past_its_end_or_taken);
 	suite_add_tcase(suite, tc);
 	return suite;

@@ -9,18 +9,6 @@
 #include "packet/backend.h"
 #include "packet/frame.h"
 
-static const char *const objects[] = {"bpf/decap.bpf.o", "bpf-new/decap.bpf.o"};
-
-static char *attach(int which)
-{
-	struct decap_options options = backend_options();
-	char *object = pinned_object(objects[which], &options.object_size);
-
-	options.object = object;
-	backend_attach(&options);
-	return object;
-}
-
 /* ---- what is taken ----------------------------------------------------------------------------------- */
 
 static const struct {
@@ -45,7 +33,7 @@ static const struct {
 START_TEST(what_a_balancer_sends_in_gue_comes_out_byte_for_byte)
 {
 	struct frame in, out, expected;
-	char *object = attach(_i);
+	char *object = backend_attach_object(_i);
 
 	for (size_t i = 0; i < ARRAY_SIZE(taken); i++) {
 		backend_frame_of(&in, OUTER_GUE, &taken[i].packet, taken[i].source,
@@ -61,7 +49,7 @@ END_TEST
 START_TEST(no_frame_of_gue_that_is_cut_is_read_past_its_end_or_taken)
 {
 	struct frame whole, in, out;
-	char *object = attach(_i);
+	char *object = backend_attach_object(_i);
 
 	for (size_t i = 0; i < ARRAY_SIZE(taken); i++) {
 		struct packet packet = taken[i].packet;
@@ -183,7 +171,7 @@ static const struct {
 START_TEST(all_other_gue_passes_untouched_or_is_dropped_by_name)
 {
 	struct frame in, out;
-	char *object = attach(_i);
+	char *object = backend_attach_object(_i);
 
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
 		backend_frame_of(&in, OUTER_GUE, &others[i].packet, others[i].source,
@@ -251,7 +239,7 @@ static void try_mark(enum outer_kind kind, bool outer4, bool inner4, uint8_t inn
 
 START_TEST(marks_of_congestion_are_taken_over_as_rfc_6040_has_it)
 {
-	char *object = attach(_i);
+	char *object = backend_attach_object(_i);
 	struct decap_state state;
 
 	for (int n = 0; n < 16; n++)
@@ -273,13 +261,13 @@ Suite *decap_tunnels_suite(void)
 	pinned_add_fixtures(tc);
 	tcase_add_checked_fixture(tc, backend_make_device, backend_detach_all);
 	tcase_add_loop_test(tc, what_a_balancer_sends_in_gue_comes_out_byte_for_byte, 0,
-			    ARRAY_SIZE(objects));
+			    BACKEND_OBJECTS);
 	tcase_add_loop_test(tc, no_frame_of_gue_that_is_cut_is_read_past_its_end_or_taken, 0,
-			    ARRAY_SIZE(objects));
+			    BACKEND_OBJECTS);
 	tcase_add_loop_test(tc, all_other_gue_passes_untouched_or_is_dropped_by_name, 0,
-			    ARRAY_SIZE(objects));
+			    BACKEND_OBJECTS);
 	tcase_add_loop_test(tc, marks_of_congestion_are_taken_over_as_rfc_6040_has_it, 0,
-			    ARRAY_SIZE(objects));
+			    BACKEND_OBJECTS);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

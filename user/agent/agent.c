@@ -179,6 +179,26 @@ struct dataplane_features agent_features(const struct config *config)
 	return features;
 }
 
+struct dataplane_options agent_dataplane_options(const struct agent *agent,
+						 const struct config *config)
+{
+	struct dataplane_options options = {
+		.limits =
+			{
+				.services = config->limits.services,
+				.listeners = config->limits.listeners,
+				.backends = config->limits.backends,
+				.flows = config->limits.flows,
+				.slots = config->limits.slots,
+			},
+		.key = agent->key.hash,
+		.features = agent_features(config),
+	};
+
+	memcpy(options.key_id, agent->key.id, sizeof(options.key_id));
+	return options;
+}
+
 int agent_apply_between(struct agent *agent, struct config *config, bool force,
 			struct engine_forecast *out, struct problems *p)
 {

@@ -103,6 +103,9 @@ int agent_down(struct agent *agent, struct problems *p);
 struct engine_host agent_engine_host(struct agent *agent);
 /* What a configuration needs of the BPF program. */
 struct dataplane_features agent_features(const struct config *config);
+/* What maps and program of a configuration are opened with, under the agent's key; without pins. */
+struct dataplane_options agent_dataplane_options(const struct agent *agent,
+						 const struct config *config);
 /* engine_apply() between the interfaces that come and those that go. */
 int agent_apply_between(struct agent *agent, struct config *config, bool force,
 			struct engine_forecast *out, struct problems *p);

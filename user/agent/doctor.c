@@ -230,15 +230,14 @@ static void look_at_limits(struct doctor *doctor)
 	const struct engine *engine = doctor->agent->engine;
 	const struct sl_limits *limits = &engine_view(engine)->limits;
 	const struct config *config = engine_config(engine);
-	uint64_t listeners = 0, backends = 0;
+	uint64_t backends = 0;
 
-	for (size_t i = 0; config && i < config->service_count; i++) {
-		listeners += config->services[i].listener_count;
+	for (size_t i = 0; config && i < config->service_count; i++)
 		backends += config->services[i].backend_count;
-	}
 	look_at_limit(doctor, "limits.services", config ? config->service_count : 0,
 		      limits->services);
-	look_at_limit(doctor, "limits.listeners", listeners, limits->listeners);
+	look_at_limit(doctor, "limits.listeners", config ? config_listener_count(config) : 0,
+		      limits->listeners);
 	look_at_limit(doctor, "limits.backends", backends, limits->backends);
 	look_at_limit(doctor, "limits.maglev-slots", config ? config_slots_needed(config) : 0,
 		      limits->slots);

@@ -109,13 +109,12 @@ uint64_t healthfile_away_ms(const struct healthfile *file)
 
 int healthfile_load(const char *dir, struct healthfile *out, struct problems *p)
 {
-	char *path = mem_format("%s/%s", dir, HEALTHFILE_NAME), *data = NULL;
-	size_t length = 0;
-	int err = 0;
+	char *path = mem_format("%s/%s", dir, HEALTHFILE_NAME), *data;
+	size_t length;
+	int err;
 
 	*out = (struct healthfile){};
-	if (access(path, F_OK) == 0 || errno != ENOENT)
-		err = file_read(path, FILE_MAX, &data, &length, p);
+	err = file_read_if_there(path, FILE_MAX, &data, &length, p);
 	if (!err && data)
 		err = healthfile_decode(path, data, length, out, p);
 	free(data);

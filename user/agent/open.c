@@ -58,21 +58,9 @@ static int choose_config(struct agent *agent, struct problems *p)
 
 static int open_dataplane(struct agent *agent, const struct config *config, struct problems *p)
 {
-	struct dataplane_options options = {
-		.pin_dir = agent->options.pin_dir,
-		.limits =
-			{
-				.services = config->limits.services,
-				.listeners = config->limits.listeners,
-				.backends = config->limits.backends,
-				.flows = config->limits.flows,
-				.slots = config->limits.slots,
-			},
-		.key = agent->key.hash,
-		.features = agent_features(config),
-	};
+	struct dataplane_options options = agent_dataplane_options(agent, config);
 
-	memcpy(options.key_id, agent->key.id, sizeof(options.key_id));
+	options.pin_dir = agent->options.pin_dir;
 	return dataplane_open(&options, &agent->dp, p);
 }
 

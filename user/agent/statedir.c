@@ -85,13 +85,12 @@ int state_open_dir(const char *dir, struct problems *p)
 
 int state_load(const char *dir, struct state *out, struct problems *p)
 {
-	char *path = mem_format("%s/%s", dir, STATE_FILE), *data = NULL;
-	size_t length = 0;
-	int err = 0;
+	char *path = mem_format("%s/%s", dir, STATE_FILE), *data;
+	size_t length;
+	int err;
 
 	*out = (struct state){};
-	if (access(path, F_OK) == 0 || errno != ENOENT)
-		err = file_read(path, STATE_MAX, &data, &length, p);
+	err = file_read_if_there(path, STATE_MAX, &data, &length, p);
 	if (!err && data)
 		err = state_decode(path, data, length, out, p);
 	free(data);

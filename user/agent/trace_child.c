@@ -133,21 +133,9 @@ static int open_running(struct child *child, struct world *world, struct problem
 /* As if `config` (which is taken over) had been in force from the start. */
 static int fill(struct child *child, struct config *config, struct world *world, struct problems *p)
 {
-	struct dataplane_options options = {
-		.limits =
-			{
-				.services = config->limits.services,
-				.listeners = config->limits.listeners,
-				.backends = config->limits.backends,
-				.flows = config->limits.flows,
-				.slots = config->limits.slots,
-			},
-		.key = child->agent->key.hash,
-		.features = agent_features(config),
-	};
+	const struct dataplane_options options = agent_dataplane_options(child->agent, config);
 	int err = child->net ? 0 : net_open(&child->net, p);
 
-	memcpy(options.key_id, child->agent->key.id, sizeof(options.key_id));
 	if (!err)
 		err = ways_settle(child->net, config, SETTLE_MS, p);
 	if (!err)

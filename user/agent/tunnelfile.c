@@ -135,13 +135,12 @@ static void read_boot(char boot[BOOT_MAX])
 
 int tunnelfile_load(const char *dir, struct tunnelfile *out, struct problems *p)
 {
-	char *path = mem_format("%s/%s", dir, TUNNELFILE_NAME), *data = NULL, boot[BOOT_MAX];
-	size_t length = 0;
-	int err = 0;
+	char *path = mem_format("%s/%s", dir, TUNNELFILE_NAME), *data, boot[BOOT_MAX];
+	size_t length;
+	int err;
 
 	*out = (struct tunnelfile){};
-	if (access(path, F_OK) == 0 || errno != ENOENT)
-		err = file_read(path, FILE_MAX, &data, &length, p);
+	err = file_read_if_there(path, FILE_MAX, &data, &length, p);
 	read_boot(boot);
 	if (!err && data)
 		err = tunnelfile_decode(path, boot, data, length, out, p);

@@ -191,13 +191,9 @@ static void look_at_usage(struct request *request, const struct config *config,
 			  struct wire_status *out)
 {
 	const struct sl_limits *limits = &engine_view(request->api->engine)->limits;
-	size_t listeners = 0;
-
-	for (size_t i = 0; config && i < config->service_count; i++)
-		listeners += config->services[i].listener_count;
 	const struct wire_usage usage[] = {
 		{"services", out->services, limits->services},
-		{"listeners", listeners, limits->listeners},
+		{"listeners", config ? config_listener_count(config) : 0, limits->listeners},
 		{"backends", out->backends, limits->backends},
 		{"flows", engine_scans(request->api->engine).entries, limits->flows},
 		{"maglev-slots", config ? config_slots_needed(config) : 0, limits->slots},

@@ -74,6 +74,16 @@ int file_read(const char *path, size_t max, char **data, size_t *length, struct 
 	return 0;
 }
 
+int file_read_if_there(const char *path, size_t max, char **data, size_t *length,
+		       struct problems *p)
+{
+	*data = NULL;
+	*length = 0;
+	if (access(path, F_OK) && errno == ENOENT)
+		return 0;
+	return file_read(path, max, data, length, p);
+}
+
 static int write_all(int fd, const char *data, size_t length)
 {
 	while (length) {

@@ -16,6 +16,10 @@ struct problems;
  */
 int file_read(const char *path, size_t max, char **data, size_t *length, struct problems *p);
 
+/* The same for a file that may not be there: then 0, and *data is NULL. */
+int file_read_if_there(const char *path, size_t max, char **data, size_t *length,
+		       struct problems *p);
+
 /*
  * Writes path.new (mode `mode`), fsyncs, renames it to `path` and fsyncs the directory. On failure
  * path.new is removed, `path` is as it was (or already new, when only the directory's fsync

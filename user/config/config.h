@@ -162,6 +162,8 @@ const struct config_service *config_find_service(const struct config *config, co
 const struct config_backend *config_find_backend(const struct config_service *service,
 						 const struct addr *address);
 
+size_t config_listener_count(const struct config *config); /* of all services */
+
 /* Slots that all tables take together, and the largest prime table-size that all services could have. */
 uint64_t config_slots_needed(const struct config *config);
 uint32_t config_largest_table_size(const struct config *config);

@@ -43,6 +43,15 @@ uint32_t table_size_that_fits(uint64_t slots, size_t services)
 	return size < TABLE_SIZE_MIN ? 0 : size;
 }
 
+size_t config_listener_count(const struct config *config)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < config->service_count; i++)
+		count += config->services[i].listener_count;
+	return count;
+}
+
 uint64_t config_slots_needed(const struct config *config)
 {
 	uint64_t slots = 0;
