@@ -7,7 +7,6 @@
 #ifndef BPF_CLAMP_H
 #define BPF_CLAMP_H
 
-#include <linux/if_ether.h>
 #include <linux/tcp.h>
 #include <bpf/bpf_endian.h>
 
@@ -96,7 +95,7 @@ static __always_inline enum sl_verdict clamp(struct pkt *p)
 		return SL_GO_ON;
 	mss = *(volatile __u16 *)&p->service->mss;
 	if (mss)
-		clamp_syn(p->ctx, sizeof(struct ethhdr) + p->headers, mss);
+		clamp_syn(p->ctx, pkt_ethernet(p) + p->headers, mss);
 	return SL_GO_ON;
 }
 

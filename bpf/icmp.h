@@ -85,7 +85,7 @@ static __always_inline enum sl_verdict icmp_read(struct pkt *p, struct icmp_quot
 	if (verdict != SL_PASS_other_protocol || p->part != PKT_WHOLE ||
 	    p->protocol != (p->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
 		return verdict;
-	message = pkt_data(p) + sizeof(struct ethhdr) + p->headers;
+	message = pkt_network(p) + p->headers;
 	PKT_OPAQUE(message);
 	quoted = message + sizeof(struct icmp_header);
 	if (quoted > end)
@@ -99,12 +99,12 @@ static __always_inline enum sl_verdict icmp_read(struct pkt *p, struct icmp_quot
 		return verdict;
 	if (!quote.transport || !icmp_is_to_sender(&quote, p))
 		return SL_PASS_other_protocol;
-	out->network = sizeof(struct ethhdr) + p->headers + sizeof(struct icmp_header);
+	out->network = pkt_ethernet(p) + p->headers + sizeof(struct icmp_header);
 	out->transport = out->network + quote.headers;
 	out->is_v6 = p->family == 6;
 	out->is_udp = quote.protocol == IPPROTO_UDP;
-	out->is_whole = p->length <= end - pkt_data(p) - sizeof(struct ethhdr) &&
-			p->length + sizeof(struct ethhdr) >= out->transport + 8u;
+	out->is_whole = p->length <= end - pkt_network(p) &&
+			p->length + pkt_ethernet(p) >= out->transport + 8u;
 	/* A listener is where packets of the flow go to. That is the error's address, and the port that the quote is from. */
 	p->protocol = quote.protocol;
 	p->ports = quote.ports << 16;
@@ -189,7 +189,7 @@ static __always_inline enum sl_verdict icmp_read_outer(struct pkt *p, __u32 v6)
 	struct iphdr *ip;
 
 	if (!is_v6) {
-		ip = icmp_at(p, sizeof(struct ethhdr), sizeof(*ip));
+		ip = icmp_at(p, pkt_ethernet(p), sizeof(*ip));
 		if (!ip)
 			return SL_DROP_internal;
 		p->family = 4;
@@ -199,7 +199,7 @@ static __always_inline enum sl_verdict icmp_read_outer(struct pkt *p, __u32 v6)
 		p->length = bpf_ntohs(ip->tot_len);
 		return SL_GO_ON;
 	}
-	ip6 = icmp_at(p, sizeof(struct ethhdr), sizeof(*ip6));
+	ip6 = icmp_at(p, pkt_ethernet(p), sizeof(*ip6));
 	if (!ip6)
 		return SL_DROP_internal;
 	p->family = 6;

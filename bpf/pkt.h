@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include <linux/bpf.h>
+#include <linux/if_ether.h>
 #include <linux/types.h>
 #include <bpf/bpf_helpers.h>
 
@@ -94,6 +95,19 @@ static __always_inline void *pkt_data(const struct pkt *p)
 
 /* Keeps the compiler from computing a checked pointer once more, by other steps that the verifier cannot follow. */
 #define PKT_OPAQUE(pointer) asm volatile("" : "+r"(pointer))
+
+/* Bytes of the frame before the IP packet. */
+static __always_inline __u32 pkt_ethernet(const struct pkt *p)
+{
+	(void)p;
+	return sizeof(struct ethhdr);
+}
+
+/* The IP packet; not to be used once the head has moved. */
+static __always_inline void *pkt_network(const struct pkt *p)
+{
+	return pkt_data(p) + pkt_ethernet(p);
+}
 
 static __always_inline void *pkt_end(const struct pkt *p)
 {

@@ -47,7 +47,7 @@ static __always_inline enum sl_verdict service_check(struct pkt *p)
 	void *end = pkt_end(p);
 	__u32 left = p->length - p->headers;
 
-	if (p->length > end - pkt_data(p) - sizeof(struct ethhdr) || p->length < p->headers)
+	if (p->length > end - pkt_network(p) || p->length < p->headers)
 		return SL_DROP_bad_length;
 	if (knobs.encaps)
 		p->sum_known = pkt_knows_sum(p);
