@@ -44,11 +44,14 @@ static __always_inline __u32 clamp_find(const void *header, const void *end, __u
 		const __u8 *option;
 		__u64 is_nop, is_short;
 
-		/* The mask only says again that the header has 60 bytes at most; so the verifier sees it, too. */
+		/* By its length an option may reach beyond the header, which has 60 bytes at most. */
+		if (at + TCP_MSS_LENGTH > length)
+			return 0;
+		/* This says it again, so that the verifier sees it, too. */
+		PKT_OPAQUE(at);
 		at &= 63;
 		option = header + at;
-		if (at + TCP_MSS_LENGTH > length || (void *)option + TCP_MSS_LENGTH > end ||
-		    option[0] == TCP_OPTION_END)
+		if ((void *)option + TCP_MSS_LENGTH > end || option[0] == TCP_OPTION_END)
 			return 0;
 		if (option[0] == TCP_OPTION_MSS)
 			return option[1] == TCP_MSS_LENGTH ? at : 0;

@@ -88,6 +88,11 @@ static const struct {
 	{"length 0", SYN, 8, {8, 0, MSS(0x05, 0xb4), 1, 0}, {8, 0, MSS(0x05, 0xb4), 1, 0}},
 	{"length 1", SYN, 8, {8, 1, MSS(0x05, 0xb4), 1, 0}, {8, 1, MSS(0x05, 0xb4), 1, 0}},
 	{"length beyond", SYN, 8, {8, 250, 1, 1, MSS(0x05, 0xb4)}, {8, 250, 1, 1, MSS(0x05, 0xb4)}},
+	{"length beyond, to the MSS if counted modulo 64",
+	 SYN,
+	 8,
+	 {8, 68, 1, 1, MSS(0x05, 0xb4)},
+	 {8, 68, 1, 1, MSS(0x05, 0xb4)}},
 	{"an MSS of length 3", SYN, 4, {2, 3, 5, 0}, {2, 3, 5, 0}},
 	{"cut off by the header", SYN, 4, {1, 1, 2, 4}, {1, 1, 2, 4}},
 };
