@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reading a frame, and whose it is. */
+#include <netinet/in.h>
+#include <string.h>
+
+#include "reference/reference.h"
+
+#define ETHERNET   14
+#define EXTENSIONS 6 /* that are read; docs/sluiced.8 */
+
+uint16_t reference_get16(const uint8_t *at)
+{
+	return at[0] << 8 | at[1];
+}
+
+/* ---- reading --------------------------------------------------------------------------------------- */
+
+static bool has_ports(uint8_t protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
+}
+
+/* RFC 791 section 3.1. */
+static bool read_ipv4(struct reference_packet *p)
+{
+	uint16_t word;
+
+	if (p->there < 20 || p->at[0] >> 4 != 4 || (p->at[0] & 15) < 5)
+		return false;
+	p->family = 4;
+	p->length = reference_get16(p->at + 2);
+	p->headers = 4 * (p->at[0] & 15);
+	p->protocol = p->at[9];
+	word = reference_get16(p->at + 6);
+	p->later = (word & 0x1fff) != 0;
+	p->first = !p->later && word & 0x2000;
+	return true;
+}
+
+/* RFC 8200 section 4. */
+static bool is_extension(uint8_t protocol)
+{
+	return protocol == 0 || protocol == 43 || protocol == 44 || protocol == 60;
+}
+
+static bool read_ipv6(struct reference_packet *p)
+{
+	unsigned int seen = 0;
+
+	if (p->there < 40 || p->at[0] >> 4 != 6)
+		return false;
+	p->family = 6;
+	p->length = 40 + reference_get16(p->at + 4);
+	p->headers = 40;
+	p->protocol = p->at[6];
+	while (is_extension(p->protocol) && !p->later) {
+		const uint8_t *header = p->at + p->headers;
+
+		if (seen++ == EXTENSIONS) {
+			p->many = true;
+			return true;
+		}
+		if (p->there < p->headers + 8)
+			return false;
+		if (p->protocol == 44) {
+			p->later = (reference_get16(header + 2) >> 3) != 0;
+			p->first = p->first || (!p->later && header[3] & 1);
+			p->headers += 8;
+		} else {
+			p->headers += 8 + 8 * header[1];
+		}
+		p->protocol = header[0];
+	}
+	return true;
+}
+
+/* What can be said without knowing whose it is. SL_GO_ON: it has ports, or is a fragment, or has many headers. */
+static enum sl_verdict read_packet(uint8_t family, struct reference_packet *p)
+{
+	if (!(family == 4 ? read_ipv4(p) : read_ipv6(p)))
+		return SL_PASS_unreadable;
+	if (p->many)
+		return SL_GO_ON;
+	if (!has_ports(p->protocol))
+		return SL_PASS_other_protocol;
+	return !p->later && p->there < p->headers + 8 ? SL_PASS_unreadable : SL_GO_ON;
+}
+
+static enum sl_verdict read_frame(const struct reference_frame *in, struct reference_packet *p)
+{
+	uint16_t type;
+
+	memset(p, 0, sizeof(*p));
+	if (in->length < ETHERNET)
+		return SL_PASS_unreadable;
+	if (in->data[0] & 1)
+		return SL_PASS_group;
+	p->at = in->data + ETHERNET;
+	p->there = in->length - ETHERNET;
+	type = reference_get16(in->data + 12);
+	if (type == 0x8100 || type == 0x88a8)
+		return SL_PASS_tagged;
+	if (type != 0x0800 && type != 0x86dd)
+		return SL_PASS_not_ip;
+	return read_packet(type == 0x0800 ? 4 : 6, p);
+}
+
+static const uint8_t *source_of(const struct reference_packet *p)
+{
+	return p->at + (p->family == 4 ? 12 : 8);
+}
+
+static const uint8_t *destination_of(const struct reference_packet *p)
+{
+	return p->at + (p->family == 4 ? 16 : 24);
+}
+
+/* ---- whose it is ------------------------------------------------------------------------------------- */
+
+static bool covers(const struct reference_prefix *prefix, uint8_t family, const uint8_t *address)
+{
+	if (prefix->family != family)
+		return false;
+	for (unsigned int bit = 0; bit < prefix->length; bit++)
+		if ((prefix->bytes[bit / 8] ^ address[bit / 8]) >> (7 - bit % 8) & 1)
+			return false;
+	return true;
+}
+
+/* Address before prefixes, and of these the longest; for each its port before any. */
+static const struct reference_listener *find(const struct reference *r, uint8_t family,
+					     const uint8_t *address, uint16_t port,
+					     uint8_t protocol)
+{
+	const struct reference_listener *best = NULL;
+
+	for (size_t i = 0; i < r->listeners_count; i++) {
+		const struct reference_listener *l = &r->listeners[i];
+
+		if (l->protocol != protocol || (l->port && l->port != port) ||
+		    !covers(&l->on, family, address))
+			continue;
+		if (!best || l->on.length > best->on.length ||
+		    (l->on.length == best->on.length && l->port))
+			best = l;
+	}
+	return best;
+}
+
+/* Whether anything listens at an address; protocol 0: any. */
+static bool is_vip(const struct reference *r, const struct reference_packet *p, uint8_t protocol)
+{
+	for (size_t i = 0; i < r->listeners_count; i++)
+		if ((!protocol || r->listeners[i].protocol == protocol) &&
+		    covers(&r->listeners[i].on, p->family, destination_of(p)))
+			return true;
+	return false;
+}
+
+/* ---- where it goes ----------------------------------------------------------------------------------- */
+
+static uint32_t word_at(const uint8_t *bytes)
+{
+	return bytes[0] | bytes[1] << 8 | bytes[2] << 16 | (uint32_t)bytes[3] << 24;
+}
+
+/* hash.h: pairs of words, each with a key of its own, multiplied and summed up; the upper half of the sum. */
+static uint32_t half(const uint64_t *keys, const uint32_t *words, size_t count)
+{
+	uint64_t sum = keys[0];
+
+	for (size_t i = 0; i < count; i += 2)
+		sum += (words[i] + keys[i + 1]) * (words[i + 1] + keys[i + 2]);
+	return sum >> 32;
+}
+
+static uint64_t hash(const struct reference *r, uint8_t family, const uint8_t *source,
+		     const uint8_t *destination, uint32_t ports, uint32_t protocol)
+{
+	uint32_t words[10], count = 0;
+	uint64_t x;
+
+	for (size_t i = 0; i < (family == 4 ? 4 : 16); i += 4)
+		words[count++] = word_at(source + i);
+	for (size_t i = 0; i < (family == 4 ? 4 : 16); i += 4)
+		words[count++] = word_at(destination + i);
+	words[count++] = ports;
+	words[count++] = protocol;
+	if (family == 4)
+		x = (uint64_t)half((const uint64_t *)r->key.v4[0], words, count) << 32 |
+		    half((const uint64_t *)r->key.v4[1], words, count);
+	else
+		x = (uint64_t)half((const uint64_t *)r->key.v6[0], words, count) << 32 |
+		    half((const uint64_t *)r->key.v6[1], words, count);
+	/* splitmix64's finaliser */
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+	return x ^ x >> 31;
+}
+
+/* A flow, from its client's end. */
+struct flow {
+	uint8_t family, protocol;
+	const uint8_t *client, *vip;
+	uint16_t client_port, vip_port;
+};
+
+static uint16_t swapped(uint16_t value)
+{
+	return value << 8 | value >> 8;
+}
+
+static enum sl_verdict choose(const struct reference *r, const struct reference_service *service,
+			      const struct flow *f, uint64_t *flow_hash,
+			      const struct reference_backend **out)
+{
+	uint32_t ports = swapped(f->client_port) | (uint32_t)swapped(f->vip_port) << 16;
+	uint64_t slot_hash;
+	uint8_t backend;
+
+	*flow_hash = hash(r, f->family, f->client, f->vip, ports, f->protocol);
+	slot_hash = service->by_source ? hash(r, f->family, f->client, f->vip, 0, 0) : *flow_hash;
+	backend = service->slot[(slot_hash >> 32) * service->slots >> 32];
+	*out = &r->backends[backend];
+	if (!backend)
+		return SL_DROP_no_backend;
+	return (*out)->ifindex ? SL_GO_ON : SL_DROP_no_nexthop;
+}
+
+/* A frame on its way: what reference_run() was given. */
+struct run {
+	const struct reference *r;
+	const struct reference_frame *in;
+	size_t room;
+	struct reference_frame *out;
+	struct reference_result *result;
+};
+
+static enum sl_verdict fits(const struct reference_backend *b, size_t length, size_t room)
+{
+	size_t overhead = reference_overhead(b);
+
+	if (length + overhead > b->mtu)
+		return SL_DROP_too_big;
+	return overhead > room ? SL_DROP_no_headroom : SL_GO_ON;
+}
+
+/* ---- TCP and UDP --------------------------------------------------------------------------------------- */
+
+/* RFC 9293 section 3.1, RFC 768; RFC 791 and 8200 for the length. */
+static enum sl_verdict check_lengths(const struct reference_packet *p)
+{
+	const uint8_t *transport = p->at + p->headers;
+	size_t left, claimed;
+
+	if (p->length > p->there || p->length < p->headers)
+		return SL_DROP_bad_length;
+	left = p->length - p->headers;
+	if (p->protocol == IPPROTO_UDP) {
+		claimed = reference_get16(transport + 4);
+		return claimed < 8 || claimed > left ? SL_DROP_bad_udp : SL_GO_ON;
+	}
+	if (p->there < p->headers + 20)
+		return SL_DROP_bad_length;
+	claimed = 4 * (transport[12] >> 4);
+	return claimed < 20 || claimed > left ? SL_DROP_bad_tcp : SL_GO_ON;
+}
+
+/* A transport checksum that covers all that is behind the addresses: it says what the packet's bytes sum up to. */
+static bool has_own_sum(const struct reference_packet *p)
+{
+	const uint8_t *transport = p->at + p->headers;
+
+	if (p->headers != (p->family == 4 ? 20 : 40))
+		return false;
+	return p->protocol == IPPROTO_TCP ||
+	       (reference_get16(transport + 6) != 0 &&
+		reference_get16(transport + 4) == p->length - p->headers);
+}
+
+static enum sl_verdict for_ports(const struct run *run, const struct reference_packet *p)
+{
+	const uint8_t *transport = p->at + p->headers;
+	const struct reference_listener *listener;
+	const struct reference_service *service;
+	const struct reference_backend *backend;
+	struct reference_packet sent = *p;
+	struct reference_frame clamped;
+	enum sl_verdict verdict;
+	struct flow flow;
+	uint64_t h;
+
+	listener = find(run->r, p->family, destination_of(p), reference_get16(transport + 2),
+			p->protocol);
+	if (!listener)
+		return SL_PASS_no_listener;
+	if (p->first)
+		return SL_DROP_fragment;
+	flow = (struct flow){.family = p->family,
+			     .protocol = p->protocol,
+			     .client = source_of(p),
+			     .vip = destination_of(p),
+			     .client_port = reference_get16(transport),
+			     .vip_port = reference_get16(transport + 2)};
+	service = &run->r->services[listener->service];
+	if ((verdict = check_lengths(p)) ||
+	    (verdict = choose(run->r, service, &flow, &h, &backend)) ||
+	    (verdict = fits(backend, p->length, run->room)))
+		return verdict;
+	clamped = *run->in;
+	if (service->mss && p->protocol == IPPROTO_TCP && transport[13] & 2)
+		reference_clamp(&clamped, ETHERNET + p->headers, service->mss);
+	sent.at = clamped.data + ETHERNET;
+	reference_send(backend, &sent, h, has_own_sum(p), run->out, run->result);
+	return SL_SEND_tx;
+}
+
+/* ---- ICMP errors ----------------------------------------------------------------------------------------- */
+
+/* RFC 792 and RFC 4443: about a packet on its way. */
+static bool is_error(uint8_t family, uint8_t type)
+{
+	if (family == 4)
+		return type == 3 || type == 11 || type == 12;
+	return type >= 1 && type <= 4;
+}
+
+/*
+ * What is quoted went from the service's address to a client, and the error comes to that address. The flow is that of the
+ * packets the other way.
+ */
+static enum sl_verdict for_error(const struct run *run, const struct reference_packet *p)
+{
+	const uint8_t *message = p->at + p->headers, *transport;
+	const struct reference_listener *listener;
+	const struct reference_backend *backend;
+	struct reference_packet quote = {.at = message + 8};
+	enum sl_verdict verdict;
+	struct flow flow;
+	uint64_t h;
+
+	if (p->there < p->headers + 8)
+		return SL_PASS_unreadable;
+	if (!is_error(p->family, message[0]))
+		return SL_PASS_other_protocol;
+	quote.there = p->there - p->headers - 8;
+	verdict = read_packet(p->family, &quote);
+	if (verdict)
+		return verdict;
+	if (quote.later || quote.many ||
+	    memcmp(source_of(&quote), destination_of(p), p->family == 4 ? 4 : 16) != 0)
+		return SL_PASS_other_protocol;
+	transport = quote.at + quote.headers;
+	flow = (struct flow){.family = p->family,
+			     .protocol = quote.protocol,
+			     .client = destination_of(&quote),
+			     .vip = source_of(&quote),
+			     .client_port = reference_get16(transport + 2),
+			     .vip_port = reference_get16(transport)};
+	listener = find(run->r, flow.family, flow.vip, flow.vip_port, flow.protocol);
+	if (!listener)
+		return SL_PASS_no_listener;
+	if (p->length > p->there || p->length < p->headers + 8 + quote.headers + 8)
+		return SL_DROP_bad_length;
+	if ((verdict = choose(run->r, &run->r->services[listener->service], &flow, &h, &backend)) ||
+	    (verdict = fits(backend, p->length, run->room)))
+		return verdict;
+	reference_send(backend, p, h, false, run->out, run->result);
+	return SL_SEND_icmp_error;
+}
+
+static bool is_icmp(const struct reference_packet *p)
+{
+	return !p->first && !p->later &&
+	       p->protocol == (p->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+}
+
+static enum sl_verdict judge(const struct run *run)
+{
+	struct reference_packet p;
+	enum sl_verdict verdict = read_frame(run->in, &p);
+
+	if (verdict == SL_PASS_other_protocol && is_icmp(&p))
+		return for_error(run, &p);
+	if (verdict)
+		return verdict;
+	if (p.many)
+		return is_vip(run->r, &p, 0) ? SL_DROP_many_headers : SL_PASS_no_listener;
+	if (p.later)
+		return is_vip(run->r, &p, p.protocol) ? SL_DROP_fragment : SL_PASS_no_listener;
+	return for_ports(run, &p);
+}
+
+struct reference_result reference_run(const struct reference *r, const struct reference_frame *in,
+				      uint32_t ifindex, size_t room, struct reference_frame *out)
+{
+	struct reference_result result = {0};
+	struct run run = {.r = r, .in = in, .room = room, .out = out, .result = &result};
+
+	*out = *in;
+	result.verdict = judge(&run);
+	result.is_redirected = result.way && result.way != ifindex;
+	if (result.verdict == SL_SEND_tx && result.is_redirected)
+		result.verdict = SL_SEND_redirect;
+	return result;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a balancer must do with a frame, written plainly from the design, the manual and the RFCs, and from nothing that
+ * the data path is made of: byte by byte, with a list that is searched from its start, and every checksum by a pass over
+ * all the bytes. It is compared with the BPF program, by verdict and by each byte that is sent (differential.c), and with
+ * the same sources under a fuzzer (tests/fuzz/balancer.c). Flows are never looked up here: tracking has an oracle of its
+ * own (tests/property).
+ */
+#ifndef REFERENCE_REFERENCE_H
+#define REFERENCE_REFERENCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sluice/abi.h>
+#include <sluice/hash.h>
+
+#define REFERENCE_SERVICES  8
+#define REFERENCE_LISTENERS 40
+#define REFERENCE_BACKENDS  16
+#define REFERENCE_SLOTS	    503
+#define REFERENCE_FRAME_MAX 4096
+
+/* Addresses and prefixes: IPv4 in the first four bytes. */
+struct reference_prefix {
+	uint8_t family; /* 4 or 6 */
+	uint8_t length; /* bits; 32 or 128: an address */
+	uint8_t bytes[16];
+};
+
+struct reference_listener {
+	struct reference_prefix on;
+	uint16_t port;	  /* 0: any */
+	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	uint8_t service;
+};
+
+struct reference_service {
+	bool by_source;		       /* affinity: source */
+	uint16_t mss;		       /* 0: SYNs are left as they are */
+	uint16_t slots;		       /* a prime */
+	uint8_t slot[REFERENCE_SLOTS]; /* the backend of each; 0: none */
+};
+
+struct reference_backend {
+	uint32_t ifindex; /* the way out; 0: no next hop is known */
+	uint16_t mtu;
+	enum sl_encapsulation encapsulation;
+	uint8_t mac[6], device_mac[6];
+	struct reference_prefix address; /* family and bytes */
+	/* The outer source; where `varies`, its bits behind the prefix's length are the flow's. */
+	struct reference_prefix source;
+	bool varies;
+};
+
+struct reference {
+	struct sl_hash_key key;
+	size_t listeners_count;
+	struct reference_listener listeners[REFERENCE_LISTENERS];
+	uint8_t services_count, backends_count; /* indices from 1 to these */
+	struct reference_service services[REFERENCE_SERVICES + 1];
+	struct reference_backend backends[REFERENCE_BACKENDS + 1];
+};
+
+struct reference_frame {
+	uint8_t data[REFERENCE_FRAME_MAX];
+	size_t length;
+};
+
+struct reference_result {
+	enum sl_verdict verdict;
+	uint32_t way;	    /* the interface that the frame leaves by; 0: it does not */
+	bool is_redirected; /* that is another than it came in by */
+	/*
+	 * Where in the frame that is sent a UDP checksum stands that cannot be foretold, because the client's own is wrong:
+	 * what goes before a corrupt packet is corrupt, too. 0: nowhere, all bytes are foretold.
+	 */
+	size_t any_checksum;
+};
+
+/*
+ * `ifindex`: the interface that the frame came in by. `room`: bytes that the driver has left before it. `out` is the frame as
+ * it is afterwards, where it is sent or passes.
+ */
+struct reference_result reference_run(const struct reference *r, const struct reference_frame *in,
+				      uint32_t ifindex, size_t room, struct reference_frame *out);
+
+/* ---- what its two files share ---------------------------------------------------------------------- */
+
+/* An IP packet, by its own fields. */
+struct reference_packet {
+	const uint8_t *at; /* its first byte */
+	size_t there;	   /* bytes of the frame from there on */
+	size_t length;	   /* that it says it has */
+	size_t headers;	   /* bytes before the transport header */
+	uint8_t family, protocol;
+	bool first, later; /* fragments */
+	bool many;	   /* more extension headers than are read */
+};
+
+uint16_t reference_get16(const uint8_t *at);
+
+/* RFC 1071: the checksum of bytes, with a sum of 16-bit words to start with. */
+uint16_t reference_checksum(const uint8_t *bytes, size_t length, uint32_t start);
+
+/* Sends a packet to a backend. `own_sum`: the transport's checksum may be gone by. */
+void reference_send(const struct reference_backend *b, const struct reference_packet *p,
+		    uint64_t hash, bool own_sum, struct reference_frame *out,
+		    struct reference_result *result);
+
+/* Bytes that go before the packet. */
+size_t reference_overhead(const struct reference_backend *b);
+
+/* Lowers the MSS that a TCP header offers. `out`: the frame, the header from `at` on. */
+void reference_clamp(struct reference_frame *out, size_t at, uint16_t mss);
+
+#endif
