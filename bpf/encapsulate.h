@@ -7,17 +7,23 @@
 #include "l2.h"
 #include "outer.h"
 #include "pkt.h"
+#include "vlan.h"
+
+/* The old Ethernet header is overwritten: the frame grows by what `header` has more than that, and by its tags. */
+static __always_inline int make_room(struct pkt *p, const struct tags *tags, __u32 header)
+{
+	return bpf_xdp_adjust_head(p->ctx, (int)pkt_ethernet(p) - (int)header - (int)tags->length);
+}
 
 static __always_inline enum sl_verdict encapsulate_ipip(struct pkt *p)
 {
 	bool outer4 = p->path->family == 4;
+	struct tags tags = tags_out(p);
 	void *data;
 
-	/* The old Ethernet header is overwritten: the frame grows by the outer IP header alone. */
-	if (bpf_xdp_adjust_head(p->ctx,
-				outer4 ? -(int)sizeof(struct iphdr) : -(int)sizeof(struct ipv6hdr)))
+	if (make_room(p, &tags, outer4 ? OUTER4_END : OUTER6_END))
 		return SL_DROP_no_headroom;
-	data = pkt_data(p);
+	data = tags_skip(p, &tags);
 	/* True for either outer header, since an inner packet has 28 bytes at least; the verifier wants it said. */
 	if (data + OUTER6_END > pkt_end(p))
 		return SL_DROP_internal;
@@ -25,32 +31,45 @@ static __always_inline enum sl_verdict encapsulate_ipip(struct pkt *p)
 		write_ipv4(p, data, inner_protocol(p), p->length);
 	else
 		write_ipv6(p, data, inner_protocol(p), p->length);
-	return SL_GO_ON;
+	return tags_write(p, &tags);
 }
 
 static __always_inline enum sl_verdict encapsulate_gue(struct pkt *p)
 {
 	bool outer4 = p->path->family == 4;
+	struct tags tags = tags_out(p);
 	void *data;
 
-	if (bpf_xdp_adjust_head(p->ctx,
-				(int)sizeof(struct ethhdr) - (int)(outer4 ? GUE4_END : GUE6_END)))
+	if (make_room(p, &tags, outer4 ? GUE4_END : GUE6_END))
 		return SL_DROP_no_headroom;
-	data = pkt_data(p);
+	data = tags_skip(p, &tags);
 	if (data + GUE6_END + 8 > pkt_end(p))
 		return SL_DROP_internal;
 	if (outer4)
 		write_gue4(p, data);
 	else
 		write_gue6(p, data, p->sum_known);
-	return SL_GO_ON;
+	return tags_write(p, &tags);
+}
+
+static __always_inline enum sl_verdict encapsulate_l2(struct pkt *p)
+{
+	struct tags tags = tags_out(p);
+	void *data;
+
+	if (knobs.vlans && tags.length != p->tags && make_room(p, &tags, sizeof(struct ethhdr)))
+		return SL_DROP_no_headroom;
+	data = tags_skip(p, &tags);
+	if (!write_l2(p, data, pkt_end(p)))
+		return SL_DROP_internal;
+	return tags_write(p, &tags);
 }
 
 static __always_inline enum sl_verdict encapsulate(struct pkt *p)
 {
 	switch (path_encapsulation(p)) {
 	case SL_ENCAP_L2:
-		return write_l2(p, pkt_data(p), pkt_end(p)) ? SL_GO_ON : SL_DROP_internal;
+		return encapsulate_l2(p);
 	case SL_ENCAP_GUE:
 		return encapsulate_gue(p);
 	default:

@@ -25,6 +25,7 @@
 #include "pkt.h"
 #include "slot.h"
 #include "track.h"
+#include "vlan.h"
 
 /* Errors about a packet on its way. Redirects are for this host's own routing, source quench is no more (RFC 6633). */
 static __always_inline bool icmp_is_error(__u8 family, __u8 type)
@@ -41,6 +42,7 @@ struct icmp_quote {
 	__u16 transport;
 	__u16 service; /* record of the service whose flow it is; 0: there is none, and the packet has ended */
 	__u8 is_v6 : 1, is_udp : 1;
+	__u8 tags : 4;	   /* bytes of them, in front of all that */
 	__u8 is_whole : 1; /* it lies within the IP packet, and that within the frame */
 	__u8 action;	   /* by which the packet has ended */
 };
@@ -50,6 +52,7 @@ struct icmp_home {
 	__u32 hash;    /* the lower half of the flow's */
 	__u16 backend; /* SL_NOBODY: the packet has ended */
 	__u8 action;   /* by this */
+	__u8 tags;     /* of the frame, bytes */
 };
 
 /* A function that the verifier checks by itself returns nothing but a number. */
@@ -102,6 +105,7 @@ static __always_inline enum sl_verdict icmp_read(struct pkt *p, struct icmp_quot
 	out->network = pkt_ethernet(p) + p->headers + sizeof(struct icmp_header);
 	out->transport = out->network + quote.headers;
 	out->is_v6 = p->family == 6;
+	out->tags = p->tags;
 	out->is_udp = quote.protocol == IPPROTO_UDP;
 	out->is_whole = p->length <= end - pkt_network(p) &&
 			p->length + pkt_ethernet(p) >= out->transport + 8u;
@@ -238,6 +242,7 @@ __noinline __u64 icmp_find_home(struct xdp_md *ctx, __u64 number)
 	} else {
 		home.is.backend = p.backend_index;
 		home.is.hash = p.hash;
+		home.is.tags = found.quote.tags;
 	}
 	return home.number;
 }
@@ -252,6 +257,8 @@ __noinline int icmp_send(struct xdp_md *ctx, __u64 number, __u32 v6)
 	pkt_init(&p, ctx);
 	p.hash = home.is.hash;
 	p.backend_index = home.is.backend;
+	if (knobs.vlans)
+		p.tags = home.is.tags & (SL_TAG | 2 * SL_TAG);
 	(verdict = icmp_read_outer(&p, v6)) || (verdict = nexthop(&p)) ||
 		(verdict = encapsulate(&p));
 	if (verdict) {

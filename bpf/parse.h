@@ -112,17 +112,9 @@ static __always_inline enum sl_verdict parse_ipv6(struct pkt *p, void *network, 
 	return parse_transport(p, ip + 1, end);
 }
 
-static __always_inline enum sl_verdict parse(struct pkt *p)
+static __always_inline enum sl_verdict parse_network(struct pkt *p, __be16 type, void *network,
+						     void *end)
 {
-	void *data = pkt_data(p), *end = pkt_end(p), *network = data + sizeof(struct ethhdr);
-	__be16 type;
-
-	if (network > end)
-		return SL_PASS_unreadable;
-	if (*(__u8 *)data & 1)
-		return SL_PASS_group; /* else every balancer that a switch floods would send a copy */
-	/* Not by struct ethhdr: that is packed, and would be read byte by byte. */
-	type = *(__be16 *)(data + offsetof(struct ethhdr, h_proto));
 	if (type == bpf_htons(ETH_P_IP))
 		return parse_ipv4(p, network, end);
 	if (type == bpf_htons(ETH_P_IPV6))
@@ -130,6 +122,19 @@ static __always_inline enum sl_verdict parse(struct pkt *p)
 	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD))
 		return SL_PASS_tagged;
 	return SL_PASS_not_ip;
+}
+
+/* A frame without tags, or whose tags nobody takes. */
+static __always_inline enum sl_verdict parse_untagged(struct pkt *p)
+{
+	void *data = pkt_data(p), *end = pkt_end(p), *network = data + sizeof(struct ethhdr);
+
+	if (network > end)
+		return SL_PASS_unreadable;
+	if (*(__u8 *)data & 1)
+		return SL_PASS_group; /* else every balancer that a switch floods would send a copy */
+	/* Not by struct ethhdr: that is packed, and would be read byte by byte. */
+	return parse_network(p, *(__be16 *)(data + offsetof(struct ethhdr, h_proto)), network, end);
 }
 
 #endif

@@ -40,6 +40,7 @@ struct pkt {
 	__u8 protocol;	/* IPPROTO_TCP or IPPROTO_UDP */
 	__u8 tos;	/* IPv4 type of service, IPv6 traffic class */
 	__u8 tcp_flags; /* set by service, 0 for UDP */
+	__u32 tags;	/* bytes of VLAN tags before Ethernet's type: 0, 4, 8 */
 	enum pkt_part part;
 	__be16 fragment; /* IPv4's word of flags and offset; an IPv6 packet counts as DF */
 	__be16 id;	 /* IPv4's */
@@ -77,6 +78,7 @@ static __always_inline void pkt_init(struct pkt *p, PKT_CONTEXT *ctx)
 	p->ctx = ctx;
 	p->part = PKT_WHOLE;
 	p->tcp_flags = 0;
+	p->tags = 0;
 	p->transport = NULL;
 	p->service_line = 0;
 	p->backend_index = SL_NOBODY;
@@ -99,8 +101,7 @@ static __always_inline void *pkt_data(const struct pkt *p)
 /* Bytes of the frame before the IP packet. */
 static __always_inline __u32 pkt_ethernet(const struct pkt *p)
 {
-	(void)p;
-	return sizeof(struct ethhdr);
+	return sizeof(struct ethhdr) + p->tags;
 }
 
 /* The IP packet; not to be used once the head has moved. */

@@ -4,6 +4,8 @@
  * header that the balancer gives to this backend's traffic, and leaves by the backend's own way; all others pass
  * untouched to whatever else is attached there.
  *
+ * A packet that leaves by a VLAN device has no tag yet there, and gets that of the way, which leads out of the device below.
+ *
  * Story: the mark gives the backend's index, the balancer's own map its path in force. The steps that read a packet
  * and write a header are the balancer's. Room is made by bpf_skb_adjust_room(), which says to the kernel what the new
  * bytes are: so a checksum that it has left to the device (CHECKSUM_PARTIAL) and segments that it has yet to cut
@@ -33,16 +35,40 @@
 /* Ethernet, the longest IP headers that are read, and ports. */
 #define READ_MAX 256
 
+/* Both of the tags that a packet may have: those of its way take their place. */
+static __always_inline bool strip_tags(struct __sk_buff *skb)
+{
+	for (int i = 0; i < SL_TAGS_MAX; i++)
+		if (bpf_skb_vlan_pop(skb))
+			return false;
+	return true;
+}
+
+/* The innermost first, each around the one before. A way that keeps tags has none: it leads out of no VLAN device. */
+static __always_inline bool push_tags(const struct pkt *p, struct __sk_buff *skb)
+{
+	const __be16 *tag = p->path->tag;
+	__u8 tags = p->path->tags;
+
+	if (tags == SL_TAGS_KEEP)
+		return true;
+	if (tags > SL_TAG && bpf_skb_vlan_push(skb, tag[2], bpf_ntohs(tag[3])))
+		return false;
+	return !tags || !bpf_skb_vlan_push(skb, tag[0], bpf_ntohs(tag[1]));
+}
+
 /* Local packets have their headers in the first part; the rest may lie elsewhere. */
 static __always_inline bool read(struct pkt *p, struct __sk_buff *skb)
 {
 	enum sl_verdict verdict;
 
+	if (knobs.vlans && !strip_tags(skb))
+		return false;
 	if (bpf_skb_pull_data(skb, skb->len < READ_MAX ? skb->len : READ_MAX))
 		return false;
 	pkt_init(p, skb);
 	p->ports = 0; /* of ICMP, and of later fragments */
-	verdict = parse(p);
+	verdict = parse_untagged(p);
 	return verdict == SL_GO_ON || verdict == SL_PASS_other_protocol;
 }
 
@@ -125,7 +151,7 @@ int probe(struct __sk_buff *skb)
 	if (verdict && !(verdict == SL_DROP_too_big && skb->gso_size))
 		return TC_ACT_SHOT;
 	p.hash = flow_hash(&p);
-	if (!encapsulate(&p, skb))
+	if (!encapsulate(&p, skb) || (knobs.vlans && !push_tags(&p, skb)))
 		return TC_ACT_SHOT;
 	skb->mark = 0;
 	return p.path->ifindex == skb->ifindex ? TC_ACT_OK : bpf_redirect(p.path->ifindex, 0);

@@ -14,6 +14,7 @@
 #include "maps.h"
 #include "pkt.h"
 #include "parse.h"
+#include "vlan.h"
 #include "service.h"
 #include "slot.h"
 #include "track.h"

@@ -14,7 +14,7 @@
 #include <linux/types.h>
 
 /* Raised whenever a shape or a meaning in this file changes; kept in struct sl_meta. */
-#define SL_LAYOUT_VERSION 2
+#define SL_LAYOUT_VERSION 3
 
 #define SL_CACHE_LINE 64
 #define SL_NAME_SIZE  64 /* a service's name with its NUL */
@@ -223,7 +223,10 @@ enum sl_encapsulation {
 	SL_ENCAP_L2 = 2, /* nothing: the packet goes to the backend's own MAC address */
 };
 
-#define SL_HEADER_MAX 80 /* Ethernet 14, two VLAN tags 8, IPv6 40, UDP 8, GUE 8, and 2 to spare */
+#define SL_HEADER_MAX 72 /* Ethernet 14, IPv6 40, and 18 to spare */
+#define SL_TAG	      4 /* bytes of a VLAN tag: its type and its control information (IEEE 802.1Q) */
+#define SL_TAGS_MAX   2
+#define SL_TAGS_KEEP  255 /* for sl_path.tags: a packet leaves with the tags that it came with */
 
 /*
  * The way to a backend: the header that goes before the inner packet, built by the agent. A packet
@@ -238,12 +241,15 @@ struct sl_path {
 	 * ttl 0x00, source, destination. IPv6 and GUE: source, destination, protocol and port, for the UDP checksum. */
 	__u16 checksum;
 	__u8 header_len; /* bytes of `header` in use: 34 or 54; 14 for l2 */
-	__u8 pad;
+	__u8 tags; /* bytes of `tag` that go before Ethernet's type: 0, 4, 8; or SL_TAGS_KEEP. The knob `vlans` must be on */
 	__u32 entropy; /* bits that vary by flow of the source's last 32, which are 0 in `header`; as in memory */
 	/* Ethernet, then the outer IP header, in wire order. What differs by packet is 0 here: IPv4's tos, length,
 	 * id, fragment word, protocol and checksum; IPv6's traffic class, flow label, length and next header; for l2,
 	 * Ethernet's type. */
 	__u8 header[SL_HEADER_MAX];
+	__be16 tag
+		[2 *
+		 SL_TAGS_MAX]; /* the outermost first, each type and VLAN id; the priority is the packet's */
 };
 
 /* The backend's flags. */
@@ -342,6 +348,32 @@ struct sl_meta {
 
 /* ---- load-time constants ------------------------------------------------------------------------ */
 
+/*
+ * The VLANs on which services listen, by interface: a constant of the program, where the knob `vlans` is on. An interface
+ * has the row that its index hashes to (sl_vlans_row()): the loader tries factors until each has one of its own. What
+ * is in no row listens to untagged frames alone.
+ */
+#define SL_VLAN_ROWS	   256
+#define SL_VLAN_INTERFACES 64
+#define SL_VLAN_UNTAGGED   0 /* also of frames with a priority alone (IEEE 802.1Q, table 9-2) */
+#define SL_VLAN_MAX	   4094
+
+struct sl_vlans {
+	__u32 factor; /* odd */
+	__u32 pad;
+	struct {
+		__u32 ifindex; /* 0: none */
+		__u32 pad;
+		__u64 listens
+			[64]; /* a bit for each VLAN id of the outermost tag; SL_VLAN_UNTAGGED */
+	} row[SL_VLAN_ROWS];
+};
+
+static inline __u32 sl_vlans_row(__u32 factor, __u32 ifindex)
+{
+	return ifindex * factor >> 24;
+}
+
 /* Set before the program is loaded; the verifier removes what is off. One line each in knobs.def. */
 struct sl_knobs {
 #define SL_KNOB(type, name, off, on, help) type name;
@@ -364,6 +396,7 @@ SL_ASSERT_SIZE(struct sl_path, 96);
 SL_ASSERT_SIZE(struct sl_backend, 4 * SL_CACHE_LINE);
 SL_ASSERT_SIZE(struct sl_counter_line, SL_CACHE_LINE);
 SL_ASSERT_SIZE(struct sl_meta, SL_CACHE_LINE);
+_Static_assert(SL_VLAN_ROWS == 1 << (32 - 24), "as many as sl_vlans_row() says");
 _Static_assert(SL_SERVICE_COUNTERS <= SL_COUNTERS_PER_LINE, "a service's counters fill one line");
 _Static_assert(SL_BACKEND_COUNTERS <= SL_COUNTERS_PER_LINE, "a backend's counters fill one line");
 

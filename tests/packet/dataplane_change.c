@@ -234,7 +234,9 @@ START_TEST(the_program_loads_with_every_constant_both_ways)
 	choose_knobs(_i % ARRAY_SIZE(knobs), &wanted);
 	map_set_init(&maps, &options.limits);
 	pinned_ok(load_open(&options, &object, &p), &p);
-	pinned_ok(load_run(object, &wanted, &options.key, &maps, &programs, &p), &p);
+	pinned_ok(load_run(object, &(struct load_constants){.knobs = &wanted, .key = &options.key},
+			   &maps, &programs, &p),
+		  &p);
 	ck_assert_int_eq(bpf_prog_test_run_opts(programs.balancer, &run), 0);
 	ck_assert_uint_eq(run.retval, XDP_PASS);
 	map_set_close(&maps);

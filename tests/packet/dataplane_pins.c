@@ -289,7 +289,7 @@ START_TEST(maps_of_another_layout_or_key_are_refused)
 	fill(dp);
 	dp->maps.meta->layout = SL_LAYOUT_VERSION + 6;
 	dataplane_close(dp);
-	pinned_refuse(&options, -EPROTO, "have layout 8, this program has layout 2");
+	pinned_refuse(&options, -EPROTO, "have layout 9, this program has layout 3");
 
 	ck_assert_int_eq(dataplane_down(pinned_dir, NULL), 0);
 	dataplane_close(pinned_open(&options));

@@ -183,6 +183,17 @@ void frame_build(struct frame *f, const struct packet *p)
 	f->length -= p->cut;
 }
 
+void frame_tag(struct frame *f, const struct tagging *tags)
+{
+	size_t length = 4 * tags->count;
+
+	require(f->length + length <= FRAME_MAX, "longer than FRAME_MAX");
+	memmove(f->data + 12 + length, f->data + 12, f->length - 12);
+	f->length += length;
+	for (size_t i = 0; i < 2 * tags->count; i++)
+		set16(f, 12 + 2 * i, tags->words[i]);
+}
+
 void frame_build_icmp(struct frame *out, const struct packet *packet, const struct icmp *icmp,
 		      const struct frame *quoted)
 {

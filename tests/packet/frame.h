@@ -46,6 +46,14 @@ struct packet {
 
 void frame_build(struct frame *frame, const struct packet *packet);
 
+/* VLAN tags in the order of the wire: type and control information of each (IEEE 802.1Q, clause 9). */
+struct tagging {
+	size_t count;
+	uint16_t words[6];
+};
+/* Puts them between the addresses and the type of a frame. */
+void frame_tag(struct frame *frame, const struct tagging *tags);
+
 /* An ICMP or ICMPv6 message that quotes the IP packet of a frame. */
 struct icmp {
 	uint8_t type, code;

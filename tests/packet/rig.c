@@ -133,7 +133,9 @@ static int load_with_knobs(struct rig *rig, const struct rig_options *o, struct 
 	};
 	err = load_open(&options, &rig->object, p);
 	if (!err)
-		err = load_run(rig->object, &rig->knobs, &rig->key, &rig->dp->maps, &programs, p);
+		err = load_run(rig->object,
+			       &(struct load_constants){.knobs = &rig->knobs, .key = &rig->key},
+			       &rig->dp->maps, &programs, p);
 	if (!err)
 		rig->program_fd = programs.balancer;
 	return err;

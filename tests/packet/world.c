@@ -120,6 +120,13 @@ static void make_path(const struct world_way *way, enum world_backend b, uint32_
 	path->inner_max = WORLD_MTU - overhead(way, to.family);
 	memcpy(path->header, backends[b].mac, 6);
 	memcpy(path->header + 6, device_mac, 6);
+	if (way->tags) {
+		path->tags = 4 * way->tags->count;
+		for (size_t i = 0; i < 2 * way->tags->count; i++)
+			path->tag[i] = htons(way->tags->words[i]);
+	}
+	if (way->keep_tags)
+		path->tags = SL_TAGS_KEEP;
 	if (varies) /* 17 bits, or 32 */
 		path->entropy = to.family == 4 ? 0xffff0100 : 0xffffffff;
 	if (way->encapsulation == SL_ENCAP_L2)
@@ -210,8 +217,6 @@ void world_open_way(struct world *w, const struct world_way *way)
 						       .flows = 4096,
 						       .slots = 4096}};
 	struct problems p = {0};
-	void *bytes;
-
 	for (size_t i = 0; i < sizeof(options.key) / 8; i++)
 		((uint64_t *)&options.key)[i] = (i + 1) * 0x9e3779b97f4a7c15ULL ^ i << 60;
 	w->way = *way;
@@ -219,13 +224,13 @@ void world_open_way(struct world *w, const struct world_way *way)
 #include "dataplane/features.def"
 	options.features.encaps |= way->encapsulation != SL_ENCAP_IPIP;
 	options.features.entropy |= way->entropy;
-	bytes = object(&options.object_size);
-	options.object = bytes;
+	options.features.vlans |= way->tags || way->keep_tags || way->vlans;
+	options.vlans = way->vlans;
+	options.object = w->object = object(&options.object_size);
 	if (dataplane_open(&options, &w->dp, &p)) {
 		problems_print(&p, stderr);
 		ck_abort_msg("the balancer does not load");
 	}
-	free(bytes);
 	w->key = options.key;
 	w->ops = dataplane_operations();
 	w->view = dataplane_view(w->dp);
@@ -237,6 +242,7 @@ void world_open_way(struct world *w, const struct world_way *way)
 void world_close(struct world *w)
 {
 	dataplane_close(w->dp);
+	free(w->object);
 }
 
 void world_set_way(struct world *w, enum world_backend b, const struct world_way *way,

@@ -26,6 +26,9 @@ enum world_backend { WORLD_NOBODY, WORLD_V4, WORLD_V6, WORLD_NO_WAY, WORLD_V4B, 
 struct world_way {
 	enum sl_encapsulation encapsulation;
 	bool entropy; /* ipip's outer source varies: in 198.18.0.0/15, and in the last 32 bits of 100:: */
+	const struct tagging *tags; /* of the paths; NULL: none */
+	bool keep_tags;
+	const struct sl_vlans *vlans; /* where services listen; NULL: untagged */
 	struct dataplane_features features;
 	bool all_features;
 };
@@ -36,6 +39,7 @@ struct world {
 	const struct dataplane_ops *ops;
 	const struct dataplane_view *view;
 	struct sl_hash_key key;
+	void *object; /* that the program is loaded from, also anew; NULL: the built-in one */
 };
 
 /* Loads and fills; `redirect` is the knob. Fails the test when it cannot. */

@@ -147,17 +147,17 @@ START_TEST(an_unlisted_interface_is_said_once_with_what_to_do)
 }
 END_TEST
 
-START_TEST(a_vlan_is_named_with_its_parent)
+START_TEST(a_vlan_that_cannot_be_used_is_named_with_its_parent)
 {
 	struct ways ways = {};
 	struct world w;
 
 	make_world(&w, 1);
 	set_way(&w.backends[0], NET_WAY_VLAN);
-	w.backends[0].way.vlan_id = 42;
 	strcpy(w.backends[0].way.device, "eth0.42");
 	strcpy(w.backends[0].way.parent, "eth0");
-	expect_said(&ways, &w.model, 1, "eth0.42 leads to backends and is VLAN 42 of eth0");
+	expect_said(&ways, &w.model, 1,
+		    "eth0.42 leads to backends and is a VLAN device of more than two tags on eth0");
 	ways_free(&ways);
 }
 END_TEST
@@ -317,5 +317,6 @@ RUN_TESTS("agent_ways", each_change_is_an_event_of_its_kind, what_probes_say_is_
 	  what_took_the_place_of_probes_is_said_to_be_over,
 	  a_panic_is_said_when_it_begins_and_when_it_is_over, each_change_is_said_once,
 	  many_changes_are_counted, an_unlisted_interface_is_said_once_with_what_to_do,
-	  a_vlan_is_named_with_its_parent, a_kernel_that_cannot_be_asked_is_said_and_asked_again,
+	  a_vlan_that_cannot_be_used_is_named_with_its_parent,
+	  a_kernel_that_cannot_be_asked_is_said_and_asked_again,
 	  the_summary_counts_and_names_those_that_take_no_flows)

@@ -112,12 +112,16 @@ static void dump(const struct config *config, struct text *out)
 	static const char *const levels[] = {"error", "warning", "info", "debug"};
 	char source[ADDR_TEXT_SIZE], source6[ADDR_TEXT_SIZE], prefix[PREFIX_TEXT_SIZE];
 
-	for (size_t i = 0; i < config->interface_count; i++)
-		text_add(out, "interface %s (%u:%u) mode %s, attach %u\n",
-			 config->interfaces[i].device, config->interfaces[i].place.line,
-			 config->interfaces[i].place.column,
-			 config_mode_name(config->interfaces[i].mode),
-			 config->interfaces[i].attach);
+	for (size_t i = 0; i < config->interface_count; i++) {
+		const struct config_interface *interface = &config->interfaces[i];
+
+		text_add(out, "interface %s (%u:%u) mode %s, attach %u\n", interface->device,
+			 interface->place.line, interface->place.column,
+			 config_mode_name(interface->mode), interface->attach);
+		if (strcmp(interface->vlans, CONFIG_VLAN_UNTAGGED))
+			text_add(out, "  VLANs %s\n", interface->vlans);
+	}
+
 	text_add(out, "tunnel source %s, source6 %s, mtu %u\n",
 		 addr_format(&config->source, source), addr_format(&config->source6, source6),
 		 config->mtu);

@@ -208,7 +208,39 @@ START_TEST(texts_of_udp_probes_become_bytes)
 }
 END_TEST
 
-RUN_TESTS("config_query", texts_of_udp_probes_become_bytes,
+START_TEST(vlans_are_bits_by_number)
+{
+	static const struct {
+		const char *list;
+		bool more;	   /* than untagged */
+		uint64_t words[4]; /* 0, 1, 62, 63 */
+	} cases[] = {
+		{"untagged", false, {1, 0, 0, 0}},
+		{"[untagged]", false, {1, 0, 0, 0}},
+		{"1", true, {2, 0, 0, 0}},
+		{"[64, 4094, untagged, 63]",
+		 true,
+		 {1 | UINT64_C(1) << 63, 1, 0, UINT64_C(1) << 62}},
+		{"any", true, {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX >> 1}},
+	};
+	uint64_t bits[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char *text = mem_format("version: 1\ninterfaces: [{device: eth0, vlans: %s}]\n"
+					"services: []\n",
+					cases[i].list);
+		struct config *config = read_config(text);
+
+		ck_assert(config_vlans(&config->interfaces[0], bits) == cases[i].more);
+		ck_assert_mem_eq(bits, cases[i].words, 16);
+		ck_assert_mem_eq(bits + 62, cases[i].words + 2, 16);
+		config_free(config);
+		free(text);
+	}
+}
+END_TEST
+
+RUN_TESTS("config_query", vlans_are_bits_by_number, texts_of_udp_probes_become_bytes,
 	  services_and_backends_are_found_by_identity,
 	  tables_take_whole_lines_and_the_largest_size_that_fits_is_a_prime_that_fits,
 	  states_are_read_by_name, a_text_that_is_too_long_is_refused_unread,

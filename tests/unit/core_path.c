@@ -290,7 +290,39 @@ START_TEST(what_cannot_be_built_is_no_way)
 }
 END_TEST
 
-RUN_TESTS("core_path", an_ipv4_header_is_written_byte_by_byte,
+START_TEST(a_path_has_the_tags_of_its_way)
+{
+	const uint8_t two[] = {0x88, 0xa8, 0x0f, 0xfe, 0x81, 0x00, 0x00, 0x07};
+	struct net_nexthop way = way_from("192.0.2.10");
+	struct addr backend = fake_address("10.0.1.11");
+	struct sl_path path, kept;
+
+	ck_assert_int_eq(path_build(&way, &backend, &plain, &kept), 0);
+	ck_assert_uint_eq(kept.tags, SL_TAGS_KEEP);
+	way.carries_vlans = true;
+	ck_assert_int_eq(path_build(&way, &backend, &plain, &path), 0);
+	ck_assert_uint_eq(path.tags, 0);
+	way.carries_vlans = false;
+	strcpy(way.parent, "eth9");
+	way.parent_ifindex = 99;
+	way.tag_count = 2;
+	way.tags[0] = (struct net_tag){0x88a8, 4094};
+	way.tags[1] = (struct net_tag){0x8100, 7};
+	ck_assert_int_eq(path_build(&way, &backend, &plain, &path), 0);
+	ck_assert_uint_eq(path.ifindex, 99);
+	ck_assert_uint_eq(path.tags, 8);
+	ck_assert_mem_eq(path.tag, two, sizeof(two));
+	ck_assert_uint_eq(path.inner_max, kept.inner_max);
+	ck_assert_mem_eq(path.header, kept.header, sizeof(path.header));
+	way.tag_count = 1;
+	ck_assert_int_eq(path_build(&way, &backend, &plain, &path), 0);
+	ck_assert_uint_eq(path.tags, 4);
+	ck_assert_mem_eq(path.tag, two, 4);
+	ck_assert_uint_eq(path.tag[2] | path.tag[3], 0);
+}
+END_TEST
+
+RUN_TESTS("core_path", a_path_has_the_tags_of_its_way, an_ipv4_header_is_written_byte_by_byte,
 	  an_ipv6_header_is_written_byte_by_byte, the_partial_checksum_completes_to_a_right_one,
 	  the_configured_source_wins_over_the_routes,
 	  the_smaller_mtu_counts_less_what_the_encapsulation_adds,

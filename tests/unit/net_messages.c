@@ -52,9 +52,16 @@ START_TEST(a_vlan_device_names_its_number_and_its_parent)
 	ck_assert_int_eq(message_read_link(message, message->nlmsg_len, &link), 0);
 	ck_assert(link.is_vlan && link.is_up && link.has_ethernet);
 	ck_assert_uint_eq(link.vlan_id, 7);
+	ck_assert_uint_eq(link.vlan_protocol, 0x8100);
 	ck_assert_uint_eq(link.parent_ifindex, 2);
 	ck_assert_uint_eq(link.mtu, 1496);
 
+	message = vlan_link(buffer, (struct vlan_shape){VLAN, .protocol = 0x88a8});
+	ck_assert_int_eq(message_read_link(message, message->nlmsg_len, &link), 0);
+	ck_assert_uint_eq(link.vlan_protocol, 0x88a8);
+	message = vlan_link(buffer, (struct vlan_shape){VLAN, .has_no_protocol = true});
+	ck_assert_int_eq(message_read_link(message, message->nlmsg_len, &link), 0);
+	ck_assert_uint_eq(link.vlan_protocol, 0x8100);
 	message = vlan_link(buffer, (struct vlan_shape){VLAN, .is_parent_elsewhere = true});
 	ck_assert_int_eq(message_read_link(message, message->nlmsg_len, &link), 0);
 	ck_assert_uint_eq(link.parent_ifindex, 0);

@@ -93,42 +93,113 @@ START_TEST(a_link_local_gateway_is_looked_up_on_its_own_link)
 }
 END_TEST
 
-START_TEST(a_way_over_a_vlan_device_names_it_and_its_parent)
+/* The route that leads over another device. */
+static struct net_nexthop way_over(uint32_t ifindex)
 {
-	_Alignas(4) uint8_t link[512], route[sizeof(route_gateway_mtu)];
-	struct nlmsghdr *message = vlan_link(link, (struct vlan_shape){VLAN});
+	_Alignas(4) uint8_t route[sizeof(route_gateway_mtu)];
+	struct nlattr *attr;
+
+	memcpy(route, route_gateway_mtu, sizeof(route));
+	mnl_attr_for_each(attr, (struct nlmsghdr *)route, sizeof(struct rtmsg))
+	{
+		if (mnl_attr_get_type(attr) == RTA_OIF)
+			*(uint32_t *)mnl_attr_get_payload(attr) = ifindex;
+	}
+	return WAY(route, "10.20.1.1");
+}
+
+static void take_vlan(struct vlan_shape shape)
+{
+	_Alignas(4) uint8_t link[512];
+	struct nlmsghdr *message = vlan_link(link, shape);
+
+	take(message, message->nlmsg_len);
+}
+
+START_TEST(a_way_over_a_vlan_device_leaves_by_its_parent_with_a_tag)
+{
 	struct net_device device;
 	struct net_nexthop way;
-	struct nlattr *attr;
 	char why[160];
 
 	cache = cache_new();
-	take(message, message->nlmsg_len);
-	memcpy(route, route_gateway_mtu, sizeof(route));
-	mnl_attr_for_each(attr, (struct nlmsghdr *)route,
-			  sizeof(struct rtmsg)) if (mnl_attr_get_type(attr) == RTA_OIF) *
-		(uint32_t *)mnl_attr_get_payload(attr) = 9;
-	way = WAY(route, "10.20.1.1");
+	take_vlan((struct vlan_shape){VLAN});
+	way = way_over(9);
 	ck_assert_int_eq(way.way, NET_WAY_VLAN);
-	ck_assert_str_eq(text_of(&way),
-			 "eth0.7 is VLAN 7 of a device elsewhere; VLAN devices are not supported "
-			 "yet");
+	ck_assert_str_eq(text_of(&way), "eth0.7 is VLAN 7 of a device elsewhere");
 	take(veth_link, sizeof(veth_link)); /* ifindex 2, the parent */
-	way = WAY(route, "10.20.1.1");
-	ck_assert_uint_eq(way.vlan_id, 7);
+	way = way_over(9);
+	ck_assert_int_eq(way.way, NET_WAY_RESOLVING);
+	ck_assert_uint_eq(way.ifindex, 9);
 	ck_assert_str_eq(way.device, "eth0.7");
 	ck_assert_str_eq(way.parent, "v0");
-	ck_assert_str_eq(text_of(&way),
-			 "eth0.7 is VLAN 7 of v0; VLAN devices are not supported yet");
+	ck_assert_str_eq(net_way_out(&way), "v0");
+	ck_assert_uint_eq(way.parent_ifindex, 2);
+	ck_assert_uint_eq(way.tag_count, 1);
+	ck_assert_uint_eq(way.tags[0].protocol, 0x8100);
+	ck_assert_uint_eq(way.tags[0].id, 7);
 	ck_assert(way_device(cache, "eth0.7", &device));
-	ck_assert(device.is_vlan && device.is_up && device.has_ethernet);
+	ck_assert(device.is_vlan && device.is_up && device.has_ethernet && !device.carries_vlans);
 	ck_assert_str_eq(device.parent, "v0");
 	ck_assert_str_eq(net_device_fault(&device, why),
-			 "is a VLAN device of v0; VLAN devices are not supported yet: list v0, "
-			 "whose untagged frames are taken");
+			 "is a VLAN device of v0: list that one, with `vlans: [7]`");
 	ck_assert(way_device(cache, "v0", &device));
+	ck_assert(device.carries_vlans);
 	ck_assert_ptr_null(net_device_fault(&device, why));
 	ck_assert(!way_device(cache, "eth0", &device));
+	cache_free(cache);
+}
+END_TEST
+
+START_TEST(vlan_devices_on_one_another_give_two_tags_and_no_more)
+{
+	struct net_device device;
+	struct net_nexthop way;
+	char why[160];
+
+	cache = cache_new();
+	take(veth_link, sizeof(veth_link));
+	take_vlan((struct vlan_shape){VLAN, .protocol = 0x88a8, .id = 100, .name = "v0.100"});
+	take_vlan((struct vlan_shape){VLAN, .ifindex = 10, .parent = 9, .name = "v0.100.7"});
+	way = way_over(10);
+	ck_assert_int_eq(way.way, NET_WAY_RESOLVING);
+	ck_assert_str_eq(net_way_out(&way), "v0");
+	ck_assert_uint_eq(way.parent_ifindex, 2);
+	ck_assert_uint_eq(way.tag_count, 2);
+	ck_assert(way.tags[0].protocol == 0x88a8 && way.tags[0].id == 100);
+	ck_assert(way.tags[1].protocol == 0x8100 && way.tags[1].id == 7);
+	ck_assert(way_device(cache, "v0.100.7", &device));
+	ck_assert_str_eq(net_device_fault(&device, why),
+			 "is a VLAN device of v0: list that one, with `vlans: [100]`");
+	take_vlan((struct vlan_shape){VLAN, .ifindex = 11, .parent = 10, .name = "v0.100.7.8"});
+	way = way_over(11);
+	ck_assert_int_eq(way.way, NET_WAY_VLAN);
+	ck_assert_uint_eq(way.tag_count, 0);
+	ck_assert_str_eq(text_of(&way), "v0.100.7.8 is on v0 with more than 2 VLAN tags");
+	cache_free(cache);
+}
+END_TEST
+
+START_TEST(a_device_with_vlan_devices_on_it_is_told_from_one_without)
+{
+	cache = cache_new();
+	take(veth_link, sizeof(veth_link));
+	ck_assert(!way_over(2).carries_vlans);
+	ck_assert_uint_eq(way_over(2).tag_count, 0);
+	ck_assert_str_eq(way_over(2).parent, "");
+	take_vlan((struct vlan_shape){VLAN});
+	ck_assert(way_over(2).carries_vlans);
+	ck_assert(!way_over(9).carries_vlans);
+	cache_free(cache);
+}
+END_TEST
+
+START_TEST(vlan_devices_that_name_each_other_are_no_way)
+{
+	cache = cache_new();
+	take_vlan((struct vlan_shape){VLAN, .ifindex = 9, .parent = 10});
+	take_vlan((struct vlan_shape){VLAN, .ifindex = 10, .parent = 9, .name = "eth0.8"});
+	ck_assert_int_eq(way_over(9).way, NET_WAY_VLAN);
 	cache_free(cache);
 }
 END_TEST
@@ -179,5 +250,8 @@ END_TEST
 
 RUN_TESTS("net_way", recorded_messages_make_the_way_step_by_step,
 	  a_link_local_gateway_is_looked_up_on_its_own_link,
-	  a_way_over_a_vlan_device_names_it_and_its_parent, what_is_no_way_is_named,
+	  a_way_over_a_vlan_device_leaves_by_its_parent_with_a_tag,
+	  vlan_devices_on_one_another_give_two_tags_and_no_more,
+	  a_device_with_vlan_devices_on_it_is_told_from_one_without,
+	  vlan_devices_that_name_each_other_are_no_way, what_is_no_way_is_named,
 	  the_longest_sentence_fits)

@@ -163,24 +163,32 @@ void agent_say_tunnel(struct agent *agent)
 	log_and_free_problems(LOG_LEVEL_WARNING, &findings);
 }
 
-struct dataplane_features agent_features(const struct config *config)
+int agent_set_program(struct agent *agent, struct problems *p)
 {
-	struct dataplane_features features = {
-		.redirect = config->interface_count > 1,
-		.entropy = !addr_is_none(&config->entropy.addr) ||
-			   !addr_is_none(&config->entropy6.addr),
-	};
+	struct program *wanted = program_wanted(engine_config(agent->engine), agent->net,
+						engine_model(agent->engine));
+	int err = program_set(agent->dp, wanted, p);
 
-	for (size_t i = 0; i < config->service_count; i++) {
-		features.affinity |= config->services[i].affinity != CONFIG_AFFINITY_FLOW;
-		features.encaps |= config->services[i].encapsulation != CONFIG_IPIP;
-		features.mss_clamp |= config->services[i].mss_clamp != 0;
-	}
-	return features;
+	free(wanted);
+	return err;
+}
+
+/* Before devices that have come are attached, and ways over them taken. What has gone is still served. */
+static void prepare_program(struct agent *agent, struct problems *p)
+{
+	struct program *before = program_present(agent->dp, &agent->interfaces);
+	struct program *wanted = program_wanted(engine_config(agent->engine), agent->net, NULL);
+	struct program *both = program_both(before, wanted);
+
+	program_set(agent->dp, both, p);
+	free(before);
+	free(wanted);
+	free(both);
 }
 
 struct dataplane_options agent_dataplane_options(const struct agent *agent,
-						 const struct config *config)
+						 const struct config *config,
+						 const struct program *program)
 {
 	struct dataplane_options options = {
 		.limits =
@@ -192,7 +200,8 @@ struct dataplane_options agent_dataplane_options(const struct agent *agent,
 				.slots = config->limits.slots,
 			},
 		.key = agent->key.hash,
-		.features = agent_features(config),
+		.features = program->features,
+		.vlans = &program->vlans,
 	};
 
 	memcpy(options.key_id, agent->key.id, sizeof(options.key_id));
@@ -204,29 +213,33 @@ int agent_apply_between(struct agent *agent, struct config *config, bool force,
 {
 	struct problems warnings = {}, undone = {};
 	struct interfaces next;
-	struct dataplane_features before = dataplane_features(agent->dp);
-	struct dataplane_features wanted = agent_features(config);
-	int err = dataplane_set_features(agent->dp, dataplane_features_or(before, wanted), p);
+	struct program *before = program_present(agent->dp, &agent->interfaces);
+	struct program *wanted = program_wanted(config, agent->net, NULL);
+	struct program *both = program_both(before, wanted);
+	int err = program_set(agent->dp, both, p);
 
 	if (!err)
 		err = interfaces_open(agent->dp, agent->net, config, &agent->interfaces, &next,
 				      &warnings, p);
 	if (err) {
-		dataplane_set_features(agent->dp, before, &undone);
-		log_and_free_problems(LOG_LEVEL_ERROR, &undone);
 		config_free(config);
-		problems_free(&warnings);
-		return err;
+	} else {
+		err = engine_apply(agent->engine, config, force, ways_now_ms(), out, p);
+		if (err)
+			interfaces_abort(agent->dp, &next, &undone);
+		else
+			interfaces_commit(agent->dp, &agent->interfaces, &next, &undone);
 	}
-	err = engine_apply(agent->engine, config, force, ways_now_ms(), out, p);
-	if (err)
-		interfaces_abort(agent->dp, &next, &undone);
-	else
-		interfaces_commit(agent->dp, &agent->interfaces, &next, &undone);
 	/* What is not needed any more costs packets time. */
-	dataplane_set_features(agent->dp, err ? before : wanted, &undone);
+	if (err)
+		program_set(agent->dp, before, &undone);
+	else
+		agent_set_program(agent, &undone);
 	log_and_free_problems(LOG_LEVEL_WARNING, &warnings);
 	log_and_free_problems(LOG_LEVEL_ERROR, &undone);
+	free(before);
+	free(wanted);
+	free(both);
 	return err;
 }
 
@@ -329,9 +342,11 @@ int agent_net_input(struct agent *agent, struct problems *p)
 	struct problems warnings = {}, found = {}, lost = {};
 	int changed = net_input(agent->net, p);
 
-	if (changed > 0)
+	if (changed > 0) {
+		prepare_program(agent, &warnings);
 		interfaces_follow(&agent->interfaces, agent->dp, agent->net, &warnings, &found,
 				  &lost);
+	}
 	log_and_free_problems(LOG_LEVEL_WARNING, &warnings);
 	post_interfaces(agent, EVENT_interface_lost, &lost);
 	post_interfaces(agent, EVENT_interface_found, &found);
@@ -342,6 +357,7 @@ int agent_refresh(struct agent *agent, struct problems *p)
 {
 	int err = engine_refresh(agent->engine, ways_now_ms(), p);
 
+	err = agent_set_program(agent, p) ?: err;
 	ways_say(&agent->ways, engine_model(agent->engine), agent->events);
 	return err;
 }
@@ -392,16 +408,7 @@ void agent_abandon(struct agent *agent, struct problems *p)
 
 int agent_detach(struct agent *agent, struct problems *p)
 {
-	int err = 0;
-
-	for (size_t i = 0; i < agent->interfaces.count; i++) {
-		const struct interface *interface = &agent->interfaces.list[i];
-
-		if (interface->attached)
-			err = dataplane_detach(agent->dp, interface->link.device, p) ?: err;
-	}
-	interfaces_free(&agent->interfaces);
-	return err;
+	return interfaces_close(&agent->interfaces, agent->dp, p);
 }
 
 int agent_down(struct agent *agent, struct problems *p)

@@ -20,6 +20,7 @@
 #include "agent/events.h"
 #include "agent/interfaces.h"
 #include "agent/options.h"
+#include "agent/program.h"
 #include "agent/repair.h"
 #include "agent/state.h"
 #include "agent/tunnel.h"
@@ -101,11 +102,12 @@ int agent_down(struct agent *agent, struct problems *p);
 /* ---- shared by agent.c and open.c ------------------------------------------------------------ */
 
 struct engine_host agent_engine_host(struct agent *agent);
-/* What a configuration needs of the BPF program. */
-struct dataplane_features agent_features(const struct config *config);
-/* What maps and program of a configuration are opened with, under the agent's key; without pins. */
+/* Loads the balancer for what the configuration in force and its ways need, and for no more. */
+int agent_set_program(struct agent *agent, struct problems *p);
+/* What maps and program of a configuration are opened with, under the agent's key; without pins. Points to `program`. */
 struct dataplane_options agent_dataplane_options(const struct agent *agent,
-						 const struct config *config);
+						 const struct config *config,
+						 const struct program *program);
 /* engine_apply() between the interfaces that come and those that go. */
 int agent_apply_between(struct agent *agent, struct config *config, bool force,
 			struct engine_forecast *out, struct problems *p);

@@ -114,7 +114,7 @@ static const char *way_advice(const struct model_backend *backend)
 		[NET_WAY_LOCAL] = "a backend cannot be this host itself",
 		[NET_WAY_LINK_DOWN] = "bring the interface up, and see its cable",
 		[NET_WAY_NO_ETHERNET] = "route to it by an Ethernet interface",
-		[NET_WAY_VLAN] = "route to it by an untagged interface",
+		[NET_WAY_VLAN] = "route to it by a device of this host with two VLAN tags at most",
 		[NET_WAY_RESOLVING] =
 			"wait a second; then see whether the next hop answers ARP or ND",
 		[NET_WAY_FAILED] = "see whether the next hop is up and on this segment",

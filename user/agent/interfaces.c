@@ -213,6 +213,29 @@ void interfaces_commit(struct dataplane *dp, struct interfaces *now, struct inte
 	*next = (struct interfaces){};
 }
 
+int interfaces_close(struct interfaces *is, struct dataplane *dp, struct problems *p)
+{
+	size_t left = 0;
+	int err = 0;
+
+	for (size_t k = 0; k < is->count; k++) {
+		struct interface *i = &is->list[k];
+		int failed = i->attached ? dataplane_detach(dp, i->link.device, p) : 0;
+
+		if (failed) {
+			err = failed;
+			is->list[left++] = *i;
+			continue;
+		}
+		free(i->problem);
+		free(i->seen.problem);
+	}
+	is->count = left;
+	if (!left)
+		interfaces_free(is);
+	return err;
+}
+
 static void set_problem(struct interface *i, const char *problem)
 {
 	free(i->problem);

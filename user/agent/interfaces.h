@@ -55,6 +55,8 @@ void interfaces_abort(struct dataplane *dp, struct interfaces *next, struct prob
 /* Detaches what is not in `next`; `now` becomes `next`. */
 void interfaces_commit(struct dataplane *dp, struct interfaces *now, struct interfaces *next,
 		       struct problems *p);
+/* Detaches all, and forgets those that are; returns the error of the last one that stays, explained in `p`. */
+int interfaces_close(struct interfaces *is, struct dataplane *dp, struct problems *p);
 void interfaces_free(struct interfaces *is); /* attachments stay */
 
 /*

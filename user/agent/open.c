@@ -58,10 +58,14 @@ static int choose_config(struct agent *agent, struct problems *p)
 
 static int open_dataplane(struct agent *agent, const struct config *config, struct problems *p)
 {
-	struct dataplane_options options = agent_dataplane_options(agent, config);
+	struct program *program = program_wanted(config, agent->net, NULL);
+	struct dataplane_options options = agent_dataplane_options(agent, config, program);
+	int err;
 
 	options.pin_dir = agent->options.pin_dir;
-	return dataplane_open(&options, &agent->dp, p);
+	err = dataplane_open(&options, &agent->dp, p);
+	free(program);
+	return err;
 }
 
 /* What was applied last, so that the engine knows a change from a repetition. */

@@ -130,16 +130,27 @@ static int open_running(struct child *child, struct world *world, struct problem
 	return err ? err : open_engine(child, world, p);
 }
 
+static int open_dataplane(struct child *child, const struct config *config, struct world *world,
+			  struct problems *p)
+{
+	struct program *program = program_wanted(config, child->net, NULL);
+	const struct dataplane_options options =
+		agent_dataplane_options(child->agent, config, program);
+	int err = dataplane_open(&options, &world->dp, p);
+
+	free(program);
+	return err;
+}
+
 /* As if `config` (which is taken over) had been in force from the start. */
 static int fill(struct child *child, struct config *config, struct world *world, struct problems *p)
 {
-	const struct dataplane_options options = agent_dataplane_options(child->agent, config);
 	int err = child->net ? 0 : net_open(&child->net, p);
 
 	if (!err)
 		err = ways_settle(child->net, config, SETTLE_MS, p);
 	if (!err)
-		err = dataplane_open(&options, &world->dp, p);
+		err = open_dataplane(child, config, world, p);
 	if (!err)
 		err = open_engine(child, world, p);
 	if (err) {

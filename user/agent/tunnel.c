@@ -121,7 +121,7 @@ static void want_service(struct tunnel *next, const struct config *config,
 	for (size_t i = 0; i < service->backend_count; i++) {
 		const struct net_nexthop *way = &service->backends[i].way;
 
-		if (way->ifindex && is_listed(config, way->device) &&
+		if (way->ifindex && is_listed(config, net_way_out(way)) &&
 		    !(is_local && net_device_has(next->net, way->ifindex, vip)))
 			want_backend(next, vip, is_local, way);
 	}
@@ -140,6 +140,17 @@ static void keep_device(struct tunnel *next, const struct tunnel_device *old)
 	device->mtu = device->ifindex == old->ifindex ? old->mtu : 0;
 }
 
+/* What is under a VLAN device. */
+static const char *way_out(const struct tunnel *tunnel, const char *name)
+{
+	static char parent[NET_NAME_SIZE];
+	struct net_device device;
+
+	if (net_device(tunnel->net, name, &device) || !device.parent[0])
+		return name;
+	return memcpy(parent, device.parent, sizeof(parent));
+}
+
 static void want_all(const struct tunnel *tunnel, const struct config *config,
 		     const struct model *model, struct tunnel *next)
 {
@@ -151,7 +162,7 @@ static void want_all(const struct tunnel *tunnel, const struct config *config,
 			is_any = true;
 		}
 	for (size_t i = 0; is_any && i < tunnel->count; i++)
-		if (is_listed(config, tunnel->list[i].name))
+		if (is_listed(config, way_out(tunnel, tunnel->list[i].name)))
 			keep_device(next, &tunnel->list[i]);
 }
 

@@ -181,7 +181,7 @@ static const struct net_nexthop *find_way(const struct model_service *service, c
 {
 	for (size_t i = 0; i < service->backend_count; i++)
 		if (service->backends[i].way.ifindex &&
-		    strcmp(service->backends[i].way.device, device) == 0)
+		    strcmp(net_way_out(&service->backends[i].way), device) == 0)
 			return &service->backends[i].way;
 	return NULL;
 }
@@ -209,7 +209,7 @@ void tunnel_findings(const struct tunnel *tunnel, const struct config *config,
 				find_way(service, config->interfaces[k].device);
 
 			if (way && tunnel_probes(service->config) &&
-			    !is_told(model, i, way->device))
+			    !is_told(model, i, net_way_out(way)))
 				find_in_service(tunnel, config, service, way, findings);
 		}
 }

@@ -105,14 +105,16 @@ static void say_device(const struct model_backend *backend, struct events *event
 			  "interface %s leads to backends and is not among `interfaces`: they take "
 			  "no "
 			  "new flows; add `- device: %s` to the configuration, or change the route",
-			  way->device, way->device);
+			  net_way_out(way), net_way_out(way));
 	else
 		event_say(events, event,
-			  "interface %s leads to backends and is VLAN %u of %s: they take no new "
-			  "flows, since VLAN devices are not supported yet; route to them over an "
-			  "untagged interface",
-			  way->device, way->vlan_id,
-			  way->parent[0] ? way->parent : "another device");
+			  "interface %s leads to backends and is %s%s: they take no new flows; "
+			  "route to them over a device "
+			  "of this host with two VLAN tags at most",
+			  way->device,
+			  way->parent[0] ? "a VLAN device of more than two tags on "
+					 : "a VLAN device of a device elsewhere",
+			  way->parent);
 }
 
 static bool needs_a_hand(const struct model_backend *backend)

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sluice/abi.h>
+
 #include "base/mem.h"
 #include "base/problem.h"
 #include "config/schema.h"
@@ -176,4 +178,27 @@ const struct config_backend *config_find_backend(const struct config_service *se
 		return NULL;
 	return bsearch(&key, service->backends, service->backend_count, sizeof(key),
 		       compare_backends);
+}
+
+static void add_vlan(uint64_t out[64], uint32_t vlan)
+{
+	out[vlan / 64] |= UINT64_C(1) << vlan % 64;
+}
+
+bool config_vlans(const struct config_interface *interface, uint64_t out[64])
+{
+	const char *at = interface->vlans;
+
+	memset(out, 0, 64 * sizeof(out[0]));
+	while (*at) {
+		size_t length = strcspn(at, ",");
+
+		if (length == strlen(CONFIG_VLAN_ANY) && !strncmp(at, CONFIG_VLAN_ANY, length))
+			for (uint32_t vlan = 0; vlan <= SL_VLAN_MAX; vlan++)
+				add_vlan(out, vlan);
+		else /* of "untagged" there is no number */
+			add_vlan(out, strtoul(at, NULL, 10));
+		at += length + (at[length] == ',');
+	}
+	return strcmp(interface->vlans, CONFIG_VLAN_UNTAGGED) != 0;
 }

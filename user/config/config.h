@@ -47,10 +47,15 @@ struct config_place {
 	unsigned int line, column;
 };
 
+/* Words in config_interface.vlans. */
+#define CONFIG_VLAN_UNTAGGED "untagged"
+#define CONFIG_VLAN_ANY	     "any"
+
 struct config_interface {
 	const char *device;
 	enum config_mode mode;
 	enum config_attach attach;
+	const char *vlans; /* "10,200,untagged"; see config_vlans() */
 	struct config_place place;
 };
 
@@ -157,6 +162,12 @@ struct config {
 int config_read(const char *file, const char *text, size_t length, struct config **out,
 		struct problems *p);
 void config_free(struct config *config); /* NULL is fine */
+
+/*
+ * The VLANs on which services listen at an interface: bit SL_VLAN_UNTAGGED for frames without a tag, and one for each number
+ * (abi.h). Returns whether there is any but untagged.
+ */
+bool config_vlans(const struct config_interface *interface, uint64_t out[64]);
 
 const struct config_service *config_find_service(const struct config *config, const char *name);
 const struct config_backend *config_find_backend(const struct config_service *service,

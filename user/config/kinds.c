@@ -151,6 +151,13 @@ static void json_status(const struct field *field, struct text *out)
 		 "}, {\"type\": \"string\", \"pattern\": \"^[1-5][0-9]{2}(-[1-5][0-9]{2})?$\"}]");
 }
 
+static void json_vlan(const struct field *field, struct text *out)
+{
+	text_add(out, "\"anyOf\": [{\"enum\": [\"untagged\", \"any\"]}, {");
+	json_number(field, out);
+	text_add(out, "}]");
+}
+
 /* ---- the table --------------------------------------------------------------------------- */
 
 static void expect_word(const struct field *field, struct text *out)
@@ -184,6 +191,7 @@ static const struct kind {
 	[KIND_PATH] = {kind_parse_path, kind_expect_path, json_text, kind_format_text},
 	[KIND_HEX] = {kind_parse_hex, kind_expect_hex, json_text, kind_format_text},
 	[KIND_STATUS] = {kind_parse_status, kind_expect_status, json_status, kind_format_text},
+	[KIND_VLAN] = {kind_parse_vlan, kind_expect_vlan, json_vlan, kind_format_text},
 	[KIND_BYTES] = {kind_parse_bytes, kind_expect_bytes, json_text, kind_format_text},
 	[KIND_URL] = {kind_parse_url, kind_expect_url, json_text, kind_format_text},
 	[KIND_TEXT] = {kind_parse_text, kind_expect_text, json_text, kind_format_text},

@@ -24,10 +24,11 @@ format_function kind_format_address, kind_format_vip, kind_format_prefix, kind_f
 /* ---- kinds_text.c --------------------------------------------------------------------------------- */
 
 parse_function kind_parse_name, kind_parse_device, kind_parse_path, kind_parse_hex,
-	kind_parse_status;
+	kind_parse_status, kind_parse_vlan;
 parse_function kind_parse_bytes, kind_parse_url, kind_parse_text;
 write_function kind_expect_name, kind_expect_device, kind_expect_path, kind_expect_hex;
-write_function kind_expect_status, kind_expect_bytes, kind_expect_url, kind_expect_text;
+write_function kind_expect_status, kind_expect_vlan, kind_expect_bytes, kind_expect_url,
+	kind_expect_text;
 format_function kind_format_text; /* of them all */
 
 #endif

@@ -93,6 +93,19 @@ const char *kind_parse_status(const struct field *field, const char *text, struc
 	return lo > hi ? "begins above its end" : keep_text(text, value);
 }
 
+const char *kind_parse_vlan(const struct field *field, const char *text, struct value *value)
+{
+	uint64_t number;
+
+	if (!strcmp(text, CONFIG_VLAN_UNTAGGED) || !strcmp(text, CONFIG_VLAN_ANY))
+		return keep_text(text, value);
+	if (!*text || text[strspn(text, "0123456789")] || (*text == '0' && text[1]))
+		return ""; /* two texts for one number would be two items of a list */
+	if (text_parse_uint(text, field->hi, &number) || number < field->lo)
+		return "is out of range";
+	return keep_text(text, value);
+}
+
 /* Takes the next byte off; -1: an escape that is none. */
 static int next_byte(const char **text)
 {
@@ -193,6 +206,13 @@ void kind_expect_status(const struct field *field, struct text *out)
 {
 	text_add(out, "a status from %llu to %llu, or a range such as 300-399",
 		 (unsigned long long)field->lo, (unsigned long long)field->hi);
+}
+
+void kind_expect_vlan(const struct field *field, struct text *out)
+{
+	text_add(out, "a VLAN's number from %llu to %llu, or %s, or %s",
+		 (unsigned long long)field->lo, (unsigned long long)field->hi, CONFIG_VLAN_UNTAGGED,
+		 CONFIG_VLAN_ANY);
 }
 
 void kind_expect_bytes(const struct field *field, struct text *out)

@@ -17,7 +17,6 @@ const struct config_name config_names_auto[] = {NAME("auto", 0), END};
 const struct config_name config_names_off[] = {NAME("off", 0), END};
 const struct config_name config_names_on_off[] = {NAME("off", 0), NAME("on", 1), END};
 const struct config_name config_names_any[] = {NAME("any", 0), END};
-const struct config_name config_names_vlan[] = {NAME("untagged", 0), NAME("any", 4095), END};
 
 const struct config_name config_names_mode[] = {NAME("auto", CONFIG_MODE_AUTO),
 						NAME("native", CONFIG_MODE_NATIVE),

@@ -29,6 +29,7 @@ enum field_kind {
 	KIND_PATH,     /* of a file, from the root */
 	KIND_HEX,      /* lo to hi bytes */
 	KIND_STATUS,   /* an HTTP status or a range of such, lo to hi */
+	KIND_VLAN,     /* a VLAN's number, lo to hi, or untagged, or any */
 	KIND_BYTES,    /* lo to hi characters that config_unescape() makes bytes of */
 	KIND_URL,      /* http or https, lo to hi bytes */
 	KIND_TEXT,     /* lo to hi bytes */
@@ -105,13 +106,13 @@ extern const struct section *const schema_sections[];
 extern const size_t schema_section_count;
 
 extern const struct config_name config_names_bool[], config_names_mode[], config_names_attach[],
-	config_names_vlan[], config_names_entropy[], config_names_auto[], config_names_off[],
-	config_names_any[], config_names_on_off[], config_names_protocol[],
-	config_names_encapsulation[], config_names_affinity[], config_names_tracking[],
-	config_names_drain_end[], config_names_state[], config_names_log_level[],
-	config_names_health_kind[], config_names_health_via[], config_names_peers_mode[],
-	config_names_health_view[], config_names_announce_via[], config_names_initial[],
-	config_names_query_type[], config_names_alert_level[];
+	config_names_entropy[], config_names_auto[], config_names_off[], config_names_any[],
+	config_names_on_off[], config_names_protocol[], config_names_encapsulation[],
+	config_names_affinity[], config_names_tracking[], config_names_drain_end[],
+	config_names_state[], config_names_log_level[], config_names_health_kind[],
+	config_names_health_via[], config_names_peers_mode[], config_names_health_view[],
+	config_names_announce_via[], config_names_initial[], config_names_query_type[],
+	config_names_alert_level[];
 
 /* The name of a value; NULL: it has none. `names` may be NULL. */
 const char *names_find(const struct config_name *names, uint64_t value);

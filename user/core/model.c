@@ -38,7 +38,7 @@ static void build_path(const struct config *config, const struct config_service 
 		.mtu = config->mtu,
 	};
 
-	if (backend->way.way != NET_WAY_READY || !is_listed(config, backend->way.device))
+	if (backend->way.way != NET_WAY_READY || !is_listed(config, net_way_out(&backend->way)))
 		return;
 	backend->path_error =
 		path_build(&backend->way, &backend->address, &options, &backend->path);
@@ -53,7 +53,7 @@ static enum model_reason find_reason(const struct config *config,
 		return MODEL_DRAINED;
 	if (!backend->weight)
 		return MODEL_WEIGHT_ZERO;
-	if (backend->way.way == NET_WAY_READY && !is_listed(config, backend->way.device))
+	if (backend->way.way == NET_WAY_READY && !is_listed(config, net_way_out(&backend->way)))
 		return MODEL_UNLISTED_WAY;
 	return backend->path.ifindex ? MODEL_TAKES_FLOWS : MODEL_NO_WAY;
 }
@@ -266,7 +266,7 @@ const char *model_reason_text(const struct model_backend *backend, char out[160]
 	case MODEL_UNLISTED_WAY:
 		snprintf(out, 160,
 			 "the way out is %s, which is not among `interfaces`; add it there",
-			 backend->way.device);
+			 net_way_out(&backend->way));
 		break;
 	case MODEL_UNPROBED:
 		snprintf(out, 160, "no probe has succeeded yet since it is new");

@@ -103,6 +103,18 @@ static void write_ethernet(const struct net_nexthop *way, uint16_t type, struct 
 	path->header_len = sizeof(ethernet);
 }
 
+/* The kernel knows which VLAN the next hop is on; where it knows of none at all, packets stay on theirs. */
+static void write_tags(const struct net_nexthop *way, struct sl_path *path)
+{
+	path->tags = way->tag_count * SL_TAG;
+	for (size_t i = 0; i < way->tag_count; i++) {
+		path->tag[2 * i] = htons(way->tags[i].protocol);
+		path->tag[2 * i + 1] = htons(way->tags[i].id);
+	}
+	if (!way->tag_count && !way->carries_vlans)
+		path->tags = SL_TAGS_KEEP;
+}
+
 static void write_outer(const struct net_nexthop *way, const struct addr *source,
 			const struct addr *backend, struct sl_path *path)
 {
@@ -134,11 +146,12 @@ int path_build(const struct net_nexthop *way, const struct addr *backend,
 		longest = UINT16_MAX;
 	if (longest <= outer)
 		return -EMSGSIZE;
-	out->ifindex = way->ifindex;
+	out->ifindex = way->parent_ifindex ? way->parent_ifindex : way->ifindex;
 	out->inner_max = longest - outer;
 	out->family = backend->family;
 	out->encapsulation = options->encapsulation;
 	out->entropy = varies ? entropy_bits(&options->entropy) : 0;
+	write_tags(way, out);
 	if (l2)
 		write_ethernet(way, 0, out);
 	else

@@ -51,7 +51,8 @@ static void open_way(struct plan_builder *b, const struct model_backend *backend
 	b->ways = mem_grow(b->ways, b->way_count, sizeof(*b->ways));
 	b->ways[b->way_count++] = ifindex;
 	plan_add(b, PHASE_PREPARE, (struct plan_operation){.kind = PLAN_OPEN_WAY, .index = ifindex},
-		 "interface %s (index %u): packets may leave by it", backend->way.device, ifindex);
+		 "interface %s (index %u): packets may leave by it", net_way_out(&backend->way),
+		 ifindex);
 }
 
 /* Nothing is there yet that would have to be led away in order. */

@@ -373,6 +373,11 @@ static void copy_counters(const struct map_set *from, struct map_set *to)
 	}
 }
 
+static bool has_tags(const struct sl_path *path)
+{
+	return path->tags && path->tags != SL_TAGS_KEEP;
+}
+
 /* The maps are not mapped yet: the program is loaded before that. */
 void adopt_features(const struct map_set *pinned, struct dataplane_features *out)
 {
@@ -390,6 +395,7 @@ void adopt_features(const struct map_set *pinned, struct dataplane_features *out
 		for (int which = 0; which < 2; which++) {
 			out->encaps |= backend.path[which].encapsulation != SL_ENCAP_IPIP;
 			out->entropy |= backend.path[which].entropy != 0;
+			out->vlans |= has_tags(&backend.path[which]);
 		}
 	}
 }

@@ -126,10 +126,22 @@ static struct sl_knobs knobs_of(const struct dataplane *dp, const struct datapla
 	};
 }
 
+/* VLANs are worth bytes of the program only where they are asked for. */
+static struct load_constants constants_of(const struct dataplane_options *options,
+					  const struct sl_knobs *knobs)
+{
+	return (struct load_constants){
+		.knobs = knobs,
+		.key = &options->key,
+		.vlans = options->features.vlans ? options->vlans : NULL,
+	};
+}
+
 static int load(struct dataplane *dp, const struct dataplane_options *options, enum adopt_how how,
 		struct map_set *pinned, struct problems *p)
 {
 	const struct sl_knobs knobs = knobs_of(dp, options);
+	const struct load_constants constants = constants_of(options, &knobs);
 	int err = 0;
 
 	if (how == ADOPT_ALL) {
@@ -141,7 +153,7 @@ static int load(struct dataplane *dp, const struct dataplane_options *options, e
 	if (!err)
 		err = load_open(options, &dp->object, p);
 	if (!err)
-		err = load_run(dp->object, &knobs, &options->key, &dp->maps, &dp->programs, p);
+		err = load_run(dp->object, &constants, &dp->maps, &dp->programs, p);
 	if (!err)
 		err = map_set_mmap(&dp->maps, p);
 	if (!err)
@@ -350,6 +362,9 @@ int dataplane_open(const struct dataplane_options *given, struct dataplane **out
 	if (!err && how != ADOPT_NOTHING)
 		adopt_features(&pinned, &options.features);
 	dp->options.features = options.features;
+	if (options.vlans)
+		dp->vlans = *options.vlans;
+	dp->options.vlans = &dp->vlans;
 	if (!err)
 		err = load(dp, &options, how, &pinned, p);
 	/* Spares that the last agent left just before it ended may still be read. */
@@ -403,23 +418,19 @@ static bool same_features(struct dataplane_features a, struct dataplane_features
 	return same;
 }
 
-int dataplane_set_features(struct dataplane *dp, struct dataplane_features features,
-			   struct problems *p)
+/* Loads the program anew, by other options of which only what it is loaded with differs, and puts it into every link. */
+static int reload(struct dataplane *dp, const struct dataplane_options *options, struct problems *p)
 {
-	struct dataplane_options options = dp->options;
+	const struct sl_knobs knobs = knobs_of(dp, options);
+	const struct load_constants constants = constants_of(options, &knobs);
 	struct bpf_object *object;
 	struct load_programs programs;
-	struct sl_knobs knobs;
 	int err;
 
-	if (same_features(features, options.features))
-		return 0;
-	options.features = features;
-	knobs = knobs_of(dp, &options);
-	err = load_open(&options, &object, p);
+	err = load_open(options, &object, p);
 	if (err)
 		return err;
-	err = load_run(object, &knobs, &options.key, &dp->maps, &programs, p);
+	err = load_run(object, &constants, &dp->maps, &programs, p);
 	if (!err)
 		err = replace_program(dp, programs.balancer, p);
 	if (err) {
@@ -429,8 +440,42 @@ int dataplane_set_features(struct dataplane *dp, struct dataplane_features featu
 	bpf_object__close(dp->object);
 	dp->object = object;
 	dp->programs = programs;
-	dp->options.features = features;
 	return 0;
+}
+
+int dataplane_set_features(struct dataplane *dp, struct dataplane_features features,
+			   struct problems *p)
+{
+	struct dataplane_options options = dp->options;
+	int err;
+
+	if (same_features(features, options.features))
+		return 0;
+	options.features = features;
+	err = reload(dp, &options, p);
+	if (!err)
+		dp->options.features = features;
+	return err;
+}
+
+int dataplane_set_vlans(struct dataplane *dp, const struct sl_vlans *vlans, struct problems *p)
+{
+	struct dataplane_options options = dp->options;
+	int err = 0;
+
+	if (!memcmp(vlans, &dp->vlans, sizeof(*vlans)))
+		return 0;
+	options.vlans = vlans;
+	if (options.features.vlans)
+		err = reload(dp, &options, p);
+	if (!err)
+		dp->vlans = *vlans;
+	return err;
+}
+
+const struct sl_vlans *dataplane_vlans(const struct dataplane *dp)
+{
+	return &dp->vlans;
 }
 
 bool dataplane_adopted(const struct dataplane *dp)

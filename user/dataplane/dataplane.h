@@ -182,6 +182,7 @@ struct dataplane_options {
 	/* The key's fingerprint: maps pinned under another one are refused, their flows would all move. */
 	uint8_t key_id[8];
 	struct dataplane_features features; /* and those that adopted maps need */
+	const struct sl_vlans *vlans;	    /* copied; NULL: untagged everywhere */
 	/* 16 bytes that place flows in the table; NULL: new ones, or those of the maps that are adopted. */
 	const uint8_t *host_key;
 	bool manual_clock; /* knob: the tick is control.tick, which tests set */
@@ -209,6 +210,23 @@ struct dataplane_features dataplane_features(const struct dataplane *dp);
  */
 int dataplane_set_features(struct dataplane *dp, struct dataplane_features features,
 			   struct problems *p);
+
+/*
+ * Changes the VLANs on which services listen, in the same way: a packet sees the old ones or the new ones. Nothing is
+ * loaded while the feature `vlans` is off.
+ */
+int dataplane_set_vlans(struct dataplane *dp, const struct sl_vlans *vlans, struct problems *p);
+/* Those in force. */
+const struct sl_vlans *dataplane_vlans(const struct dataplane *dp);
+
+/*
+ * Adds an interface, or VLANs to one that is there (vlans.c); `listens` as in struct sl_vlans, which is all zeros to begin
+ * with. -E2BIG: there are more interfaces than rows can be found for; at least SL_VLAN_INTERFACES fit. *vlans is unchanged
+ * then. Pure.
+ */
+int vlans_add(struct sl_vlans *vlans, uint32_t ifindex, const uint64_t listens[64]);
+/* Adds all of another. */
+int vlans_add_all(struct sl_vlans *vlans, const struct sl_vlans *more);
 
 bool dataplane_adopted(const struct dataplane *dp); /* false: the maps were made fresh */
 const struct dataplane_view *dataplane_view(const struct dataplane *dp);

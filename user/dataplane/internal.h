@@ -49,8 +49,15 @@ struct load_programs {
 	int balancer, clock;
 };
 
+/* What stays for as long as a program is loaded. */
+struct load_constants {
+	const struct sl_knobs *knobs;
+	const struct sl_hash_key *key;
+	const struct sl_vlans *vlans; /* NULL: zeros */
+};
+
 /* Loads: maps that have a descriptor in `maps` are taken, the others are made; then all have one. */
-int load_run(struct bpf_object *object, const struct sl_knobs *knobs, const struct sl_hash_key *key,
+int load_run(struct bpf_object *object, const struct load_constants *constants,
 	     struct map_set *maps, struct load_programs *out, struct problems *p);
 
 /* Loads the probes' program on maps that all have a descriptor. The descriptor goes with the object. */
@@ -120,6 +127,7 @@ struct dataplane {
 	struct dataplane_view view;
 	struct bpf_object *object;
 	struct load_programs programs;
+	struct sl_vlans vlans;	  /* options.vlans */
 	struct bpf_object *probe; /* NULL: not loaded yet */
 	int probe_fd;
 	bool is_probe_pinned; /* as progs/probe, by this process */

@@ -115,16 +115,17 @@ static ssize_t find_constant(const struct bpf_object *object, const char *name, 
 	return -ENOENT;
 }
 
-static int set_constants(struct bpf_object *object, const struct sl_knobs *knobs,
-			 const struct sl_hash_key *key, struct problems *p)
+static int set_constants(struct bpf_object *object, const struct load_constants *from,
+			 struct problems *p)
 {
 	const struct {
 		const char *name;
 		const void *value;
 		size_t size;
 	} constants[] = {
-		{"knobs", knobs, sizeof(*knobs)},
-		{"hash_key", key, sizeof(*key)},
+		{"knobs", from->knobs, sizeof(*from->knobs)},
+		{"hash_key", from->key, sizeof(*from->key)},
+		{"vlans", from->vlans, sizeof(*from->vlans)},
 	};
 	struct bpf_map *rodata = find_rodata(object);
 	size_t room = 0;
@@ -136,8 +137,11 @@ static int set_constants(struct bpf_object *object, const struct sl_knobs *knobs
 		memcpy(values, initial, room);
 	for (size_t i = 0; !err && i < ARRAY_SIZE(constants); i++) {
 		size_t size = constants[i].size;
-		ssize_t at = find_constant(object, constants[i].name, size);
+		ssize_t at;
 
+		if (!constants[i].value)
+			continue;
+		at = find_constant(object, constants[i].name, size);
 		if (at < 0 || at + size > room)
 			err = problems_add(
 				p, -EINVAL, "BPF object", constants[i].name,
@@ -199,11 +203,11 @@ static int find_program(const struct bpf_object *object, const char *name,
 }
 
 /* Sets constants and maps, and loads; `name` of its program for problems. */
-static int load_object(struct bpf_object *object, const char *name, const struct sl_knobs *knobs,
-		       const struct sl_hash_key *key, const struct map_set *maps,
+static int load_object(struct bpf_object *object, const char *name,
+		       const struct load_constants *constants, const struct map_set *maps,
 		       struct problems *p)
 {
-	int err = set_constants(object, knobs, key, p);
+	int err = set_constants(object, constants, p);
 
 	if (err)
 		return err;
@@ -214,7 +218,7 @@ static int load_object(struct bpf_object *object, const char *name, const struct
 	return err ? xdp_load_refused(err, name, p) : 0;
 }
 
-int load_run(struct bpf_object *object, const struct sl_knobs *knobs, const struct sl_hash_key *key,
+int load_run(struct bpf_object *object, const struct load_constants *constants,
 	     struct map_set *maps, struct load_programs *out, struct problems *p)
 {
 	const struct bpf_program *program, *clock;
@@ -224,7 +228,7 @@ int load_run(struct bpf_object *object, const struct sl_knobs *knobs, const stru
 	if (!err)
 		err = find_program(object, CLOCK, &clock, p);
 	if (!err)
-		err = load_object(object, DATAPLANE_PROGRAM, knobs, key, maps, p);
+		err = load_object(object, DATAPLANE_PROGRAM, constants, maps, p);
 	if (err)
 		return err;
 	err = take_maps(object, maps);
@@ -239,7 +243,8 @@ int load_probe(const struct dataplane_options *options, const struct map_set *ma
 	       struct bpf_object **out, int *fd, struct problems *p)
 {
 	/* Of what it shares with the balancer: all that a path may need. It is not in anybody's hot path. */
-	const struct sl_knobs knobs = {.encaps = 1, .entropy = 1};
+	const struct sl_knobs knobs = {.encaps = 1, .entropy = 1, .vlans = 1};
+	const struct load_constants constants = {.knobs = &knobs, .key = &options->key};
 	const struct bpf_program *program;
 	const void *bytes = options->probe_object;
 	size_t size = options->probe_object_size;
@@ -253,7 +258,7 @@ int load_probe(const struct dataplane_options *options, const struct map_set *ma
 		return err;
 	err = find_program(object, DATAPLANE_PROBE, &program, p);
 	if (!err)
-		err = load_object(object, DATAPLANE_PROBE, &knobs, &options->key, maps, p);
+		err = load_object(object, DATAPLANE_PROBE, &constants, maps, p);
 	if (err) {
 		bpf_object__close(object);
 		return err;

@@ -131,7 +131,8 @@ static bool is_same_link(const struct net_link *a, const struct net_link *b)
 	return strcmp(a->name, b->name) == 0 && a->is_up == b->is_up &&
 	       a->has_ethernet == b->has_ethernet && a->is_vlan == b->is_vlan &&
 	       a->parent_ifindex == b->parent_ifindex && a->vlan_id == b->vlan_id &&
-	       a->mtu == b->mtu && memcmp(a->mac, b->mac, sizeof(a->mac)) == 0;
+	       a->vlan_protocol == b->vlan_protocol && a->mtu == b->mtu &&
+	       memcmp(a->mac, b->mac, sizeof(a->mac)) == 0;
 }
 
 static int take_link(struct cache *cache, const struct nlmsghdr *message, size_t size)
@@ -325,6 +326,17 @@ const struct net_link *cache_link_named(const struct cache *cache, const char *n
 		if (strcmp(cache->links.list[i]->link.name, name) == 0)
 			return &cache->links.list[i]->link;
 	return NULL;
+}
+
+bool cache_carries_vlans(const struct cache *cache, uint32_t ifindex)
+{
+	for (size_t i = 0; i < cache->links.count; i++) {
+		const struct net_link *link = &cache->links.list[i]->link;
+
+		if (link->is_vlan && link->parent_ifindex == ifindex)
+			return true;
+	}
+	return false;
 }
 
 const struct net_address *cache_address(const struct cache *cache, const struct addr *addr)

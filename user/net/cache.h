@@ -54,6 +54,8 @@ void cache_sweep(struct cache *cache);
  */
 const struct net_link *cache_link(const struct cache *cache, uint32_t ifindex);
 const struct net_link *cache_link_named(const struct cache *cache, const char *name);
+/* Whether some VLAN device is on this one. */
+bool cache_carries_vlans(const struct cache *cache, uint32_t ifindex);
 const struct net_address *cache_address(const struct cache *cache, const struct addr *addr);
 const struct net_address *cache_address_on(const struct cache *cache, uint32_t ifindex,
 					   const struct addr *addr);

@@ -7,10 +7,12 @@
  */
 #include "net/messages.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_arp.h>
+#include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
@@ -51,7 +53,10 @@ static const struct bounds info_bounds[] = {
 	[IFLA_INFO_KIND] = {1, 64},
 	[IFLA_INFO_DATA] = {0, ANY_LENGTH},
 };
-static const struct bounds vlan_bounds[] = {[IFLA_VLAN_ID] = {2, 2}};
+static const struct bounds vlan_bounds[] = {
+	[IFLA_VLAN_ID] = {2, 2},
+	[IFLA_VLAN_PROTOCOL] = {2, 2},
+};
 static const struct bounds neighbour_bounds[] = {
 	[NDA_DST] = {4, 16},
 	[NDA_LLADDR] = {0, LLADDR_MAX},
@@ -191,6 +196,10 @@ static int read_link_info(const struct nlattr *attribute, struct net_link *link)
 		return -EBADMSG;
 	link->is_vlan = true;
 	link->vlan_id = mnl_attr_get_u16(vlan[IFLA_VLAN_ID]);
+	/* In wire order; without it it is 802.1Q. */
+	link->vlan_protocol = ETH_P_8021Q;
+	if (vlan[IFLA_VLAN_PROTOCOL])
+		link->vlan_protocol = ntohs(mnl_attr_get_u16(vlan[IFLA_VLAN_PROTOCOL]));
 	return 0;
 }
 

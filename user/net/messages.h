@@ -30,6 +30,7 @@ struct net_link {
 	bool is_vlan;
 	uint32_t parent_ifindex; /* of a VLAN device; 0: none, or in another network namespace */
 	uint16_t vlan_id;
+	uint16_t vlan_protocol; /* of the tag, such as 0x8100 (linux/if_ether.h); host order */
 	uint32_t mtu;
 	uint8_t mac[6]; /* zeros without Ethernet */
 };

@@ -34,7 +34,7 @@ enum net_way {
 	NET_WAY_LOCAL,	     /* the address is this host's own */
 	NET_WAY_LINK_DOWN,   /* the device is not up or has no carrier */
 	NET_WAY_NO_ETHERNET, /* the device has no Ethernet header, or the route adds another */
-	NET_WAY_VLAN,	     /* a VLAN device; `parent` names what it is on: not supported yet */
+	NET_WAY_VLAN,	     /* a VLAN device of a device elsewhere, or of three or more tags */
 	NET_WAY_RESOLVING,   /* the neighbour is not known yet */
 	NET_WAY_FAILED,	     /* the neighbour did not answer, and has not since */
 	NET_WAY_UNKNOWN,     /* the kernel could not be asked: `error`; ask again in a while */
@@ -42,6 +42,12 @@ enum net_way {
 };
 
 #define NET_NAME_SIZE 16 /* IFNAMSIZ */
+#define NET_TAGS      2	 /* VLAN tags that a way may have */
+
+/* A VLAN tag (IEEE 802.1Q): its type, 0x8100 or 0x88a8, and the VLAN's number. */
+struct net_tag {
+	uint16_t protocol, id;
+};
 
 /* The way to an address. */
 struct net_nexthop {
@@ -49,13 +55,24 @@ struct net_nexthop {
 	int error;		    /* negative errno of NET_WAY_UNKNOWN; else 0 */
 	uint32_t ifindex;	    /* the way out; 0: no route */
 	char device[NET_NAME_SIZE]; /* its name; "": no route */
-	char parent[NET_NAME_SIZE]; /* of a VLAN device; else "" */
-	uint16_t vlan_id;	    /* of a VLAN device */
-	struct addr gateway;	    /* whose MAC is wanted; of an IPv4 route it may be IPv6 */
-	struct addr source; /* the route's preferred source, else the one the kernel answers */
-	uint32_t mtu;	    /* of the route or the device, bytes of IP */
+	/* Of a VLAN device, and of one on top of another: the device below them all, by which frames leave; else "", 0 */
+	char parent[NET_NAME_SIZE];
+	uint32_t parent_ifindex;
+	uint16_t vlan_id;  /* of a VLAN device */
+	uint8_t tag_count; /* of a VLAN device: what frames have when they leave by the parent */
+	struct net_tag tags[NET_TAGS]; /* the outermost first */
+	bool carries_vlans; /* VLAN devices are on it: then the kernel means untagged frames by the device itself */
+	struct addr gateway; /* whose MAC is wanted; of an IPv4 route it may be IPv6 */
+	struct addr source;  /* the route's preferred source, else the one the kernel answers */
+	uint32_t mtu;	     /* of the route or the device, bytes of IP */
 	uint8_t device_mac[6], neighbour_mac[6];
 };
+
+/* The device by which frames leave: that below a VLAN device. */
+static inline const char *net_way_out(const struct net_nexthop *way)
+{
+	return way->parent[0] ? way->parent : way->device;
+}
 
 int net_open(struct net **out, struct problems *p);
 void net_close(struct net *net);
@@ -83,7 +100,9 @@ int net_probe(struct net *net, const struct net_nexthop *way, uint64_t now_ms);
 struct net_device {
 	uint32_t ifindex;
 	char name[NET_NAME_SIZE];
-	char parent[NET_NAME_SIZE]; /* of a VLAN device */
+	char parent[NET_NAME_SIZE]; /* of a VLAN device; the lowest one */
+	uint16_t vlan_id;	    /* likewise: of the outermost tag */
+	bool carries_vlans;	    /* VLAN devices are on it */
 	bool is_vlan, is_up, has_ethernet;
 	bool vlan_rx_offload; /* the NIC strips tags: XDP sees tagged frames as untagged */
 	uint32_t mtu;

@@ -8,13 +8,43 @@
 #include "net/cache.h"
 #include "net/messages.h"
 
-static void name_parent(const struct cache *cache, const struct net_link *link,
-			char out[NET_NAME_SIZE])
-{
-	const struct net_link *parent = cache_link(cache, link->parent_ifindex);
+/* A VLAN device's way down to what carries it. */
+struct descent {
+	const struct net_link *base;   /* NULL: in another network namespace, or not known yet */
+	uint32_t count;		       /* of VLAN devices, from 1 */
+	struct net_tag tags[NET_TAGS]; /* the outermost first, of those at the bottom */
+};
 
-	if (parent)
-		memcpy(out, parent->name, NET_NAME_SIZE);
+/* Each device further down adds a tag around those so far. Nobody stacks more than this: the kernel has a limit of its own. */
+#define DEPTH_MAX 8
+
+static struct descent descend(const struct cache *cache, const struct net_link *link)
+{
+	struct descent d = {.base = link};
+
+	while (d.base && d.base->is_vlan && d.count < DEPTH_MAX) {
+		memmove(&d.tags[1], &d.tags[0], sizeof(d.tags) - sizeof(d.tags[0]));
+		d.tags[0] = (struct net_tag){d.base->vlan_protocol, d.base->vlan_id};
+		d.count++;
+		d.base = cache_link(cache, d.base->parent_ifindex);
+	}
+	return d;
+}
+
+static void describe_vlan(const struct cache *cache, const struct net_link *link,
+			  struct net_nexthop *way)
+{
+	struct descent d = descend(cache, link);
+
+	way->vlan_id = link->vlan_id;
+	if (!d.base)
+		return;
+	memcpy(way->parent, d.base->name, sizeof(way->parent));
+	way->parent_ifindex = d.base->ifindex;
+	if (d.count > NET_TAGS)
+		return;
+	way->tag_count = d.count;
+	memcpy(way->tags, d.tags, d.count * sizeof(d.tags[0]));
 }
 
 static void describe_link(const struct cache *cache, const struct net_link *link,
@@ -22,8 +52,9 @@ static void describe_link(const struct cache *cache, const struct net_link *link
 {
 	memcpy(way->device, link->name, sizeof(way->device));
 	memcpy(way->device_mac, link->mac, sizeof(way->device_mac));
-	way->vlan_id = link->vlan_id;
-	name_parent(cache, link, way->parent);
+	if (link->is_vlan)
+		describe_vlan(cache, link, way);
+	way->carries_vlans = cache_carries_vlans(cache, link->ifindex);
 	if (!way->mtu || way->mtu > link->mtu)
 		way->mtu = link->mtu;
 }
@@ -64,7 +95,7 @@ static enum net_way judge(struct cache *cache, const struct net_route *route,
 	link = cache_link(cache, route->ifindex);
 	if (!link)
 		return NET_WAY_LINK_DOWN; /* just made or just gone; its message is on the way */
-	if (link->is_vlan)
+	if (link->is_vlan && !way->tag_count)
 		return NET_WAY_VLAN;
 	if (!link->has_ethernet || route->is_encapsulated)
 		return NET_WAY_NO_ETHERNET;
@@ -108,18 +139,23 @@ bool way_device(const struct cache *cache, const char *name, struct net_device *
 	};
 	memcpy(out->name, link->name, sizeof(out->name));
 	memcpy(out->mac, link->mac, sizeof(out->mac));
-	name_parent(cache, link, out->parent);
+	out->carries_vlans = cache_carries_vlans(cache, link->ifindex);
+	if (link->is_vlan) {
+		struct descent d = descend(cache, link);
+
+		out->vlan_id = d.tags[0].id;
+		if (d.base)
+			memcpy(out->parent, d.base->name, sizeof(out->parent));
+	}
 	return true;
 }
 
 const char *net_device_fault(const struct net_device *device, char out[160])
 {
 	if (device->is_vlan)
-		snprintf(out, 160,
-			 "is a VLAN device of %s; VLAN devices are not supported yet: list %s, "
-			 "whose untagged frames are taken",
+		snprintf(out, 160, "is a VLAN device of %s: list that one, with `vlans: [%u]`",
 			 device->parent[0] ? device->parent : "a device elsewhere",
-			 device->parent[0] ? device->parent : "that one");
+			 device->vlan_id);
 	else if (!device->has_ethernet)
 		snprintf(out, 160,
 			 "has no Ethernet header, which sluice needs; list the interface that the "
@@ -152,8 +188,12 @@ const char *net_way_text(const struct net_nexthop *way, char out[128])
 		snprintf(out, 128, "the way over %s is a tunnel or has no Ethernet header", device);
 		break;
 	case NET_WAY_VLAN:
-		snprintf(out, 128, "%s is VLAN %u of %s; VLAN devices are not supported yet",
-			 device, way->vlan_id, way->parent[0] ? way->parent : "a device elsewhere");
+		if (way->parent[0])
+			snprintf(out, 128, "%s is on %s with more than %d VLAN tags", device,
+				 way->parent, NET_TAGS);
+		else
+			snprintf(out, 128, "%s is VLAN %u of a device elsewhere", device,
+				 way->vlan_id);
 		break;
 	case NET_WAY_RESOLVING:
 		snprintf(out, 128, "neighbour %s on %s is not known yet", who, device);
