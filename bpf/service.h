@@ -13,6 +13,7 @@
 
 #include "find.h"
 #include "pkt.h"
+#include "quic.h"
 #include "sum.h"
 
 /* Byte 12 of a TCP header: data offset in the upper half; byte 13: flags (RFC 9293 section 3.1). */
@@ -70,6 +71,7 @@ static __always_inline enum sl_verdict service_without_ports(__u64 table, const 
 static __always_inline enum sl_verdict service(struct pkt *p)
 {
 	__u64 table = find_table();
+	enum sl_verdict verdict;
 	__u32 record;
 
 	if (!p->transport)
@@ -81,7 +83,11 @@ static __always_inline enum sl_verdict service(struct pkt *p)
 	if (!p->service)
 		return SL_DROP_internal;
 	p->service_line = p->service->counters;
-	return p->part == PKT_FIRST_FRAGMENT ? SL_DROP_fragment : service_check(p);
+	verdict = p->part == PKT_FIRST_FRAGMENT ? SL_DROP_fragment : service_check(p);
+	if (knobs.quic && !verdict && p->service->flags & SL_SERVICE_QUIC)
+		p->backend_index =
+			quic_backend(p->ctx, table, pkt_ethernet(p) + p->headers, record);
+	return verdict;
 }
 
 #endif

@@ -28,6 +28,10 @@ static __always_inline enum sl_verdict slot(struct pkt *p)
 	__u32 word, i;
 
 	p->hash = flow_hash(p);
+	if (knobs.quic && p->backend_index) { /* its connection id names it */
+		p->look = 0;
+		return SL_GO_ON;
+	}
 	p->slot = p->service->slots_base + sl_hash_slot(slot_hash(p), p->service->slots);
 	i = p->slot / SL_HOT_PER_LINE;
 	line = bpf_map_lookup_elem(&hot, &i);

@@ -79,6 +79,8 @@ enum sl_listener_kind {
 		1, /* address alone, port and protocol 0: the value is a mask of sl_address_has */
 	/* address and protocol 0, port: the rank of a prefix length in use, from 0 (the longest); the value is the length */
 	SL_LENGTH = 2,
+	/* IPv6 alone: a backend's server id (sl_server_id_key()); the value is its index, see SL_SERVER_ID_CLOSED */
+	SL_SERVER_ID = 3,
 	/* A prefix's listener, and with 1 more its mark: twice the rank of its length is added. */
 	SL_PREFIX = 4,
 };
@@ -116,13 +118,23 @@ struct sl_listeners6 {
 	__u64 address[SL_WAYS6][2];
 	__be16 port[SL_WAYS6];
 	__u16 value[SL_WAYS6];
-	/* IPPROTO_TCP, IPPROTO_UDP; SL_PROTOCOL_ADDRESS: kind SL_ADDRESS; SL_PROTOCOL_LENGTH: kind SL_LENGTH; else
-	 * sl_prefix_protocol() */
+	/* IPPROTO_TCP, IPPROTO_UDP; SL_PROTOCOL_ADDRESS: kind SL_ADDRESS; SL_PROTOCOL_LENGTH: kind SL_LENGTH;
+	 * SL_PROTOCOL_SERVER_ID: kind SL_SERVER_ID; else sl_prefix_protocol() */
 	__u8 protocol[SL_WAYS6];
 	__u8 pad;
 };
 #define SL_PROTOCOL_ADDRESS 255 /* IANA reserves it */
 #define SL_PROTOCOL_LENGTH  254 /* for experiments; no rank and protocol of a prefix make it */
+
+/*
+ * Server ids of QUIC services lie in the IPv6 table, too, so that the one store that leads to a service's record leads
+ * to its backends' ids as well. The key: the id's length and its bytes in the place of the address, the service's
+ * record in that of the port (as a port lies there: in wire order), and this in that of the protocol.
+ */
+#define SL_PROTOCOL_SERVER_ID 253 /* for experiments, as 254 */
+#define SL_SERVER_ID_MAX      15  /* bytes */
+/* Of the value: the backend takes no new flows, though it is neither down nor dead: it drains, or has left. */
+#define SL_SERVER_ID_CLOSED 0x8000u
 
 /* What stands for protocol and rank where an IPv6 listener is a prefix; protocol 0: its mark. */
 static inline __u8 sl_prefix_protocol(unsigned int rank, __u8 protocol)
@@ -155,10 +167,29 @@ enum sl_service_flag {
 	SL_SERVICE_TRACKS = 1,
 	/* A flow's slot follows from sl_hash_source4() or 6 (`affinity: source`); the knob `affinity` must be on. */
 	SL_SERVICE_BY_SOURCE = 2,
+	/* A packet whose connection id names a backend goes there (`affinity: quic`); the knob `quic` must be on. */
+	SL_SERVICE_QUIC = 4,
 };
 
 /*
- * A service record. Immutable but for idle_ticks and mss while a listener table in force names it: a change
+ * How a service's connection ids are made (`quic`), one word for each configuration that a connection id may name in
+ * its first three bits; 0: there is none of that number. The last number, 7, is none's: such ids name nobody.
+ */
+#define SL_QUIC_CONFIGS	    7
+#define SL_QUIC_SERVER_ID   0x000fu /* its length, bytes */
+#define SL_QUIC_NONCE_SHIFT 4
+#define SL_QUIC_NONCE	    0x01f0u
+#define SL_QUIC_ENCODES_LENGTH \
+	0x8000u /* the last five bits of the first octet are the length of what follows */
+
+/* Bytes of a connection id, the first octet included. */
+static inline unsigned int sl_quic_length(__u16 config)
+{
+	return 1 + (config & SL_QUIC_SERVER_ID) + ((config & SL_QUIC_NONCE) >> SL_QUIC_NONCE_SHIFT);
+}
+
+/*
+ * A service record. Immutable but for idle_ticks, mss and quic while a listener table in force names it: a change
  * writes a new record and switches the listener table. The second line is for the agent alone.
  */
 struct sl_service {
@@ -168,7 +199,8 @@ struct sl_service {
 	__u16 idle_ticks; /* a flow silent for longer is over: T of TRACKING */
 	__u16 flags;	  /* enum sl_service_flag */
 	__u16 mss; /* a SYN's MSS is lowered to this; 0: it is not. The knob `mss_clamp` must be on */
-	__u8 pad[46];
+	__u16 quic[SL_QUIC_CONFIGS];
+	__u8 pad[32];
 	char name[SL_NAME_SIZE]; /* "": the record is free */
 };
 
@@ -318,7 +350,7 @@ enum sl_verdict {
 	SL_VERDICTS
 };
 
-/* What the flow table did for a packet, besides its verdict; at most one thing a packet. */
+/* What happened to a packet besides its verdict: at most one thing by the flow table, one by its connection id. */
 enum sl_event {
 	SL_EVENT_NONE,
 #define SL_EVENT(name, help) SL_EVENT_##name,

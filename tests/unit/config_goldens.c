@@ -89,6 +89,10 @@ static void dump_service(const struct config_service *service, struct text *out)
 		 text_format_duration(service->dead_after_ms, dead));
 	if (service->mss_clamp)
 		text_add(out, "  MSS at most %u\n", service->mss_clamp);
+	for (size_t i = 0; i < service->quic_count; i++)
+		text_add(out, "  QUIC-LB %u: server id %u, nonce %u%s\n", service->quic[i].rotation,
+			 service->quic[i].server_id_length, service->quic[i].nonce_length,
+			 service->quic[i].encodes_length ? ", encodes its length" : "");
 	dump_health(service, out);
 	for (size_t i = 0; i < service->listener_count; i++) {
 		const struct config_listener *listener = &service->listeners[i];
@@ -104,6 +108,8 @@ static void dump_service(const struct config_service *service, struct text *out)
 		text_add(out, "  backend %s (%u:%u) weight %u %s\n",
 			 addr_format(&backend->address, address), backend->place.line,
 			 backend->place.column, backend->weight, config_state_name(backend->state));
+		if (backend->server_ids)
+			text_add(out, "    server ids %s\n", backend->server_ids);
 	}
 }
 

@@ -185,7 +185,7 @@ START_TEST(help_has_every_field_with_its_range_and_default)
 		"  table-size         a prime number from 251 to 655373; default 16381\n",
 		"  idle-timeout       a duration from 5s to 4h, such as 90s; default 6m\n",
 		"  port               a number from 1 to 65535, or any, or a list; required\n",
-		"  affinity           one of flow, source (not supported yet: quic); default "
+		"  affinity           one of flow, source, quic; default "
 		"flow\n",
 		"  health             a map: see `health` below\n",
 	};

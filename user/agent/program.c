@@ -13,7 +13,8 @@ static const uint64_t untagged[64] = {UINT64_C(1) << SL_VLAN_UNTAGGED};
 static void want_services(const struct config *config, struct dataplane_features *features)
 {
 	for (size_t i = 0; i < config->service_count; i++) {
-		features->affinity |= config->services[i].affinity != CONFIG_AFFINITY_FLOW;
+		features->affinity |= config->services[i].affinity == CONFIG_AFFINITY_SOURCE;
+		features->quic |= config->services[i].affinity == CONFIG_AFFINITY_QUIC;
 		features->encaps |= config->services[i].encapsulation != CONFIG_IPIP;
 		features->mss_clamp |= config->services[i].mss_clamp != 0;
 	}

@@ -93,7 +93,10 @@ static void expect_form(const struct field *field, struct text *out)
 	if (field->kind == KIND_MAP)
 		text_add(out, "a map such as {%s: ...}", first->key);
 	else if (field->kind == KIND_MAPS)
-		text_add(out, "a list of maps such as [{%s: ...}]", first->key);
+		text_add(out,
+			 field->flags & LIST ? "a map, or a list of maps, such as [{%s: ...}]"
+					     : "a list of maps such as [{%s: ...}]",
+			 first->key);
 	else
 		kind_expect(field, out);
 }
@@ -231,24 +234,25 @@ static void bind_maps(struct binder *b, const struct field *field, const struct 
 		      struct value *value)
 {
 	const struct section *section = field->section;
-	const struct node *item = node->first;
+	bool is_alone = field->flags & LIST && node->kind == NODE_MAP;
+	const struct node *item = is_alone ? node : node->first;
+	unsigned int count = is_alone ? 1 : node->count;
 	struct identified *set;
 	size_t named = 0;
 
 	*value = (struct value){.node = node};
-	if (node->kind != NODE_LIST) {
+	if (node->kind != NODE_LIST && !is_alone) {
 		if (node->kind != NODE_BAD)
 			say_wrong_form(b, field, node);
 		return;
 	}
-	if (node->count < field->lo || node->count > field->hi) {
-		reading_error(b->r, node, NULL, "has %u entries; expected %llu to %llu",
-			      node->count, (unsigned long long)field->lo,
-			      (unsigned long long)field->hi);
+	if (count < field->lo || count > field->hi) {
+		reading_error(b->r, node, NULL, "has %u entries; expected %llu to %llu", count,
+			      (unsigned long long)field->lo, (unsigned long long)field->hi);
 		return;
 	}
 	value->set = true;
-	value->count = node->count;
+	value->count = count;
 	value->items = arena_alloc(b->r->arena, value->count * sizeof(*value->items));
 	set = mem_array(value->count, sizeof(*set));
 	for (size_t i = 0; i < value->count && !reading_is_hopeless(b->r); i++, item = item->next) {

@@ -128,6 +128,17 @@ static void claim_all(struct claims *c, const struct value *service)
 					      ports->items[p].number, protocols->items[t].number);
 }
 
+static uint64_t server_ids_of(const struct value *service)
+{
+	const struct value *backends = VALUE(service, service, backends);
+	uint64_t ids = 0;
+
+	for (size_t i = 0; i < backends->count; i++)
+		if (backends->items[i].set)
+			ids += VALUE(&backends->items[i], backend, server_id)->count;
+	return ids;
+}
+
 static uint64_t listeners_of(const struct value *service)
 {
 	return (uint64_t)VALUE(service, service, address)->count *
@@ -224,7 +235,7 @@ static void check_prefix_lengths(struct reading *r, const struct value *services
 /* ---- limits ------------------------------------------------------------------------------ */
 
 struct need {
-	uint64_t services, listeners, backends, slots;
+	uint64_t services, listeners, server_ids, backends, slots;
 };
 
 static struct need count_needs(const struct value *services)
@@ -237,6 +248,7 @@ static struct need count_needs(const struct value *services)
 		if (!service->set)
 			continue;
 		need.listeners += listeners_of(service);
+		need.server_ids += server_ids_of(service);
 		need.backends += VALUE(service, service, backends)->count;
 		if (VALUE(service, service, table_size)->set)
 			need.slots += table_slots(VALUE(service, service, table_size)->number);
@@ -283,8 +295,10 @@ static void check_limits(struct reading *r, const struct value *root)
 	if (fits)
 		smaller = arena_format(r->arena, ", or use no table-size above %u", fits);
 	check_limit(r, root, FIELD_limits_services, need.services, "services", "");
-	check_limit(r, root, FIELD_limits_listeners, need.listeners,
-		    "listeners (address, port, protocol)", "");
+	check_limit(r, root, FIELD_limits_listeners, need.listeners + need.server_ids,
+		    need.server_ids ? "listeners (address, port, protocol) and server ids"
+				    : "listeners (address, port, protocol)",
+		    "");
 	check_limit(r, root, FIELD_limits_backends, need.backends,
 		    "backends, counted in each service,", "");
 	check_limit(r, root, FIELD_limits_slots, need.slots, "slots of tables", smaller);
@@ -366,6 +380,7 @@ void check_all(struct reading *r, struct value *root)
 
 	check_entropy(r, root);
 	check_health(r, root);
+	check_quic(r, root);
 	check_alerts(r, root);
 	for (size_t i = 0; i < services->count && !reading_is_hopeless(r); i++) {
 		struct value *service = &services->items[i];

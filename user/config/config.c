@@ -77,6 +77,11 @@ static int compare_alerts(const void *left, const void *right)
 	return object_compare(schema_root->fields[FIELD_root_alerts].section, left, right);
 }
 
+static int compare_quic(const void *left, const void *right)
+{
+	return object_compare(schema_service->fields[FIELD_service_quic].section, left, right);
+}
+
 static uint32_t power_of_two(uint32_t at_least)
 {
 	uint32_t power = FLOWS_MIN;
@@ -107,6 +112,9 @@ static struct config *build(const struct reading *r, const struct value *root, c
 		build_listeners(arena, &VALUE(root, root, services)->items[i], service);
 		qsort(service->backends, service->backend_count, sizeof(*service->backends),
 		      compare_backends);
+		if (service->quic_count)
+			qsort(service->quic, service->quic_count, sizeof(*service->quic),
+			      compare_quic);
 	}
 	qsort(config->services, config->service_count, sizeof(*config->services), compare_services);
 	qsort(config->alerts, config->alert_count, sizeof(*config->alerts), compare_alerts);

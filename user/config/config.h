@@ -63,6 +63,7 @@ struct config_backend {
 	struct addr address;
 	uint16_t weight; /* 0-1000; 0: takes no new flows */
 	enum config_state state;
+	const char *server_ids; /* config_server_id() reads them; NULL: none */
 	struct config_place place;
 };
 
@@ -72,6 +73,14 @@ struct config_listener {
 	uint8_t length; /* of a prefix, bits; 0: the address alone */
 	uint16_t port;
 	enum config_protocol protocol;
+};
+
+/* One of the ways in which a service's QUIC connection ids are made; the lengths are bytes. */
+struct config_quic {
+	uint8_t rotation; /* its number: the first three bits */
+	uint8_t server_id_length, nonce_length;
+	bool encodes_length; /* the next five bits are the length of what follows them */
+	struct config_place place;
 };
 
 /* How a service's backends are probed. What a kind has no use for is at its default, or NULL. */
@@ -104,6 +113,9 @@ struct config_service {
 	enum config_encapsulation encapsulation;
 	enum config_affinity affinity;
 	enum config_tracking tracking;
+	struct config_quic
+		*quic; /* sorted by rotation; of no meaning but with CONFIG_AFFINITY_QUIC */
+	size_t quic_count;
 	uint16_t mss_clamp;  /* 0: off */
 	uint32_t table_size; /* a prime */
 	uint64_t idle_timeout_ms, drain_timeout_ms, dead_after_ms;
@@ -195,6 +207,13 @@ int config_parse_state(const char *text, enum config_state *out);	  /* 0 or -EIN
  * they are, at most strlen(text), for which `bytes` has room.
  */
 size_t config_unescape(const char *text, uint8_t *bytes);
+
+/*
+ * Takes the next server id off a text of config_backend, which then begins behind it: its bytes, at most
+ * CONFIG_SERVER_ID_MAX. Returns their number; 0: there is none left.
+ */
+#define CONFIG_SERVER_ID_MAX 15
+size_t config_server_id(const char **text, uint8_t bytes[CONFIG_SERVER_ID_MAX]);
 
 /* ---- differences ------------------------------------------------------------------------- */
 

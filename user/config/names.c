@@ -29,7 +29,7 @@ const struct config_name config_names_encapsulation[] = {
 	NAME("ipip", CONFIG_IPIP), NAME("gue", CONFIG_GUE), NAME("l2", CONFIG_L2), END};
 const struct config_name config_names_affinity[] = {NAME("flow", CONFIG_AFFINITY_FLOW),
 						    NAME("source", CONFIG_AFFINITY_SOURCE),
-						    LATER_ON("quic", CONFIG_AFFINITY_QUIC), END};
+						    NAME("quic", CONFIG_AFFINITY_QUIC), END};
 const struct config_name config_names_tracking[] = {NAME("changes", CONFIG_TRACKING_CHANGES),
 						    NAME("never", CONFIG_TRACKING_NEVER), END};
 const struct config_name config_names_drain_end[] = {NAME("keep", CONFIG_DRAIN_KEEP),

@@ -57,7 +57,8 @@ static void help_field(const struct field *field, struct text *out)
 	text_add(out, "  %-18s ", field->key);
 	if (field->section)
 		text_add(out, "%s `%s` below",
-			 field->kind == KIND_MAP ? "a map: see" : "a list of maps: see",
+			 field->kind == KIND_MAP || field->flags & LIST ? "a map: see"
+									: "a list of maps: see",
 			 field->section->name);
 	else
 		kind_expect(field, out);
@@ -101,8 +102,11 @@ static void json_field(const struct field *field, struct text *out)
 		text_add(out, "\"$ref\": \"#/$defs/%s%s\"", field->flags & PRESETS ? "preset-" : "",
 			 field->section->name);
 	} else if (field->kind == KIND_MAPS) {
-		text_add(out, "\"type\": \"array\", \"items\": {\"$ref\": \"#/$defs/%s\"}",
-			 field->section->name);
+		if (field->flags & LIST)
+			text_add(out, "\"anyOf\": [{\"$ref\": \"#/$defs/%s\"}, {",
+				 field->section->name);
+		text_add(out, "\"type\": \"array\", \"items\": {\"$ref\": \"#/$defs/%s\"}%s",
+			 field->section->name, field->flags & LIST ? "}]" : "");
 	} else if (field->flags & LIST) {
 		text_add(out, "\"anyOf\": [{");
 		kind_json(field, out);

@@ -41,7 +41,7 @@ enum field_kind {
 enum field_flag {
 	REQUIRED = 1,
 	LATER = 2, /* refused as "not supported yet" unless it has its default */
-	LIST = 4, /* a list, or one alone; kept: words as a mask of bits, texts as "a,b,c" in order */
+	LIST = 4, /* a list, or one alone (KIND_MAPS, too, which is a list otherwise); kept: words as a mask of bits, texts as "a,b,c" in order */
 	REFUSED = 8,  /* not a field: a mistake whose reason is in `help` */
 	PRESETS = 16, /* a map whose values are the defaults of each later map of its section */
 	OWN = 32,     /* may not be preset */
@@ -146,6 +146,7 @@ void bind_root(struct reading *r, const struct node *node, struct value *root);
 void check_all(struct reading *r, struct value *root);
 /* The part of it that is about `health` and what health decides, and about `alerts`. */
 void check_health(struct reading *r, struct value *root);
+void check_quic(struct reading *r, const struct value *root);
 void check_alerts(struct reading *r, const struct value *root);
 /* The part of it that is about the prefixes of outer sources. */
 void check_entropy(struct reading *r, struct value *root);

@@ -61,6 +61,11 @@ static int do_write_mss(struct run *run, const struct plan_operation *o)
 	return run->ops->write_mss(run->self, o->index, o->mss);
 }
 
+static int do_write_quic(struct run *run, const struct plan_operation *o)
+{
+	return run->ops->write_quic(run->self, o->index, o->quic);
+}
+
 static int do_write_listeners(struct run *run, const struct plan_operation *o)
 {
 	return run->ops->write_listeners(run->self, o->listeners, o->count);
@@ -171,6 +176,11 @@ static void keep_mss(struct run *run, struct plan_operation *o)
 	o->mss = run->view->services[o->index].mss;
 }
 
+static void keep_quic(struct run *run, struct plan_operation *o)
+{
+	memcpy(o->quic, run->view->services[o->index].quic, sizeof(o->quic));
+}
+
 static void keep_listeners(struct run *run, struct plan_operation *o)
 {
 	size_t count = dataplane_listeners(run->view, NULL, 0);
@@ -217,6 +227,7 @@ static const struct {
 	[PLAN_WRITE_FLAGS] = {do_write_flags, keep_flags},
 	[PLAN_WRITE_SERVICE] = {do_write_service, keep_service},
 	[PLAN_WRITE_MSS] = {do_write_mss, keep_mss},
+	[PLAN_WRITE_QUIC] = {do_write_quic, keep_quic},
 	[PLAN_WRITE_LISTENERS] = {do_write_listeners, keep_listeners},
 	[PLAN_STORE_COLD] = {do_store_cold, keep_cold},
 	[PLAN_STORE_HOT] = {do_store_hot, keep_hot},

@@ -218,10 +218,23 @@ void engine_track_follow(struct engine *engine, const struct plan *plan, uint64_
 	run_round(engine, now_ms);
 }
 
+/*
+ * Whether connections may be at a backend that has neither slots nor entries: those whose ids name it have none, and it
+ * is not known when they end. They have the drain's time.
+ */
+static bool is_named_by_ids(const struct engine *engine, const struct ids_service *service,
+			    uint32_t index, uint64_t now_ms)
+{
+	const struct model_service *wanted = model_find_service(engine->model, service->name);
+
+	return service->flags & SL_SERVICE_QUIC && wanted &&
+	       !engine_is_drain_over(&engine->drains[index], wanted->config, now_ms);
+}
+
 /* ---- what waits for time --------------------------------------------------------------------- */
 
 /* Whether any backend of a service is gone. */
-static bool retire_gone(struct engine *engine, const struct ids_service *service)
+static bool retire_gone(struct engine *engine, const struct ids_service *service, uint64_t now_ms)
 {
 	const struct ids_backend *known;
 	bool is_any = false;
@@ -229,7 +242,8 @@ static bool retire_gone(struct engine *engine, const struct ids_service *service
 
 	known = ids_backends_of(&engine->ids, service->line, &count);
 	for (size_t i = 0; i < count; i++) {
-		if (!track_is_gone(engine->track, known[i].index))
+		if (!track_is_gone(engine->track, known[i].index) ||
+		    is_named_by_ids(engine, service, known[i].index, now_ms))
 			continue;
 		ids_retire_backend(&engine->ids, known[i].index);
 		model_remove_leaving(engine->model, service->name, &known[i].address);
@@ -239,13 +253,13 @@ static bool retire_gone(struct engine *engine, const struct ids_service *service
 }
 
 /* Frees the indices that nothing names any more. */
-static void free_gone(struct engine *engine)
+static void free_gone(struct engine *engine, uint64_t now_ms)
 {
 	const struct dataplane_view *view = engine->options.view;
 	bool is_any = false;
 
 	for (size_t i = 0; i < engine->ids.service_count; i++)
-		is_any |= retire_gone(engine, &engine->ids.services[i]);
+		is_any |= retire_gone(engine, &engine->ids.services[i], now_ms);
 	if (!is_any)
 		return;
 	engine_clean(engine);
@@ -268,7 +282,7 @@ unsigned int engine_track_tick(struct engine *engine, uint64_t now_ms)
 	}
 	engine->due_ms = now_ms + TICK_MS;
 	run_round(engine, now_ms);
-	free_gone(engine);
+	free_gone(engine, now_ms);
 	engine_tell_crowded(engine, now_ms);
 	if (engine_mend(engine, now_ms)) {
 		adopt_regions(engine);
@@ -335,10 +349,13 @@ struct engine_holding engine_holding(const struct engine *engine, const char *se
 				     const struct engine_backend_place *place, uint64_t now_ms)
 {
 	const struct model_service *wanted = model_find_service(engine->model, service);
+	const struct ids_service *known = ids_find_service(&engine->ids, service);
 	struct engine_holding holding = {.leaves = track_leaves(engine->track, place->index)};
 
 	holding.entries = track_entries(engine->track, place->index, &holding.live);
-	holding.holds = is_held(engine, place, holding.entries);
+	holding.holds = is_held(engine, place, holding.entries) ||
+			(known && engine->drains[place->index].is_on &&
+			 is_named_by_ids(engine, known, place->index, now_ms));
 	engine_clock_look(engine, place->index, wanted ? wanted->config : NULL, now_ms, &holding);
 	return holding;
 }

@@ -117,9 +117,11 @@ static int compare_services(const void *left, const void *right)
 static int read_services(const struct dataplane_view *view, struct ids *ids, struct problems *p)
 {
 	for (size_t i = 0; i < ids->listener_count; i++) {
-		uint32_t record = ids->listeners[i].service;
+		uint32_t record = dataplane_record(&ids->listeners[i]);
 		int err;
 
+		if (dataplane_is_server_id(&ids->listeners[i]))
+			continue; /* it makes no service */
 		if (record == 0 || record >= sl_service_records(&view->limits))
 			return refuse_record(p, record, "a listener names it, and it is none");
 		if (ids->records[record] == IDS_USED)
@@ -274,6 +276,28 @@ static void read_backends(const struct dataplane_view *view, struct ids *ids)
 	retire_doubles(ids);
 }
 
+/* ---- server ids ------------------------------------------------------------------------------ */
+
+/* Each is of a service in force, and names a backend of that service. */
+static int check_server_ids(const struct dataplane_view *view, const struct ids *ids,
+			    struct problems *p)
+{
+	for (size_t i = 0; i < ids->listener_count; i++) {
+		const struct dataplane_listener *l = &ids->listeners[i];
+		uint32_t record = dataplane_record(l);
+		uint32_t index = l->service & ~SL_SERVER_ID_CLOSED;
+
+		if (!dataplane_is_server_id(l))
+			continue;
+		if (record >= sl_service_records(&view->limits) || ids->records[record] != IDS_USED)
+			return refuse_record(p, record, "a server id is of it, and it is none");
+		if (!index || index > view->limits.backends || !view->backends[index].family ||
+		    view->backends[index].service != view->services[record].counters)
+			return refuse_record(p, record, "a server id of it names no backend of it");
+	}
+	return 0;
+}
+
 /* ---- all ------------------------------------------------------------------------------------- */
 
 int ids_read(const struct dataplane_view *view, struct ids *out, struct problems *p)
@@ -289,6 +313,8 @@ int ids_read(const struct dataplane_view *view, struct ids *out, struct problems
 	err = read_listeners(view, &ids, p);
 	if (!err)
 		err = read_services(view, &ids, p);
+	if (!err)
+		err = check_server_ids(view, &ids, p);
 	if (!err)
 		err = read_regions(&ids, p);
 	if (err) {

@@ -133,9 +133,9 @@ static struct listener_changes compare_listeners(struct plan_builder *b)
 			changes.removed += order < 0;
 			changes.moved += order == 0;
 			if (order <= 0)
-				b->touched[old->service] = true;
+				b->touched[dataplane_record(old)] = true;
 			if (order >= 0)
-				b->touched[new->service] = true;
+				b->touched[dataplane_record(new)] = true;
 		}
 		old += order <= 0;
 		new += order >= 0;
@@ -143,8 +143,18 @@ static struct listener_changes compare_listeners(struct plan_builder *b)
 	return changes;
 }
 
+static bool has_server_ids(const struct dataplane_listener *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (dataplane_is_server_id(&list[i]))
+			return true;
+	return false;
+}
+
 static void plan_listeners(struct plan_builder *b)
 {
+	bool ids = has_server_ids(b->listeners, b->listener_count) ||
+		   has_server_ids(b->before->listeners, b->before->listener_count);
 	struct listener_changes changes;
 	struct dataplane_listener *list;
 
@@ -160,9 +170,26 @@ static void plan_listeners(struct plan_builder *b)
 	plan_add(b, PHASE_LISTENERS,
 		 (struct plan_operation){PLAN_WRITE_LISTENERS, .listeners = list,
 					 .count = b->listener_count},
-		 "listeners: %zu added, %zu removed, %zu led to another record; %zu are in force "
-		 "then",
-		 changes.added, changes.removed, changes.moved, b->listener_count);
+		 "%s: %zu added, %zu removed, %zu led to another %s; %zu are in force then",
+		 ids ? "listeners and server ids" : "listeners", changes.added, changes.removed,
+		 changes.moved, ids ? "record or backend" : "record", b->listener_count);
+}
+
+/* Listeners as they are, but for server ids of backends whose indices are about to be free. */
+static void plan_stale_server_ids(struct plan_builder *b)
+{
+	const struct ids *ids = b->before;
+
+	for (size_t i = 0; i < ids->listener_count; i++) {
+		const struct dataplane_listener *l = &ids->listeners[i];
+
+		if (dataplane_is_server_id(l) &&
+		    ids->backends[l->service & ~SL_SERVER_ID_CLOSED] != IDS_USED)
+			continue;
+		b->listeners = mem_grow(b->listeners, b->listener_count, sizeof(*b->listeners));
+		b->listeners[b->listener_count++] = *l;
+	}
+	plan_listeners(b);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
@@ -292,6 +319,7 @@ struct plan *plan_make_cleaning(const struct dataplane_view *view, const struct 
 	struct plan_builder b = begin(view, ids);
 
 	plan_leftovers(&b);
+	plan_stale_server_ids(&b);
 	return end(&b);
 }
 

@@ -44,6 +44,7 @@ enum plan_kind {
 	PLAN_WRITE_FLAGS,
 	PLAN_WRITE_SERVICE,
 	PLAN_WRITE_MSS,
+	PLAN_WRITE_QUIC,
 	PLAN_WRITE_LISTENERS,
 	PLAN_STORE_COLD,
 	PLAN_STORE_HOT,
@@ -61,6 +62,7 @@ struct plan_operation {
 		const struct sl_path *path;
 		uint32_t flags;
 		uint16_t mss;
+		uint16_t quic[SL_QUIC_CONFIGS];
 		const struct dataplane_store *stores;
 		const struct dataplane_listener *listeners;
 		const bool *keep; /* [slots / SL_HOT_PER_LINE]: lines of slots whose flows stay */

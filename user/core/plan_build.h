@@ -49,6 +49,12 @@ size_t plan_length(const struct plan_builder *b);
 void plan_add_listeners(struct plan_builder *b, const struct config_service *service,
 			uint32_t record);
 
+/* Wants its connection ids to name its backends (plan_quic.c): `indices` are those of its backends, in their order. */
+void plan_add_server_ids(struct plan_builder *b, const struct model_service *service,
+			 const struct ids_service *old, uint32_t record, const uint16_t *indices);
+/* How a service's connection ids are made, as its record has it. */
+void plan_quic_words(const struct config_service *service, uint16_t words[SL_QUIC_CONFIGS]);
+
 /* Plans a service that is wanted. Returns 0, or -ENOSPC or -EINVAL explained in b->p. */
 int plan_service(struct plan_builder *b, const struct model_service *service);
 

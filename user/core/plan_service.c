@@ -356,6 +356,7 @@ static void plan_record(struct service_plan *s)
 	value->idle_ticks = dataplane_ticks(b->view, s->wanted->config->idle_timeout_ms);
 	value->flags = s->flags;
 	value->mss = s->wanted->config->mss_clamp;
+	plan_quic_words(s->wanted->config, value->quic);
 	snprintf(value->name, sizeof(value->name), "%s", s->wanted->name);
 	if (!s->old)
 		plan_add(b, PHASE_FILL,
@@ -390,7 +391,7 @@ static int plan_new_table(struct service_plan *s)
 	return 0;
 }
 
-/* The one field of a record in force that a change writes, by one store. */
+/* A field of a record in force that a change writes, by one store; so are the next one's words. */
 static void plan_mss(struct service_plan *s)
 {
 	uint16_t mss = s->wanted->config->mss_clamp;
@@ -401,6 +402,17 @@ static void plan_mss(struct service_plan *s)
 		 mss ? "service %s: the MSS of SYNs is lowered to %u"
 		     : "service %s: the MSS of SYNs is left as it is",
 		 s->wanted->name, mss);
+}
+
+static void plan_quic(struct service_plan *s)
+{
+	struct plan_operation o = {.kind = PLAN_WRITE_QUIC, .index = s->record};
+
+	plan_quic_words(s->wanted->config, o.quic);
+	if (memcmp(s->b->view->services[s->record].quic, o.quic, sizeof(o.quic)))
+		plan_add(s->b, PHASE_LATE, o,
+			 "service %s: its connection ids are read as configured now",
+			 s->wanted->name);
 }
 
 static int plan_table(struct service_plan *s)
@@ -416,6 +428,7 @@ static int plan_table(struct service_plan *s)
 	s->record = s->old->record;
 	s->base = s->old->base;
 	plan_mss(s);
+	plan_quic(s);
 	if (s->tracks)
 		want_table(s);
 	else
@@ -426,7 +439,8 @@ static int plan_table(struct service_plan *s)
 static uint16_t flags_of(const struct config_service *service)
 {
 	return (service->tracking == CONFIG_TRACKING_CHANGES ? SL_SERVICE_TRACKS : 0) |
-	       (service->affinity == CONFIG_AFFINITY_SOURCE ? SL_SERVICE_BY_SOURCE : 0);
+	       (service->affinity == CONFIG_AFFINITY_SOURCE ? SL_SERVICE_BY_SOURCE : 0) |
+	       (service->affinity == CONFIG_AFFINITY_QUIC ? SL_SERVICE_QUIC : 0);
 }
 
 int plan_service(struct plan_builder *b, const struct model_service *service)
@@ -453,6 +467,7 @@ int plan_service(struct plan_builder *b, const struct model_service *service)
 		err = plan_table(&s);
 	if (!err) {
 		plan_add_listeners(b, service->config, s.record);
+		plan_add_server_ids(b, service, s.old, s.record, s.indices);
 		if (s.old)
 			b->touched[s.old->record] = plan_length(b) != length || s.moves;
 		else

@@ -388,6 +388,7 @@ void adopt_features(const struct map_set *pinned, struct dataplane_features *out
 		if (!bpf_map_lookup_elem(pinned->fd[MAP_services], &i, &service)) {
 			out->affinity |= service.flags & SL_SERVICE_BY_SOURCE;
 			out->mss_clamp |= service.mss != 0;
+			out->quic |= service.flags & SL_SERVICE_QUIC;
 		}
 	for (uint32_t i = 1; i <= pinned->limits.backends; i++) {
 		if (bpf_map_lookup_elem(pinned->fd[MAP_backends], &i, &backend) || !backend.family)

@@ -92,6 +92,37 @@ struct dataplane_listener {
 	uint16_t service; /* record */
 };
 
+/*
+ * A server id is a listener of its own kind (abi.h): `address` has its length and its bytes, `port` its service's record,
+ * and `service` the index of the backend that it names, with SL_SERVER_ID_CLOSED where that takes no new flows.
+ */
+static inline bool dataplane_is_server_id(const struct dataplane_listener *listener)
+{
+	return listener->protocol == SL_PROTOCOL_SERVER_ID;
+}
+
+/* At most SL_SERVER_ID_MAX bytes. */
+static inline struct dataplane_listener dataplane_server_id(uint32_t record, const uint8_t *id,
+							    size_t length, uint16_t value)
+{
+	struct dataplane_listener listener = {
+		.address = {.family = 6, .bytes = {length}},
+		.port = record,
+		.protocol = SL_PROTOCOL_SERVER_ID,
+		.service = value,
+	};
+
+	for (size_t i = 0; i < length; i++)
+		listener.address.bytes[1 + i] = id[i];
+	return listener;
+}
+
+/* The record that a listener leads to, or that a server id is of. */
+static inline uint32_t dataplane_record(const struct dataplane_listener *listener)
+{
+	return dataplane_is_server_id(listener) ? listener->port : listener->service;
+}
+
 /* One store into a slot's hot or cold word. */
 struct dataplane_store {
 	uint32_t slot;
@@ -144,6 +175,8 @@ struct dataplane_ops {
 	int (*write_idle)(void *self, uint32_t record, uint32_t ticks);
 	/* The MSS that SYNs are lowered to, 0: none; likewise. */
 	int (*write_mss)(void *self, uint32_t record, uint16_t mss);
+	/* How a service's connection ids are made (abi.h); likewise, one store for each number. */
+	int (*write_quic)(void *self, uint32_t record, const uint16_t quic[SL_QUIC_CONFIGS]);
 	/* Entries older than that are expired for every service. */
 	int (*write_longest)(void *self, uint16_t ticks);
 	/* Shows every flow entry to the visitor. */
@@ -248,6 +281,8 @@ struct dataplane_outcome {
 	enum sl_verdict verdict;
 	uint32_t service; /* its line of counters; 0: it is none's, or nobody counted */
 	uint32_t backend; /* its index; SL_NOBODY: it was sent to none */
+	/* What its connection id said, one of SL_EVENT_quic_*; SL_EVENT_NONE: nobody asked. */
+	enum sl_event connection_id;
 };
 
 /*
@@ -341,7 +376,10 @@ void dataplane_count_service(const struct dataplane_view *v, uint32_t line,
 /* Looks a listener up in the table in force, exactly as a packet does. Returns the record, 0: none. */
 uint32_t dataplane_find_listener(const struct dataplane_view *v, const struct addr *address,
 				 uint16_t port, uint8_t protocol);
-/* Lists the listeners in force, at most `max`; returns how many there are. */
+/* Likewise a server id of 1 to SL_SERVER_ID_MAX bytes: its value (abi.h), 0: it is no backend's of the service. */
+uint32_t dataplane_find_server_id(const struct dataplane_view *v, uint32_t record,
+				  const uint8_t *id, size_t length);
+/* Lists the listeners and server ids in force, at most `max`; returns how many there are. */
 size_t dataplane_listeners(const struct dataplane_view *v, struct dataplane_listener *out,
 			   size_t max);
 

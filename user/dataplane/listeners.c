@@ -57,9 +57,10 @@ static uint8_t protocol6(enum sl_listener_kind kind, uint8_t protocol)
 {
 	if (kind >= SL_PREFIX)
 		return sl_prefix_protocol((kind - SL_PREFIX) / 2, protocol);
-	return kind == SL_ADDRESS  ? SL_PROTOCOL_ADDRESS
-	       : kind == SL_LENGTH ? SL_PROTOCOL_LENGTH
-				   : protocol;
+	return kind == SL_ADDRESS     ? SL_PROTOCOL_ADDRESS
+	       : kind == SL_LENGTH    ? SL_PROTOCOL_LENGTH
+	       : kind == SL_SERVER_ID ? SL_PROTOCOL_SERVER_ID
+				      : protocol;
 }
 
 static struct key make_key(const struct addr *address, uint16_t port, uint8_t protocol,
@@ -146,8 +147,24 @@ static unsigned int rank_of(const struct lengths *lengths, uint8_t length)
 	return rank;
 }
 
+/* Its length is the address's first byte, and what lies behind the id is 0. */
+static bool is_server_id(const struct dataplane_listener *l)
+{
+	uint8_t length = l->address.bytes[0];
+
+	if (l->address.family != 6 || l->length || !l->port || !length ||
+	    length > SL_SERVER_ID_MAX || !(l->service & ~SL_SERVER_ID_CLOSED))
+		return false;
+	for (size_t i = 1 + length; i < sizeof(l->address.bytes); i++)
+		if (l->address.bytes[i])
+			return false;
+	return true;
+}
+
 static bool is_listener(const struct dataplane_listener *l)
 {
+	if (dataplane_is_server_id(l))
+		return is_server_id(l);
 	return l->service && (l->protocol == IPPROTO_TCP || l->protocol == IPPROTO_UDP) &&
 	       (l->address.family == 4 || l->address.family == 6) &&
 	       l->length < 8 * addr_size(l->address.family);
@@ -177,6 +194,12 @@ static int collect_keys(const struct dataplane_listener *list, size_t count, uin
 
 		if (l->address.family != family)
 			continue;
+		if (dataplane_is_server_id(l)) {
+			key[0] = make_key(&l->address, l->port, 0, SL_SERVER_ID);
+			key[0].value = l->service;
+			keys->count++;
+			continue;
+		}
 		for (int k = 0; l->length && k < 2; k++)
 			kinds[k] = sl_prefix_kind(rank_of(&lengths, l->length), kinds[k]);
 		key[0] = make_key(&l->address, l->port, l->protocol, kinds[0]);
@@ -436,6 +459,16 @@ uint32_t dataplane_find_listener(const struct dataplane_view *v, const struct ad
 	return record;
 }
 
+uint32_t dataplane_find_server_id(const struct dataplane_view *v, uint32_t record,
+				  const uint8_t *id, size_t length)
+{
+	const struct dataplane_listener listener = dataplane_server_id(record, id, length, 0);
+	const struct key key = make_key(&listener.address, record, 0, SL_SERVER_ID);
+	uint64_t word = word_in_force(v);
+
+	return word ? find6(v, word, &key) : 0;
+}
+
 /* The buckets of a table, no more than the map has, whatever the word says. */
 static uint64_t bucket_count(unsigned int shift, uint64_t half)
 {
@@ -482,8 +515,10 @@ static void list6(const struct dataplane_view *v, uint64_t word, const struct sl
 	for (unsigned int way = 0; way < SL_WAYS6; way++) {
 		uint8_t protocol = b->protocol[way] & 31, rank = b->protocol[way] >> 5, length = 0;
 
-		if ((protocol != IPPROTO_TCP && protocol != IPPROTO_UDP) ||
-		    (rank && !length_of(v, word, 6, rank - 1, &length)))
+		if (b->protocol[way] == SL_PROTOCOL_SERVER_ID)
+			protocol = SL_PROTOCOL_SERVER_ID;
+		else if ((protocol != IPPROTO_TCP && protocol != IPPROTO_UDP) ||
+			 (rank && !length_of(v, word, 6, rank - 1, &length)))
 			continue;
 		if (*n < max) {
 			out[*n] = (struct dataplane_listener){.address.family = 6,

@@ -241,6 +241,20 @@ static int write_mss(void *self, uint32_t record, uint16_t mss)
 	return 0;
 }
 
+static int write_quic(void *self, uint32_t record, const uint16_t quic[SL_QUIC_CONFIGS])
+{
+	struct dataplane *dp = self;
+	__u16 *words;
+
+	if (record == 0 || record >= sl_service_records(&dp->maps.limits))
+		return -ERANGE;
+	words = dp->maps.services[record].quic;
+	for (int i = 0; i < SL_QUIC_CONFIGS; i++)
+		__atomic_store_n(&words[i], quic[i], __ATOMIC_RELEASE);
+	audit_note(dp->audit, words, SL_QUIC_CONFIGS * sizeof(*words));
+	return 0;
+}
+
 static int write_longest(void *self, uint16_t ticks)
 {
 	struct dataplane *dp = self;

@@ -157,6 +157,16 @@ static bool take_counter(struct sl_counter_line *row, uint32_t first, uint32_t e
 	return found;
 }
 
+static enum sl_event connection_id(const struct sl_counter_line *row)
+{
+	const struct sl_counter_line *events = row + SL_VERDICT_LINES;
+
+	for (uint32_t i = SL_EVENT_quic_named; i <= SL_EVENT_quic_dead; i++)
+		if (events[i / SL_COUNTERS_PER_LINE].count[i % SL_COUNTERS_PER_LINE])
+			return i;
+	return SL_EVENT_NONE;
+}
+
 int dataplane_try(struct dataplane *dp, const void *frame, size_t length, uint32_t ifindex,
 		  struct dataplane_outcome *out)
 {
@@ -182,6 +192,7 @@ int dataplane_try(struct dataplane *dp, const void *frame, size_t length, uint32
 	}
 	if (take_counter(row, 0, SL_VERDICT_LINES, &at))
 		outcome.verdict = at;
+	outcome.connection_id = connection_id(row);
 	take_counter(row, SL_VERDICT_LINES, SL_VERDICT_LINES + SL_EVENT_LINES, &at);
 	if (take_counter(row, sl_counter_services(l), sl_counter_backends(l), &at))
 		outcome.service = sl_counter_services(l) + at / SL_COUNTERS_PER_LINE;

@@ -221,6 +221,16 @@ static int write_mss(void *self, uint32_t record, uint16_t mss)
 	return end(fake);
 }
 
+static int write_quic(void *self, uint32_t record, const uint16_t quic[SL_QUIC_CONFIGS])
+{
+	struct fake *fake = self;
+
+	if (begin(fake))
+		return -EIO;
+	memcpy(fake->services[record].quic, quic, sizeof(fake->services[record].quic));
+	return end(fake);
+}
+
 static int clear_counters(void *self, uint32_t line)
 {
 	struct fake *fake = self;

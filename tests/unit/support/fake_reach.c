@@ -22,8 +22,16 @@ void fake_mark_reached(const struct fake *fake, bool *services, bool *backends)
 	size_t count = list_listeners(fake, &list);
 
 	for (size_t i = 0; i < count; i++) {
-		uint32_t record = list[i].service;
+		uint32_t record = dataplane_record(&list[i]);
 		const struct sl_service *service = &fake->services[record];
+
+		if (dataplane_is_server_id(&list[i])) {
+			uint32_t index = list[i].service & ~SL_SERVER_ID_CLOSED;
+
+			if (index > fake->view.limits.backends)
+				ck_abort_msg("a server id names backend %u", index);
+			backends[index] = true;
+		}
 
 		if (record >= sl_service_records(&fake->view.limits))
 			ck_abort_msg("a listener names record %u", record);
@@ -62,6 +70,17 @@ static void check_slot(const struct fake *fake, const struct sl_service *service
 	}
 }
 
+static void check_server_id(const struct fake *fake, const struct sl_service *service,
+			    uint32_t index)
+{
+	const struct sl_backend *backend = &fake->backends[index];
+
+	if (!index || index > fake->view.limits.backends || !backend->family ||
+	    backend->service != service->counters)
+		ck_abort_msg("a server id of service %s names backend %u, which is none of it",
+			     service->name, index);
+}
+
 void fake_check(const struct fake *fake)
 {
 	const struct sl_limits *limits = &fake->view.limits;
@@ -71,15 +90,19 @@ void fake_check(const struct fake *fake)
 	size_t count = list_listeners(fake, &list);
 
 	for (size_t i = 0; i < count; i++) {
-		const struct sl_service *service = &fake->services[list[i].service];
+		uint32_t record = dataplane_record(&list[i]);
+		const struct sl_service *service = &fake->services[record];
 
-		if (seen[list[i].service])
+		if (dataplane_is_server_id(&list[i])) {
+			check_server_id(fake, service, list[i].service & ~SL_SERVER_ID_CLOSED);
 			continue;
-		seen[list[i].service] = true;
-		if (!list[i].service || list[i].service >= sl_service_records(limits) ||
-		    !service->name[0] || !service->slots ||
-		    service->slots_base + service->slots > limits->slots)
-			ck_abort_msg("a listener names record %u, which is none", list[i].service);
+		}
+		if (seen[record])
+			continue;
+		seen[record] = true;
+		if (!record || record >= sl_service_records(limits) || !service->name[0] ||
+		    !service->slots || service->slots_base + service->slots > limits->slots)
+			ck_abort_msg("a listener names record %u, which is none", record);
 		for (uint32_t s = 0; s < service->slots; s++) {
 			if (owner[service->slots_base + s]++)
 				ck_abort_msg("slot %u is of two services", service->slots_base + s);
