@@ -99,6 +99,10 @@ check-kernels:
 	scripts/install-deps build demo check kernels
 	$(MAKE) -j$(JOBS) run-kernels
 
+fuzz:
+	scripts/install-deps build check
+	$(MAKE) -j$(JOBS) run-fuzz
+
 bench:
 	scripts/install-deps build check
 	$(MAKE) -j$(JOBS) run-bench
@@ -120,12 +124,13 @@ help:
 	@echo 'make demo       as root: install what is missing, build, show sluice at work in a lab of namespaces'
 	@echo 'make check      as root: install what is missing, build, run every test'
 	@echo 'make check-kernels  as root: run what depends on the kernel in other kernels, in QEMU (docs/kernels.md)'
+	@echo 'make fuzz       as root: random input for all parsers, and random packets, FUZZ_SECONDS=N each (300)'
 	@echo 'make bench      as root: measure the data path against its floors (docs/bench.md)'
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); make uninstall takes sluice down and removes it'
 	@echo 'make format     clang-format'
 	@echo 'make clean      remove $(BUILD)/'
 
-.PHONY: all demo check check-kernels bench install uninstall clean format help
+.PHONY: all demo check check-kernels fuzz bench install uninstall clean format help
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -51,7 +51,7 @@ static __always_inline void gue_write(const struct pkt *p, struct udphdr *udp, _
 		if (!check)
 			check = 0xffff; /* 0 says that there is none */
 	}
-	*(__u32 *)udp = port | GUE_PORT << 16;
+	*(__u32 *)udp = port | (__u32)GUE_PORT << 16;
 	*((__u32 *)udp + 1) = length | (__u32)check << 16;
 	*(__u32 *)gue = (__u32)protocol << 8;
 }

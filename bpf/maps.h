@@ -12,8 +12,12 @@
 #include <sluice/abi.h>
 #include <sluice/hash.h>
 
-const volatile struct sl_knobs knobs;
-const volatile struct sl_hash_key hash_key;
+/* Set before the program is loaded, and constants to the verifier. The fuzzers set them as they go. */
+#ifndef MAPS_CONSTANT
+#define MAPS_CONSTANT const volatile
+#endif
+MAPS_CONSTANT struct sl_knobs knobs;
+MAPS_CONSTANT struct sl_hash_key hash_key;
 
 #define SL_ARRAY(name_, value_, entries_)          \
 	struct {                                   \

@@ -143,7 +143,7 @@ static void put_ipv6(struct reference_frame *f, const struct ends *e, bool may_b
 		put8(f, kind == 44 ? 0 : units);
 		put16(f,
 		      kind == 44 && one_in(2) ? (uint16_t[]){1, 8, 9, 0xfff8}[random_below(4)] : 0);
-		put32(f, random_below(1 << 31));
+		put32(f, random_below(1u << 31));
 		for (unsigned int i = 0; kind != 44 && i < 8 * units; i++)
 			put8(f, 0);
 	}
@@ -181,8 +181,8 @@ static void put_transport(struct reference_frame *f, const struct ends *e, size_
 		put16(f, 8 + payload);
 		put16(f, 0);
 	} else {
-		put32(f, random_below(1 << 31));
-		put32(f, random_below(1 << 31));
+		put32(f, random_below(1u << 31));
+		put32(f, random_below(1u << 31));
 		put8(f, 0);
 		put8(f, one_in(3) ? 2 : random_below(256));
 		put16(f, 65535);

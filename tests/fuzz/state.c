@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The sealed files of the state directory (state, health, tunnel) and the key file. The seal's checksum would keep the
+ * fuzzer out, so it is made here: what is behind it may be anything.
+ *
+ *	input	which file, its content (of the sealed ones, behind the first line)
+ */
+#include <stdint.h>
+#include <string.h>
+
+#include "agent/healthfile.h"
+#include "agent/sealed.h"
+#include "agent/state.h"
+#include "agent/tunnelfile.h"
+#include "base/problem.h"
+#include "base/text.h"
+#include "core/key.h"
+#include "require.h"
+
+#define BOOT "01234567-89ab-cdef-0123-456789abcdef"
+
+static void try_state(const struct text *file)
+{
+	struct state state = {0}, again = {0};
+	struct problems p = {0};
+	struct text written = {0};
+
+	if (state_decode("fuzz", file->data, file->length, &state, &p) == 0) {
+		state_encode(&state, &written);
+		REQUIRE(state_decode("fuzz", written.data, written.length, &again, &p) == 0);
+		REQUIRE(again.revision == state.revision && again.text_length == state.text_length);
+		state_free(&again);
+		state_free(&state);
+	} else {
+		REQUIRE(p.count > 0);
+	}
+	text_free(&written);
+	problems_free(&p);
+}
+
+static void try_health(const struct text *file)
+{
+	struct healthfile health = {0}, again = {0};
+	struct problems p = {0};
+	struct text written = {0};
+
+	if (healthfile_decode("fuzz", file->data, file->length, &health, &p) == 0) {
+		healthfile_encode(&health, &written);
+		REQUIRE(healthfile_decode("fuzz", written.data, written.length, &again, &p) == 0);
+		REQUIRE(again.boot_ms == health.boot_ms &&
+			again.health.length == health.health.length);
+		healthfile_free(&again);
+		healthfile_free(&health);
+	}
+	text_free(&written);
+	problems_free(&p);
+}
+
+static void try_tunnel(const struct text *file)
+{
+	struct tunnelfile tunnel = {0}, again = {0};
+	struct problems p = {0};
+	struct text written = {0};
+
+	if (tunnelfile_decode("fuzz", BOOT, file->data, file->length, &tunnel, &p) == 0) {
+		tunnelfile_encode(&tunnel, BOOT, &written);
+		REQUIRE(tunnelfile_decode("fuzz", BOOT, written.data, written.length, &again, &p) ==
+			0);
+		REQUIRE(again.count == tunnel.count);
+		tunnelfile_free(&again);
+		tunnelfile_free(&tunnel);
+	}
+	text_free(&written);
+	problems_free(&p);
+}
+
+static void try_key(const char *data, size_t size)
+{
+	struct problems p = {0};
+	struct key key;
+
+	if (key_parse("fuzz", data, size, &key, &p))
+		REQUIRE(p.count > 0);
+	problems_free(&p);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const struct {
+		const char *magic;
+		void (*try)(const struct text *file);
+	} files[] = {{"sluice-state 1", try_state},
+		     {"sluice-health 1", try_health},
+		     {"sluice-tunnel 1", try_tunnel}};
+	struct text body = {0}, file = {0};
+	unsigned int which;
+
+	if (!size)
+		return 0;
+	which = data[0] % 4;
+	if (which == 3) {
+		try_key((const char *)data + 1, size - 1);
+		return 0;
+	}
+	text_add_bytes(&body, data + 1, size - 1);
+	sealed_add(files[which].magic, &body, &file);
+	files[which].try(&file);
+	text_free(&body);
+	text_free(&file);
+	return 0;
+}
