@@ -23,7 +23,7 @@
 #define VLAN_PRIORITY \
 	0xf00000u /* of a tag loaded as one word: priority and drop eligible, the control's upper 4 bits */
 
-const volatile struct sl_vlans vlans;
+MAPS_CONSTANT struct sl_vlans vlans;
 
 /* Whether services listen on a VLAN (of the outermost tag; 0: without one) of the interface that the packet came in by. */
 static __always_inline bool vlan_listens(__u32 ifindex, __u32 vlan)

@@ -144,6 +144,7 @@ static void load(struct memory *m)
 	shim_set_maps(list, count);
 	memcpy((void *)&knobs, &m->knobs, sizeof(m->knobs));
 	memcpy((void *)&hash_key, &m->scene.reference.key, sizeof(m->scene.reference.key));
+	memcpy((void *)&vlans, &m->scene.vlans, sizeof(m->scene.vlans));
 	control = m->control;
 	memset(m->counters, 0, m->map_counters.entries * sizeof(*m->counters));
 }

@@ -31,6 +31,8 @@ static void make_backends(void)
 		path->encapsulation = i / 2 % 3;
 		path->ifindex = i == BACKENDS - 1 ? 0 : i % 3 + 1;
 		path->inner_max = 1440;
+		path->tags = i % 4 == 3 ? SL_TAGS_KEEP : i % 4 * SL_TAG;
+		path->tag[0] = path->tag[2] = bpf_htons(ETH_P_8021Q);
 		path->entropy = i > 4 ? 0xffff0000 : 0;
 		for (size_t b = 0; b < 54; b++)
 			path->header[b] = b + i;
@@ -40,16 +42,30 @@ static void make_backends(void)
 				    .value_size = sizeof(*list),
 				    .entries = BACKENDS};
 	knobs.encaps = 1;
+	knobs.vlans = 1;
 	knobs.entropy = 1;
 	for (size_t i = 0; i < sizeof(hash_key) / 8; i++)
 		((volatile uint64_t *)&hash_key)[i] = (i + 1) * 0x9e3779b97f4a7c15u;
+}
+
+/* Bytes of the packet behind the Ethernet header: what is before them is the program's to change. */
+static size_t packet_length(const uint8_t *frame, size_t length)
+{
+	size_t at = 12;
+
+	/* With the last one that is taken off, the kernel takes the next one to its side. */
+	for (int tag = 0; tag < SL_TAGS_MAX + 1 && at + 6 <= length; tag++)
+		if ((frame[at] == 0x81 && frame[at + 1] == 0) ||
+		    (frame[at] == 0x88 && frame[at + 1] == 0xa8))
+			at += SL_TAG;
+	return length - at - 2;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct __sk_buff skb = {.ifindex = 2};
 	const uint8_t *out;
-	size_t length;
+	size_t length, packet;
 	int action;
 
 	if (size < 2 + 14 || size > 2 + SHIM_FRAME_MAX)
@@ -70,10 +86,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		SHIM_REQUIRE(action == TC_ACT_UNSPEC && length == size - 2 &&
 				     !memcmp(out, data + 2, length),
 			     "an unmarked packet, action %d", action);
-	if (action == TC_ACT_SHOT)
+	if (action == TC_ACT_SHOT || action == TC_ACT_UNSPEC)
 		return 0;
-	SHIM_REQUIRE(length >= size - 2 && length <= size - 2 + 52, "%zu bytes", length);
-	SHIM_REQUIRE(!memcmp(out + length - (size - 16), data + 16, size - 16),
+	packet = packet_length(data + 2, size - 2);
+	SHIM_REQUIRE(length >= 14 + packet && length <= 14 + packet + SL_TAGS_MAX * SL_TAG + 52,
+		     "%zu bytes", length);
+	SHIM_REQUIRE(!memcmp(out + length - packet, data + size - packet, packet),
 		     "the packet was changed");
 	return 0;
 }

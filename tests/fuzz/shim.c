@@ -147,6 +147,62 @@ long bpf_skb_adjust_room(struct __sk_buff *skb, int delta, uint32_t mode, uint64
 	return 0;
 }
 
+/* The kernel keeps a packet's outermost tag beside it (skb_vlan_push() and skb_vlan_pop() in net/core/skbuff.c). */
+long bpf_skb_vlan_push(struct __sk_buff *skb, uint16_t type, uint16_t control)
+{
+	uint8_t tag[4] = {skb->vlan_proto, skb->vlan_proto >> 8, skb->vlan_tci >> 8, skb->vlan_tci};
+
+	if (skb->vlan_present) {
+		if (move_start(-4))
+			return -ENOMEM;
+		memmove(at(start), at(start + 4), 12);
+		memcpy(at(start + 12), tag, 4);
+		skb->len += 4;
+	}
+	skb->vlan_present = 1;
+	skb->vlan_proto = type;
+	skb->vlan_tci = control;
+	skb->data = start;
+	return 0;
+}
+
+static int take_tag(struct __sk_buff *skb)
+{
+	if (end - start < 18)
+		return -ENOMEM;
+	memmove(at(start + 4), at(start), 12);
+	skb->len -= 4;
+	return move_start(4);
+}
+
+static int is_tagged(void)
+{
+	const uint8_t *type = at(start + 12);
+
+	return (type[0] == 0x81 && type[1] == 0) || (type[0] == 0x88 && type[1] == 0xa8);
+}
+
+long bpf_skb_vlan_pop(struct __sk_buff *skb)
+{
+	int err = 0;
+
+	if (!skb->vlan_present && is_tagged())
+		err = take_tag(skb);
+	skb->vlan_present = 0;
+	if (!err && is_tagged()) {
+		const uint8_t *tag = at(start + 12);
+
+		if (end - start < 18)
+			return -ENOMEM;
+		skb->vlan_present = 1;
+		skb->vlan_proto = tag[0] | tag[1] << 8;
+		skb->vlan_tci = tag[2] << 8 | tag[3];
+		err = take_tag(skb);
+	}
+	skb->data = start;
+	return err;
+}
+
 long bpf_redirect_map(void *map, uint64_t key, uint64_t flags)
 {
 	(void)map;

@@ -165,6 +165,7 @@ static struct dataplane *open_dataplane(const struct options *o, const struct sc
 	struct dataplane_options options = {.limits = scene_limits,
 					    .key = scene->reference.key,
 					    .features = scene->features,
+					    .vlans = &scene->vlans,
 					    .object = o->object,
 					    .object_size = o->object_size};
 	const struct dataplane_ops *ops = dataplane_operations();

@@ -92,9 +92,11 @@ static void put_ethernet(struct reference_frame *f, uint8_t family)
 	put(f, (uint8_t[]){2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1}, 12);
 	if (one_in(50))
 		f->data[0] |= 1;
-	if (one_in(40)) {
-		put16(f, one_in(2) ? 0x8100 : 0x88a8);
-		put16(f, random_below(65536));
+	for (unsigned int tags = one_in(4) ? random_below(8) : 0; tags;
+	     tags = tags > 3 ? 0 : tags - 1) {
+		put16(f, one_in(3) ? 0x88a8 : 0x8100);
+		put16(f,
+		      one_in(3) ? random_below(65536) : random_below(16) << 12 | random_below(8));
 	}
 	put16(f, family == 4 ? 0x0800 : 0x86dd);
 }

@@ -86,19 +86,54 @@ static enum sl_verdict read_packet(uint8_t family, struct reference_packet *p)
 	return !p->later && p->there < p->headers + 8 ? SL_PASS_unreadable : SL_GO_ON;
 }
 
-static enum sl_verdict read_frame(const struct reference_frame *in, struct reference_packet *p)
+static bool is_tag(uint16_t type)
 {
+	return type == 0x8100 || type == 0x88a8;
+}
+
+/* IEEE 802.1Q: up to two tags between the addresses and the type. `type` is what follows them. */
+static enum sl_verdict read_tags(const struct reference *r, const struct reference_frame *in,
+				 struct reference_packet *p, uint16_t *type)
+{
+	size_t at = 12;
+	uint16_t id = 0;
+
+	while (is_tag(*type = reference_get16(in->data + at)) && p->tags_count < REFERENCE_TAGS) {
+		p->tags[p->tags_count++] =
+			(struct reference_tag){*type, reference_get16(in->data + at + 2)};
+		at += 4;
+	}
+	if (p->tags_count)
+		id = p->tags[0].control & 0xfff;
+	p->at = in->data + at + 2;
+	p->there = in->length - at - 2;
+	if (r->listens[id / 64] >> id % 64 & 1)
+		return SL_GO_ON;
+	/* A tag without an id gives a priority alone. */
+	return id ? SL_PASS_tagged : SL_PASS_untagged;
+}
+
+static enum sl_verdict read_frame(const struct reference *r, const struct reference_frame *in,
+				  struct reference_packet *p)
+{
+	enum sl_verdict verdict;
 	uint16_t type;
 
 	memset(p, 0, sizeof(*p));
-	if (in->length < ETHERNET)
+	/* With VLANs a frame has room for two tags, or holds no IP packet anyway. */
+	if (in->length < ETHERNET + (r->vlans ? 4u * REFERENCE_TAGS : 0u))
 		return SL_PASS_unreadable;
 	if (in->data[0] & 1)
 		return SL_PASS_group;
 	p->at = in->data + ETHERNET;
 	p->there = in->length - ETHERNET;
 	type = reference_get16(in->data + 12);
-	if (type == 0x8100 || type == 0x88a8)
+	if (r->vlans) {
+		verdict = read_tags(r, in, p, &type);
+		if (verdict)
+			return verdict;
+	}
+	if (is_tag(type))
 		return SL_PASS_tagged;
 	if (type != 0x0800 && type != 0x86dd)
 		return SL_PASS_not_ip;
@@ -236,13 +271,17 @@ struct run {
 	struct reference_result *result;
 };
 
-static enum sl_verdict fits(const struct reference_backend *b, size_t length, size_t room)
+/* Tags do not count where a packet must fit an MTU, but take room before the frame. */
+static enum sl_verdict fits(const struct reference_backend *b, const struct reference_packet *p,
+			    size_t room)
 {
+	struct reference_tag tags[REFERENCE_TAGS];
 	size_t overhead = reference_overhead(b);
 
-	if (length + overhead > b->mtu)
+	if (p->length + overhead > b->mtu)
 		return SL_DROP_too_big;
-	return overhead > room ? SL_DROP_no_headroom : SL_GO_ON;
+	overhead += 4 * reference_tags(b, p, tags);
+	return overhead > room + 4 * p->tags_count ? SL_DROP_no_headroom : SL_GO_ON;
 }
 
 /* ---- TCP and UDP --------------------------------------------------------------------------------------- */
@@ -305,12 +344,12 @@ static enum sl_verdict for_ports(const struct run *run, const struct reference_p
 	service = &run->r->services[listener->service];
 	if ((verdict = check_lengths(p)) ||
 	    (verdict = choose(run->r, service, &flow, &h, &backend)) ||
-	    (verdict = fits(backend, p->length, run->room)))
+	    (verdict = fits(backend, p, run->room)))
 		return verdict;
 	clamped = *run->in;
 	if (service->mss && p->protocol == IPPROTO_TCP && transport[13] & 2)
-		reference_clamp(&clamped, ETHERNET + p->headers, service->mss);
-	sent.at = clamped.data + ETHERNET;
+		reference_clamp(&clamped, transport - run->in->data, service->mss);
+	sent.at = clamped.data + (p->at - run->in->data);
 	reference_send(backend, &sent, h, has_own_sum(p), run->out, run->result);
 	return SL_SEND_tx;
 }
@@ -363,7 +402,7 @@ static enum sl_verdict for_error(const struct run *run, const struct reference_p
 	if (p->length > p->there || p->length < p->headers + 8 + quote.headers + 8)
 		return SL_DROP_bad_length;
 	if ((verdict = choose(run->r, &run->r->services[listener->service], &flow, &h, &backend)) ||
-	    (verdict = fits(backend, p->length, run->room)))
+	    (verdict = fits(backend, p, run->room)))
 		return verdict;
 	reference_send(backend, p, h, false, run->out, run->result);
 	return SL_SEND_icmp_error;
@@ -378,7 +417,7 @@ static bool is_icmp(const struct reference_packet *p)
 static enum sl_verdict judge(const struct run *run)
 {
 	struct reference_packet p;
-	enum sl_verdict verdict = read_frame(run->in, &p);
+	enum sl_verdict verdict = read_frame(run->r, run->in, &p);
 
 	if (verdict == SL_PASS_other_protocol && is_icmp(&p))
 		return for_error(run, &p);

@@ -43,6 +43,12 @@ struct reference_service {
 	uint8_t slot[REFERENCE_SLOTS]; /* the backend of each; 0: none */
 };
 
+#define REFERENCE_TAGS 2
+struct reference_tag {
+	uint16_t type,
+		control; /* control: priority and drop eligibility in the upper four bits, and the VLAN's id */
+};
+
 struct reference_backend {
 	uint32_t ifindex; /* the way out; 0: no next hop is known */
 	uint16_t mtu;
@@ -52,10 +58,17 @@ struct reference_backend {
 	/* The outer source; where `varies`, its bits behind the prefix's length are the flow's. */
 	struct reference_prefix source;
 	bool varies;
+	/* Of VLAN ids, the outermost first; `keep`: the packet's own tags stay. */
+	bool keep;
+	uint8_t tags_count;
+	struct reference_tag tags[REFERENCE_TAGS];
 };
 
 struct reference {
 	struct sl_hash_key key;
+	bool vlans; /* the knob: else frames with tags pass */
+	uint64_t listens
+		[64]; /* a bit for each VLAN id, 0: untagged; of the interface that frames come in by */
 	size_t listeners_count;
 	struct reference_listener listeners[REFERENCE_LISTENERS];
 	uint8_t services_count, backends_count; /* indices from 1 to these */
@@ -90,6 +103,8 @@ struct reference_result reference_run(const struct reference *r, const struct re
 
 /* An IP packet, by its own fields. */
 struct reference_packet {
+	uint8_t tags_count; /* before it */
+	struct reference_tag tags[REFERENCE_TAGS];
 	const uint8_t *at; /* its first byte */
 	size_t there;	   /* bytes of the frame from there on */
 	size_t length;	   /* that it says it has */
@@ -109,8 +124,11 @@ void reference_send(const struct reference_backend *b, const struct reference_pa
 		    uint64_t hash, bool own_sum, struct reference_frame *out,
 		    struct reference_result *result);
 
-/* Bytes that go before the packet. */
+/* Bytes that go before the packet, tags aside. */
 size_t reference_overhead(const struct reference_backend *b);
+/* Tags with which a packet leaves; returns their number. */
+size_t reference_tags(const struct reference_backend *b, const struct reference_packet *p,
+		      struct reference_tag out[REFERENCE_TAGS]);
 
 /* Lowers the MSS that a TCP header offers. `out`: the frame, the header from `at` on. */
 void reference_clamp(struct reference_frame *out, size_t at, uint16_t mss);

@@ -159,6 +159,22 @@ static void sum_gue(const struct reference_packet *p, size_t udp, struct referen
 		result->any_checksum = udp + 6;
 }
 
+/* The priority stays the packet's: each tag has that of the packet's own in its place, or of its outermost. */
+size_t reference_tags(const struct reference_backend *b, const struct reference_packet *p,
+		      struct reference_tag out[REFERENCE_TAGS])
+{
+	size_t count = b->keep ? p->tags_count : b->tags_count;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct reference_tag *own = &p->tags[i < p->tags_count ? i : 0];
+
+		out[i] = b->keep ? *own : b->tags[i];
+		if (!b->keep && p->tags_count)
+			out[i].control |= own->control & 0xf000;
+	}
+	return count;
+}
+
 void reference_send(const struct reference_backend *b, const struct reference_packet *p,
 		    uint64_t hash, bool own_sum, struct reference_frame *out,
 		    struct reference_result *result)
@@ -167,11 +183,17 @@ void reference_send(const struct reference_backend *b, const struct reference_pa
 	bool gue = b->encapsulation == SL_ENCAP_GUE, outer4 = b->address.family == 4;
 	size_t payload = p->length + (gue ? GUE_BYTES : 0), udp;
 	uint8_t outer_protocol = gue ? IPPROTO_UDP : protocol;
+	struct reference_tag tags[REFERENCE_TAGS];
+	size_t count = reference_tags(b, p, tags);
 
 	result->way = b->ifindex;
 	out->length = 0;
 	put(out, b->mac, 6);
 	put(out, b->device_mac, 6);
+	for (size_t i = 0; i < count; i++) {
+		put16(out, tags[i].type);
+		put16(out, tags[i].control);
+	}
 	if (b->encapsulation == SL_ENCAP_L2) {
 		put16(out, p->family == 4 ? 0x0800 : 0x86dd);
 		put(out, p->at, p->there);

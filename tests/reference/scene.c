@@ -115,6 +115,15 @@ static void make_varied(struct reference_backend *b)
 	b->varies = true;
 }
 
+static void make_tags(struct reference_backend *b)
+{
+	b->keep = one_in(3);
+	b->tags_count = b->keep ? 0 : random_below(3);
+	for (int i = 0; i < b->tags_count; i++)
+		b->tags[i] =
+			(struct reference_tag){one_in(3) ? 0x88a8 : 0x8100, 1 + random_below(4094)};
+}
+
 static void make_backends(struct scene *scene)
 {
 	static const uint16_t mtus[] = {1500, 1500, 1280, 1420, 700, 4000};
@@ -134,9 +143,29 @@ static void make_backends(struct scene *scene)
 		b->encapsulation = scene->features.encaps ? random_below(3) : SL_ENCAP_IPIP;
 		if (scene->features.entropy && !one_in(3))
 			make_varied(b);
+		b->keep = true;
+		if (scene->features.vlans)
+			make_tags(b);
 		memcpy(b->mac, (uint8_t[]){2, 0, 0, 0, 1, i}, 6);
 		memcpy(b->device_mac, (uint8_t[]){2, 0, 0, 0, 0, 2}, 6);
 	}
+}
+
+/* Where services listen: some ids that frames often have; where nothing is said, to what is untagged. */
+static void make_vlans(struct scene *scene)
+{
+	struct reference *r = &scene->reference;
+
+	r->vlans = scene->features.vlans;
+	r->listens[0] = 1;
+	if (one_in(3))
+		return;
+	r->listens[0] = random_next() | random_next();
+	r->listens[63] = random_next();
+	for (int i = 1; i < 63; i++)
+		r->listens[i] = one_in(2) ? 0 : random_next();
+	if (vlans_add(&scene->vlans, SCENE_IFINDEX, r->listens))
+		memset(&scene->vlans, 0, sizeof(scene->vlans));
 }
 
 void scene_make(uint64_t seed, struct scene *out)
@@ -151,6 +180,7 @@ void scene_make(uint64_t seed, struct scene *out)
 #include "dataplane/features.def"
 	for (size_t i = 0; i < sizeof(out->reference.key) / 8; i++)
 		words[i] = random_next();
+	make_vlans(out);
 	make_backends(out);
 	make_services(out);
 	make_listeners(&out->reference);
@@ -181,6 +211,10 @@ static int fill_backend(const struct scene *scene, int i, const struct dataplane
 	memcpy(way.neighbour_mac, b->mac, sizeof(b->mac));
 	memcpy(way.device_mac, b->device_mac, sizeof(b->device_mac));
 	way.gateway = address;
+	way.carries_vlans = !b->keep;
+	way.tag_count = b->tags_count;
+	for (int t = 0; t < b->tags_count; t++)
+		way.tags[t] = (struct net_tag){b->tags[t].type, b->tags[t].control};
 	if (b->varies)
 		options.entropy =
 			(struct prefix){.addr = addr_of(&b->source), .length = b->source.length};
@@ -264,6 +298,12 @@ void scene_print(const struct scene *scene)
 #define DATAPLANE_FEATURE(name, help) printf("%s", scene->features.name ? " " #name : "");
 #include "dataplane/features.def"
 	printf("\n");
+	if (r->vlans) {
+		printf("  VLANs, a bit each, 64 a word:");
+		for (int i = 0; i < 64; i++)
+			printf(" %llx", (unsigned long long)r->listens[i]);
+		printf("\n");
+	}
 	for (size_t i = 0; i < r->listeners_count; i++)
 		printf("  service %u listens on %s port %u protocol %u\n", r->listeners[i].service,
 		       prefix_text(&r->listeners[i].on, text), r->listeners[i].port,
@@ -281,11 +321,16 @@ void scene_print(const struct scene *scene)
 				printf(" %d", i);
 		printf("\n");
 	}
-	for (int i = 1; i <= r->backends_count; i++)
-		printf("  backend %d: %s by %s, from %s%s, out by %u, mtu %u\n", i,
+	for (int i = 1; i <= r->backends_count; i++) {
+		printf("  backend %d: %s by %s, from %s%s, out by %u, mtu %u, tags%s", i,
 		       prefix_text(&r->backends[i].address, text),
 		       encapsulations[r->backends[i].encapsulation],
 		       prefix_text(&r->backends[i].source, source),
 		       r->backends[i].varies ? " (varied)" : "", r->backends[i].ifindex,
-		       r->backends[i].mtu);
+		       r->backends[i].mtu, r->backends[i].keep ? " kept" : ":");
+		for (int t = 0; t < r->backends[i].tags_count; t++)
+			printf(" %04x %u", r->backends[i].tags[t].type,
+			       r->backends[i].tags[t].control);
+		printf("\n");
+	}
 }

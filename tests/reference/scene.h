@@ -9,6 +9,7 @@
 /* What a balancer is loaded with. */
 struct scene {
 	struct dataplane_features features;
+	struct sl_vlans vlans;
 	struct reference reference;
 };
 

@@ -34,6 +34,8 @@ long bpf_xdp_adjust_head(struct xdp_md *ctx, int delta);
 uint64_t bpf_xdp_get_buff_len(struct xdp_md *ctx);
 long bpf_skb_pull_data(struct __sk_buff *skb, uint32_t length);
 long bpf_skb_adjust_room(struct __sk_buff *skb, int delta, uint32_t mode, uint64_t flags);
+long bpf_skb_vlan_push(struct __sk_buff *skb, uint16_t type, uint16_t control);
+long bpf_skb_vlan_pop(struct __sk_buff *skb);
 long bpf_redirect_map(void *map, uint64_t key, uint64_t flags);
 long bpf_redirect(uint32_t ifindex, uint64_t flags);
 uint32_t bpf_get_smp_processor_id(void);
