@@ -407,10 +407,15 @@ START_TEST(a_plan_changes_nothing)
 	struct engine_forecast forecast;
 	struct config *config;
 	struct problems p = {};
+	unsigned int frees = 0;
+	__u64 *line;
 
 	fake_host_init(&host, &fake_limits);
 	fake_host_start(&host);
 	fake_apply(&host, FAKE_WEB, false, 0);
+	line = host.fake->counters[fake_place(&host, "web", "10.0.1.11").counters_line].count;
+	line[SL_BACKEND_opened] = 3000;
+	line[SL_BACKEND_closed] = 1000;
 	config = fake_config(FAKE_DNS);
 	ck_assert_int_eq(engine_plan(host.engine, config, &forecast, &p), 0);
 	ck_assert_uint_eq(forecast.services_added, 1);
@@ -420,9 +425,13 @@ START_TEST(a_plan_changes_nothing)
 	ck_assert_uint_eq(forecast.backends_removed, 3);
 	ck_assert_uint_eq(forecast.slots_total, 257);
 	ck_assert(!forecast.force_needed);
+	ck_assert_uint_eq(forecast.flows_ended, 2000);
 	ck_assert_uint_gt(forecast.operation_count, 0);
-	for (size_t i = 0; i < forecast.operation_count; i++)
+	for (size_t i = 0; i < forecast.operation_count; i++) {
 		ck_assert_uint_gt(strlen(forecast.operations[i]), 10);
+		frees += strstr(forecast.operations[i], "freed") != NULL;
+	}
+	ck_assert_uint_eq(frees, 1);
 	engine_forecast_free(&forecast);
 	config_free(config);
 	ck_assert_uint_eq(host.stores, 1);

@@ -164,6 +164,11 @@ static void show_forecast(const struct wire_plan *plan, struct text *out)
 			 "live flows of %" PRIu64 " slots change their backend, about %" PRIu64
 			 " of them (tracking is never, or the service gets a new table)\n",
 			 plan->slots_moved - plan->slots_tracked, plan->flows_moved);
+	if (plan->services_removed)
+		text_add(out,
+			 "live flows of the services removed end, about %" PRIu64
+			 " (estimated from SYNs and FINs; UDP is not counted)\n",
+			 plan->flows_ended);
 }
 
 static void show_plan(const struct wire_plan *plan, struct text *out)

@@ -108,6 +108,7 @@ struct engine_forecast {
 	/* Live TCP flows of the latter; an estimate, from the SYNs and FINs counted. */
 	uint64_t flows_kept;
 	uint64_t flows_moved; /* likewise of the others: these go elsewhere */
+	uint64_t flows_ended; /* likewise of services that are removed */
 	char *warning;	      /* the flow table looks too small for them; NULL: it does not */
 	char **operations;    /* the plan, one sentence each */
 	size_t operation_count;

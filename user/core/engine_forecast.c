@@ -231,6 +231,9 @@ static void forecast_flows(const struct engine *engine, const struct engine_chan
 				out->flows_moved +=
 					estimate_flows(engine, &engine->ids.services[s]) *
 					plan->losses[i].moved / plan->losses[i].slots;
+	for (size_t s = 0; s < engine->ids.service_count; s++)
+		if (!model_find_service(change->model, engine->ids.services[s].name))
+			out->flows_ended += estimate_flows(engine, &engine->ids.services[s]);
 	if (out->flows_kept <= (uint64_t)entries * ROOMY_PERCENT / 100)
 		return;
 	out->warning = mem_format("about %llu live flows are to be kept while slots move, by the "
@@ -240,6 +243,35 @@ static void forecast_flows(const struct engine *engine, const struct engine_chan
 				  "%llu or more, which takes a restart",
 				  (unsigned long long)out->flows_kept, entries,
 				  (unsigned long long)out->flows_kept * 100 / ROOMY_PERCENT);
+}
+
+static void tell(struct engine_forecast *out, const char *sentence)
+{
+	out->operations[out->operation_count++] = mem_string(sentence);
+}
+
+/*
+ * The plan as people are told it. What goes last, after the first grace period, is of no interest one by one: what nothing
+ * names any more is freed.
+ */
+static void forecast_operations(const struct plan *plan, struct engine_forecast *out)
+{
+	bool frees = false;
+
+	out->operations = mem_array(plan->count + plan->table_count + plan->lost + 1,
+				    sizeof(*out->operations));
+	for (size_t i = 0; i < plan->count; i++) {
+		frees = frees || plan->list[i].kind == PLAN_GRACE;
+		if (!frees)
+			tell(out, plan->list[i].text);
+	}
+	if (frees)
+		tell(out, "when no packet sees it any more: what is no longer in force is freed");
+	for (size_t i = 0; i < plan->table_count; i++)
+		if (plan->tables[i].moved)
+			tell(out, plan->tables[i].text);
+	for (size_t i = plan->count; i < plan->count + plan->lost; i++)
+		tell(out, plan->list[i].text);
 }
 
 void change_forecast(const struct engine *engine, const struct engine_change *change, char *unsafe,
@@ -255,19 +287,11 @@ void change_forecast(const struct engine *engine, const struct engine_change *ch
 		.backends_removed = plan->backends_removed,
 		.slots_total = plan->slots_total,
 		.slots_moved = plan->slots_moved,
-		.operations = mem_array(plan->count + plan->table_count + plan->lost,
-					sizeof(*out->operations)),
 		.force_needed = unsafe,
 		.unsafe = unsafe,
 	};
 	config_diff(engine->config, change->config, &out->changes);
-	for (size_t i = 0; i < plan->count; i++)
-		out->operations[out->operation_count++] = mem_string(plan->list[i].text);
-	for (size_t i = 0; i < plan->table_count; i++)
-		if (plan->tables[i].moved)
-			out->operations[out->operation_count++] = mem_string(plan->tables[i].text);
-	for (size_t i = plan->count; i < plan->count + plan->lost; i++)
-		out->operations[out->operation_count++] = mem_string(plan->list[i].text);
+	forecast_operations(plan, out);
 	forecast_flows(engine, change, out);
 }
 
