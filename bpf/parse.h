@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /*
  * Step 1: Ethernet, IPv4 (RFC 791, options skipped) or IPv6 (RFC 8200, extension headers walked), up to the
- * ports. Nothing is judged here that a packet to somebody else might get wrong: such packets pass.
+ * ports. What options and extension headers say is for the backend, which answers for the address: also a routing header
+ * with segments left, or options that are unknown. Nothing is judged here that a packet to somebody else might get wrong: such packets pass.
  */
 #ifndef BPF_PARSE_H
 #define BPF_PARSE_H
@@ -60,20 +61,34 @@ static __always_inline enum sl_verdict parse_ipv4(struct pkt *p, void *network, 
 	return parse_transport(p, network + p->headers, end);
 }
 
-/* Walks the extension headers; `header` is the first one, after the fixed header. */
-static __always_inline enum sl_verdict parse_extensions(struct pkt *p, void *header, void *end)
+#define PARSE_HEADERS_MASK \
+	0x3fff /* an IPv6 header and PARSE_EXTENSIONS of 2,048 bytes lie within */
+
+/*
+ * The same number; but the verifier has forgotten how large it is, so that it need not look at all that comes after once more for
+ * each number of headers. `any`: a number that it does not know.
+ */
+static __always_inline __u32 parse_forget(__u32 headers, __u64 any)
 {
-	struct ipv6_extension *extension;
+	__u64 number = headers + any;
+
+	PKT_OPAQUE(number);
+	return (number - any) & PARSE_HEADERS_MASK;
+}
+
+/* Walks the extension headers from the end of the fixed header on. */
+static __always_inline enum sl_verdict parse_extensions(struct pkt *p, void *network, void *end)
+{
+	struct ipv6_extension *extension = network + sizeof(struct ipv6hdr);
 	__u32 length;
 
 #pragma nounroll
 	for (int i = 0; i < PARSE_EXTENSIONS; i++) {
-		extension = header;
 		if ((void *)(extension + 1) > end)
 			return SL_PASS_unreadable;
 		length = sizeof(*extension);
 		if (p->protocol != IPPROTO_FRAGMENT)
-			length += extension->length * 8;
+			length = ipv6_extension_length(p->protocol, extension);
 		else if (extension->fragment & IPV6_OFFSET)
 			p->part = PKT_LATER_FRAGMENT;
 		else if (extension->fragment & IPV6_MORE)
@@ -81,9 +96,11 @@ static __always_inline enum sl_verdict parse_extensions(struct pkt *p, void *hea
 				PKT_FIRST_FRAGMENT; /* with neither it is whole: an atomic fragment, RFC 6946 */
 		p->protocol = extension->next;
 		p->headers += length;
-		header += length;
-		if (p->part == PKT_LATER_FRAGMENT || !ipv6_is_extension(p->protocol))
-			return parse_transport(p, header, end);
+		extension = (void *)extension + length;
+		if (p->part == PKT_LATER_FRAGMENT || !ipv6_is_extension(p->protocol)) {
+			p->headers = parse_forget(p->headers, *(__u32 *)network);
+			return parse_transport(p, network + p->headers, end);
+		}
 	}
 	p->part = PKT_MANY_HEADERS;
 	return SL_GO_ON;
@@ -108,7 +125,7 @@ static __always_inline enum sl_verdict parse_ipv6(struct pkt *p, void *network, 
 	p->destination64[0] = address[2];
 	p->destination64[1] = address[3];
 	if (ipv6_is_extension(p->protocol))
-		return parse_extensions(p, ip + 1, end);
+		return parse_extensions(p, ip, end);
 	return parse_transport(p, ip + 1, end);
 }
 

@@ -79,7 +79,8 @@ static bool read_ipv4(struct reading *r)
 static bool is_extension(uint8_t protocol)
 {
 	return protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_ROUTING ||
-	       protocol == IPPROTO_FRAGMENT || protocol == IPPROTO_DSTOPTS;
+	       protocol == IPPROTO_FRAGMENT || protocol == IPPROTO_DSTOPTS ||
+	       protocol == IPPROTO_AH;
 }
 
 static bool read_ipv6(struct reading *r)
@@ -103,6 +104,8 @@ static bool read_ipv6(struct reading *r)
 			r->later = get16(header + 2) & 0xfff8;
 			r->first |= !r->later && header[3] & 1;
 			r->headers += 8;
+		} else if (r->protocol == IPPROTO_AH) {
+			r->headers += (header[1] + 2) * 4;
 		} else {
 			r->headers += 8 + header[1] * 8;
 		}

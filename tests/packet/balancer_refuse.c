@@ -28,6 +28,8 @@
 #define OTHER6 "2001:db8:f::99"
 
 static const uint8_t seven[] = {0, 60, 43, 60, 60, 60, 60, 255};
+static const uint8_t seven_with_ah[] = {0, 60, 43, 44, 51, 60, 60, 255};
+static const uint8_t after_ah[] = {IPPROTO_AH, 255};
 static const uint8_t fragment[] = {IPPROTO_FRAGMENT, 255};
 static const uint8_t after_options[] = {IPPROTO_HOPOPTS, IPPROTO_FRAGMENT, 255};
 static const uint8_t no_next[] = {IPPROTO_DSTOPTS, IPPROTO_NONE, 255};
@@ -117,6 +119,10 @@ static const struct {
 	 TO4(VIP, UDP, .padding = 18, .lie_udp_length = 1), SL_DROP_bad_udp},
 	{"more extension headers than are read", TO6(VIP6, TCP, .extensions = seven),
 	 SL_DROP_many_headers},
+	{"more extension headers than are read, an authentication header among them",
+	 TO6(VIP6, UDP, .extensions = seven_with_ah), SL_DROP_many_headers},
+	{"esp v6", TO6(VIP6, .protocol = IPPROTO_ESP, .extensions = after_ah, .payload = 30),
+	 SL_PASS_other_protocol},
 	{"first fragment", TO4(VIP, UDP, .fragment = 0x2000, .payload = 8), SL_DROP_fragment},
 	{"later fragment", TO4(VIP, UDP, .fragment = 0x00b9, .payload = 8), SL_DROP_fragment},
 	{"last fragment of tcp", TO4("203.0.113.22", TCP, .fragment = 0x1fff), SL_DROP_fragment},

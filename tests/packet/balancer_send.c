@@ -31,6 +31,21 @@ static const uint8_t three[] = {IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_DSTOPT
 static const uint8_t six[] = {0, 60, 43, 60, 60, 60, 255};
 static const uint8_t atomic_fragment[] = {IPPROTO_FRAGMENT, 255};
 
+static const uint8_t routing[] = {IPPROTO_ROUTING, 255};
+static const uint8_t destination_options[] = {IPPROTO_DSTOPTS, 255};
+static const uint8_t authentication[] = {IPPROTO_AH, 255};
+static const uint8_t in_order[] = {0, 60, 43, 44, 51, 60, 255}; /* RFC 8200 section 4.1 */
+
+/* RFC 791 section 3.1: record route, timestamp, loose and strict source route, end; RFC 2113. */
+static const uint8_t record_route[] = {7, 39, 4, [39] = 0};
+static const uint8_t timestamp[] = {68, 12, 5, 0, [12] = 1, 1, 1, 0};
+static const uint8_t loose_route[] = {131, 7, 4, 192, 0, 2, 99, 0};
+static const uint8_t strict_route[] = {1, 137, 7, 8, 192, 0, 2, 99};
+static const uint8_t router_alert[] = {148, 4, 0, 0};
+static const uint8_t nonsense[] = {200, 0, 255, 1, 7, 1, 7, 99};
+
+#define OPTIONS(bytes) .options = sizeof(bytes), .option_data = (bytes)
+
 enum flag {
 	NO_SUM = 1,  /* GUE over IPv6: the packet's own checksum does not say what it sums up to */
 	LARGEST = 2, /* with ipip; other ways take as much less as their header is longer */
@@ -73,6 +88,22 @@ static const struct {
 	{"df clear in v6", V4("203.0.113.11", UDP, .clear_df = true, .id = 0x1234), WORLD_V6, 0},
 	{"ipv4 options", V4("203.0.113.10", TCP, .options = 4, .payload = 10), WORLD_V4, 0},
 	{"all ipv4 options", V4("203.0.113.10", UDP, .options = 40, .payload = 10), WORLD_V4, 0},
+	{"record route", V4("203.0.113.10", TCP, OPTIONS(record_route), .payload = 10), WORLD_V4,
+	 0},
+	{"timestamp", V4("203.0.113.10", UDP, OPTIONS(timestamp)), WORLD_V4, 0},
+	{"loose source route", V4("203.0.113.10", TCP, OPTIONS(loose_route)), WORLD_V4, 0},
+	{"strict source route in v6", V4("203.0.113.11", UDP, OPTIONS(strict_route)), WORLD_V6,
+	 NO_SUM},
+	{"router alert", V4("203.0.113.10", UDP, OPTIONS(router_alert), .payload = 9), WORLD_V4, 0},
+	{"options that are none", V4("203.0.113.11", TCP, OPTIONS(nonsense)), WORLD_V6, NO_SUM},
+	{"a routing header with a segment left",
+	 V6("2001:db8:f::10", TCP, .extensions = routing, .payload = 5), WORLD_V4, 0},
+	{"destination options", V6("2001:db8:f::11", UDP, .extensions = destination_options),
+	 WORLD_V6, NO_SUM},
+	{"an authentication header",
+	 V6("2001:db8:f::11", TCP, .extensions = authentication, .payload = 5), WORLD_V6, NO_SUM},
+	{"all kinds of extension headers",
+	 V6("2001:db8:f::10", UDP, .extensions = in_order, .payload = 5), WORLD_V4, 0},
 	{"one extension header", V6("2001:db8:f::11", TCP, .extensions = hop_by_hop), WORLD_V6,
 	 NO_SUM},
 	{"three extension headers", V6("2001:db8:f::10", UDP, .extensions = three, .payload = 5),

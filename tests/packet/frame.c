@@ -96,7 +96,28 @@ static void put_ipv4(struct frame *f, const struct packet *p, const struct addr 
 	put(f, s->bytes, 4);
 	put(f, d->bytes, 4);
 	for (int i = 0; i < p->options; i++)
-		put8(f, 1); /* no operation */
+		put8(f, p->option_data ? p->option_data[i] : 1); /* no operation */
+}
+
+static void put_extension(struct frame *f, const struct packet *p, uint8_t kind, uint8_t next)
+{
+	put8(f, next);
+	if (kind == IPPROTO_FRAGMENT) {
+		put8(f, 0);
+		put16(f, p->fragment);
+		put32(f, 0xdeadbeef);
+	} else if (kind == IPPROTO_ROUTING) {
+		/* 24 bytes: type 2, and one segment left, an address (RFC 6275 section 6.4.1) */
+		put(f, (uint8_t[]){2, 2, 1, 0, 0, 0, 0, 0x20, 1, 0xd, 0xb8}, 11);
+		put(f, (uint8_t[12]){0xfe}, 12);
+	} else if (kind == IPPROTO_AH) {
+		/* 28 bytes: (5 + 2) * 4; SPI, sequence, 16 bytes of integrity check (RFC 4302 section 2) */
+		put(f, (uint8_t[]){5, 0, 0, 0, 0, 1, 2, 0, 0, 0, 9}, 11);
+		put(f, (uint8_t[16]){0xa5, 0x5a}, 16);
+	} else {
+		put8(f, 1); /* 16 bytes, filled by PadN (RFC 8200 section 4.2) */
+		put(f, (uint8_t[14]){1, 12}, 14);
+	}
 }
 
 static void put_ipv6(struct frame *f, const struct packet *p, const struct addr *s,
@@ -110,17 +131,8 @@ static void put_ipv6(struct frame *f, const struct packet *p, const struct addr 
 	put8(f, 57);
 	put(f, s->bytes, 16);
 	put(f, d->bytes, 16);
-	for (; e && *e != 255; e++) {
-		put8(f, e[1] != 255 ? e[1] : p->protocol);
-		if (*e == IPPROTO_FRAGMENT) {
-			put8(f, 0);
-			put16(f, p->fragment);
-			put32(f, 0xdeadbeef);
-		} else {
-			put8(f, 1); /* 16 bytes, filled by PadN (RFC 8200 section 4.2) */
-			put(f, (uint8_t[14]){1, 12}, 14);
-		}
-	}
+	for (; e && *e != 255; e++)
+		put_extension(f, p, *e, e[1] != 255 ? e[1] : p->protocol);
 }
 
 static void put_transport(struct frame *f, const struct packet *p)

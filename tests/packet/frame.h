@@ -31,9 +31,10 @@ struct packet {
 	uint8_t tos;
 	uint16_t id;
 	bool clear_df;
-	uint8_t options;	   /* bytes of IPv4 options, a multiple of 4 */
-	const uint8_t *extensions; /* IPv6 extension header types in order, 0-terminated by 255 */
-	uint16_t fragment;	   /* IPv4 word or IPv6 fragment header word, besides DF */
+	uint8_t options;	    /* bytes of IPv4 options, a multiple of 4 */
+	const uint8_t *option_data; /* these; NULL: of no operation */
+	const uint8_t *extensions;  /* IPv6 extension header types in order, 0-terminated by 255 */
+	uint16_t fragment;	    /* IPv4 word or IPv6 fragment header word, besides DF */
 	size_t padding;	    /* bytes after the IP packet, as short Ethernet frames have them */
 	size_t cut;	    /* bytes cut off the end of the frame */
 	int lie_ip_length;  /* added to the IP length */

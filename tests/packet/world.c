@@ -287,7 +287,9 @@ uint64_t world_hash(const struct world *w, const struct frame *in)
 		d[i] = word(ip + 24 + i * 4);
 	}
 	for (next = ip + 40; protocol != IPPROTO_TCP && protocol != IPPROTO_UDP;) {
-		size_t length = protocol == IPPROTO_FRAGMENT ? 8 : 8 + next[1] * 8;
+		size_t length = protocol == IPPROTO_FRAGMENT ? 8
+				: protocol == IPPROTO_AH     ? (next[1] + 2) * 4
+							     : 8 + next[1] * 8;
 
 		protocol = next[0];
 		next += length;

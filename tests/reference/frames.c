@@ -125,7 +125,7 @@ static void put_ipv4(struct reference_frame *f, const struct ends *e, bool may_b
 
 static void put_ipv6(struct reference_frame *f, const struct ends *e, bool may_be_odd)
 {
-	static const uint8_t kinds[] = {0, 43, 44, 60, 60};
+	static const uint8_t kinds[] = {0, 43, 44, 51, 60, 60};
 	unsigned int count = may_be_odd && one_in(4) ? random_below(9) : 0;
 	size_t next = f->length + 6;
 
@@ -146,7 +146,7 @@ static void put_ipv6(struct reference_frame *f, const struct ends *e, bool may_b
 		put16(f,
 		      kind == 44 && one_in(2) ? (uint16_t[]){1, 8, 9, 0xfff8}[random_below(4)] : 0);
 		put32(f, random_below(1u << 31));
-		for (unsigned int i = 0; kind != 44 && i < 8 * units; i++)
+		for (unsigned int i = 0; kind != 44 && i < (kind == 51 ? 4 : 8) * units; i++)
 			put8(f, 0);
 	}
 }

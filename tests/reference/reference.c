@@ -40,7 +40,8 @@ static bool read_ipv4(struct reference_packet *p)
 /* RFC 8200 section 4. */
 static bool is_extension(uint8_t protocol)
 {
-	return protocol == 0 || protocol == 43 || protocol == 44 || protocol == 60;
+	return protocol == 0 || protocol == 43 || protocol == 44 || protocol == 51 ||
+	       protocol == 60;
 }
 
 static bool read_ipv6(struct reference_packet *p)
@@ -66,6 +67,8 @@ static bool read_ipv6(struct reference_packet *p)
 			p->later = (reference_get16(header + 2) >> 3) != 0;
 			p->first = p->first || (!p->later && header[3] & 1);
 			p->headers += 8;
+		} else if (p->protocol == 51) { /* RFC 4302 section 2.2 */
+			p->headers += 4 * (header[1] + 2);
 		} else {
 			p->headers += 8 + 8 * header[1];
 		}

@@ -78,7 +78,13 @@ static void read_ipv4(struct rest *rest, struct frame *out)
 static bool is_extension(uint8_t protocol)
 {
 	return protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_ROUTING ||
-	       protocol == IPPROTO_DSTOPTS;
+	       protocol == IPPROTO_DSTOPTS || protocol == IPPROTO_AH;
+}
+
+/* Bytes of one that is no fragment header; those of an AH count otherwise (RFC 4302 section 2.2). */
+static size_t extension_length(uint8_t protocol, const uint8_t *extension)
+{
+	return protocol == IPPROTO_AH ? (extension[1] + 2) * 4 : (extension[1] + 1) * 8;
 }
 
 /* RFC 8200, sections 3 and 4 */
@@ -96,14 +102,16 @@ static void read_ipv6(struct rest *rest, struct frame *out)
 	for (int i = 0; i < EXTENSIONS_MAX; i++) {
 		const uint8_t *extension = rest->bytes;
 		bool is_fragment = out->protocol == IPPROTO_FRAGMENT;
+		size_t size;
 
 		if (rest->length < 8 || !(is_fragment || is_extension(out->protocol)))
 			break;
+		size = is_fragment ? 8 : extension_length(out->protocol, extension);
 		out->protocol = extension[0];
 		out->is_fragment |= is_fragment;
 		if (is_fragment && be16(extension + 2) & 0xfff8)
 			return; /* the ports are in another one */
-		if (!skip(rest, is_fragment ? 8 : (extension[1] + 1) * 8))
+		if (!skip(rest, size))
 			return;
 	}
 	read_ports(rest, out);
