@@ -189,62 +189,6 @@ START_TEST(a_way_out_is_opened_once_or_more)
 }
 END_TEST
 
-/* ---- constants ------------------------------------------------------------------------------------ */
-
-/* Each knob's two values, with the others at their first. */
-static const struct sl_knobs knobs[] = {
-#define SL_KNOB(type, name_, off_, on_, help) {.name_ = on_},
-#include <sluice/knobs.def>
-	{0},
-};
-
-static const struct sl_knobs knobs_off = {
-#define SL_KNOB(type, name_, off_, on_, help) .name_ = off_,
-#include <sluice/knobs.def>
-};
-
-static void choose_knobs(size_t which, struct sl_knobs *out)
-{
-	size_t n = 0;
-
-	*out = knobs_off;
-#define SL_KNOB(type, name_, off_, on_, help) \
-	if (n++ == which)                     \
-		out->name_ = knobs[which].name_;
-#include <sluice/knobs.def>
-}
-
-static const char *const objects[] = {"bpf/sluice.bpf.o", "bpf-new/sluice.bpf.o"};
-
-START_TEST(the_program_loads_with_every_constant_both_ways)
-{
-	struct dataplane_options options = pinned_options();
-	char *bytes = pinned_object(objects[_i / ARRAY_SIZE(knobs)], &options.object_size);
-	unsigned char frame[64] = {0}, out[256];
-	struct bpf_object *object;
-	struct problems p = {0};
-	struct sl_knobs wanted;
-	struct load_programs programs;
-	struct map_set maps;
-	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = sizeof(frame),
-		    .data_out = out, .data_size_out = sizeof(out));
-
-	options.object = bytes;
-	options.limits.cpus = libbpf_num_possible_cpus();
-	choose_knobs(_i % ARRAY_SIZE(knobs), &wanted);
-	map_set_init(&maps, &options.limits);
-	pinned_ok(load_open(&options, &object, &p), &p);
-	pinned_ok(load_run(object, &(struct load_constants){.knobs = &wanted, .key = &options.key},
-			   &maps, &programs, &p),
-		  &p);
-	ck_assert_int_eq(bpf_prog_test_run_opts(programs.balancer, &run), 0);
-	ck_assert_uint_eq(run.retval, XDP_PASS);
-	map_set_close(&maps);
-	bpf_object__close(object);
-	free(bytes);
-}
-END_TEST
-
 START_TEST(a_lack_of_open_files_is_said_as_that_and_leaves_nothing)
 {
 	struct dataplane_options options = pinned_options();
@@ -276,8 +220,7 @@ END_TEST
 Suite *dataplane_change_suite(void)
 {
 	Suite *suite = suite_create("dataplane_change");
-	TCase *tc = tcase_create("change"), *constants = tcase_create("constants"),
-	      *files = tcase_create("files");
+	TCase *tc = tcase_create("change"), *files = tcase_create("files");
 
 	pinned_add_fixtures(tc);
 	tcase_add_checked_fixture(tc, open_it, close_it);
@@ -289,9 +232,6 @@ Suite *dataplane_change_suite(void)
 	tcase_add_test(tc, a_line_of_counters_is_cleared_on_every_cpu_and_no_other_is);
 	tcase_add_test(tc, a_way_out_is_opened_once_or_more);
 	suite_add_tcase(suite, tc);
-	tcase_add_loop_test(constants, the_program_loads_with_every_constant_both_ways, 0,
-			    ARRAY_SIZE(knobs) * ARRAY_SIZE(objects));
-	suite_add_tcase(suite, constants);
 	pinned_add_fixtures(files);
 	tcase_add_test(files, a_lack_of_open_files_is_said_as_that_and_leaves_nothing);
 	suite_add_tcase(suite, files);
