@@ -17,6 +17,7 @@
 
 #include <proto/icmp.h>
 
+#include "deny.h"
 #include "done.h"
 #include "encapsulate.h"
 #include "find.h"
@@ -115,7 +116,7 @@ static __always_inline enum sl_verdict icmp_read(struct pkt *p, struct icmp_quot
 	out->service = find_listener(find_table(), p);
 	if (!out->service)
 		return SL_PASS_no_listener;
-	return SL_GO_ON;
+	return deny(p);
 }
 
 /* Of a packet that is neither TCP nor UDP: what it quotes, or its end; union icmp_quote_number. */
@@ -127,8 +128,10 @@ __noinline __u64 icmp_find(struct xdp_md *ctx)
 
 	pkt_init(&p, ctx);
 	verdict = icmp_read(&p, &found.quote);
-	if (verdict)
+	if (verdict) {
+		found.number = 0;
 		found.quote.action = ended(&p, verdict, counter_row());
+	}
 	return found.number;
 }
 

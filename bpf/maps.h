@@ -38,6 +38,15 @@ MAPS_CONSTANT struct sl_hash_key hash_key;
 		__type(value, struct bpf_devmap_val);   \
 	} name_ SEC(".maps");
 
+#define SL_LPM(name_, key_, value_, entries_)         \
+	struct {                                      \
+		__uint(type, BPF_MAP_TYPE_LPM_TRIE);  \
+		__uint(map_flags, BPF_F_NO_PREALLOC); \
+		__uint(max_entries, 1);               \
+		__type(key, key_);                    \
+		__type(value, value_);                \
+	} name_ SEC(".maps");
+
 /* No packet reads it: the agent replaces its element and so waits for all running programs. */
 struct grace_inner {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

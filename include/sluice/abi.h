@@ -3,7 +3,7 @@
  * What the data path and the agent share through BPF maps: the shape of every key and value.
  *
  * Maps are pinned and outlive the programs that fill and read them, so a change of any shape below
- * is a change of SL_LAYOUT_VERSION. All maps but the devmap are mmapable arrays: the agent changes
+ * is a change of SL_LAYOUT_VERSION. All maps but the devmap and the deny list are mmapable arrays: the agent changes
  * them by plain stores, a packet reads them without a helper call (the JIT inlines array look-ups).
  *
  * Integers are in host order unless their type is __be16 or __be32, or a comment says otherwise.
@@ -363,6 +363,20 @@ enum sl_event {
 
 /* ---- for the agent alone ----------------------------------------------------------------------- */
 
+/* ---- sources that are not let in --------------------------------------------------------------- */
+
+/*
+ * A key of the map `denied`, for a prefix as for an address: the first bits of `family` and `address`. One trie holds both
+ * families, since the first 32 bits differ.
+ */
+#define SL_DENY_FAMILY_BITS 32
+struct sl_deny_key {
+	__u32 bits;   /* SL_DENY_FAMILY_BITS and the prefix's length */
+	__u32 family; /* 4 or 6 */
+	__u8 address[16]
+		__attribute__((aligned(8))); /* as it lies in a packet; IPv4 in the first four */
+};
+
 /* One record that says what the other maps are; read before they are adopted. */
 struct sl_meta {
 	__u32 layout;	/* SL_LAYOUT_VERSION */
@@ -372,7 +386,7 @@ struct sl_meta {
 	__u32 backends;
 	__u32 flows; /* entries */
 	__u32 slots;
-	__u32 pad;
+	__u32 deny;	   /* prefixes of sources */
 	__u64 revision;	   /* of the configuration last applied */
 	__u8 host_key[16]; /* mixes the placement of flow buckets on this host */
 	__u8 key_id[8];	   /* fingerprint of the hash key that filled the slots */
@@ -427,6 +441,7 @@ SL_ASSERT_SIZE(struct sl_flow_bucket, SL_CACHE_LINE);
 SL_ASSERT_SIZE(struct sl_path, 96);
 SL_ASSERT_SIZE(struct sl_backend, 4 * SL_CACHE_LINE);
 SL_ASSERT_SIZE(struct sl_counter_line, SL_CACHE_LINE);
+SL_ASSERT_SIZE(struct sl_deny_key, 24);
 SL_ASSERT_SIZE(struct sl_meta, SL_CACHE_LINE);
 _Static_assert(SL_VLAN_ROWS == 1 << (32 - 24), "as many as sl_vlans_row() says");
 _Static_assert(SL_SERVICE_COUNTERS <= SL_COUNTERS_PER_LINE, "a service's counters fill one line");

@@ -54,6 +54,7 @@ enum bench_knobs {
 	KNOBS_GUE,   /* all services by this encapsulation, likewise */
 	KNOBS_L2,
 	KNOBS_ENTROPY,
+	KNOBS_DENY, /* of 10,000 prefixes of each family */
 	KNOBS
 };
 

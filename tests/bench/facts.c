@@ -108,9 +108,10 @@ static uint64_t map_memory(int fd)
 json_t *facts_memory(struct bench *bench)
 {
 	static const char *const names[] = {
-#define SL_ARRAY(name, value, entries) #name,
-#define SL_DEVMAP(name, entries)       #name,
-#define SL_GRACE(name)		       #name,
+#define SL_ARRAY(name, value, entries)	  #name,
+#define SL_DEVMAP(name, entries)	  #name,
+#define SL_LPM(name, key, value, entries) #name,
+#define SL_GRACE(name)			  #name,
 #include <sluice/maps.def>
 	};
 	json_t *maps = json_object();

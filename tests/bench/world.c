@@ -15,7 +15,8 @@
 #include "core/key.h"
 #include "core/maglev.h"
 
-#define IDLE_TICKS 900 /* T of all services */
+#define DENIED	   10000 /* prefixes of each family */
+#define IDLE_TICKS 900	 /* T of all services */
 
 static const struct {
 	const char *name, *vip;
@@ -242,6 +243,28 @@ static struct sl_flow *map_flows(const struct world *w)
 	return flows;
 }
 
+/* None of which a frame comes from: 100.64.0.0/24 and so on, 2001:db8:ffff::/64 and so on. */
+static void fill_denied(const struct world *w)
+{
+	struct prefix *list = mem_array(2 * DENIED, sizeof(*list));
+	const struct addr from[2] = {{4, {100, 64}}, {6, {0x20, 0x01, 0x0d, 0xb8, 0xff, 0xff}}};
+	struct problems p = {0};
+
+	for (int i = 0; i < 2 * DENIED; i++) {
+		bool six = i >= DENIED;
+		uint8_t *counting = &list[i].addr.bytes[six ? 6 : 1];
+
+		list[i] = (struct prefix){from[six], six ? 64 : 24};
+		counting[0] += i % DENIED >> 8;
+		counting[1] = i % DENIED & 255;
+	}
+	if (dataplane_write_denied(w->dp, list, 2 * DENIED, &p)) {
+		problems_print(&p, stderr);
+		exit(EXIT_FAILURE);
+	}
+	free(list);
+}
+
 void world_open(struct world *w, enum bench_knobs knobs, const char *object)
 {
 	struct dataplane_options options = {
@@ -250,12 +273,14 @@ void world_open(struct world *w, enum bench_knobs knobs, const char *object)
 			   .listeners = 4 << 10,
 			   .backends = 4096,
 			   .flows = knobs == KNOBS_FLOWS ? 4 << 20 : 1 << 20,
-			   .slots = 4 << 20},
+			   .slots = 4 << 20,
+			   .deny = 2 * DENIED},
 		.features =
 			{
 				.redirect = knobs == KNOBS_REDIRECT,
 				.encaps = knobs == KNOBS_GUE || knobs == KNOBS_L2,
 				.entropy = knobs == KNOBS_ENTROPY,
+				.deny = knobs == KNOBS_DENY,
 			},
 	};
 	struct problems p = {0};
@@ -278,6 +303,8 @@ void world_open(struct world *w, enum bench_knobs knobs, const char *object)
 	for (enum bench_service s = SERVICE_NONE + 1; s < SERVICES; s++)
 		fill_service(w, &key, s);
 	fill_listeners(w);
+	if (knobs == KNOBS_DENY)
+		fill_denied(w);
 }
 
 void world_close(struct world *w)

@@ -163,6 +163,49 @@ START_TEST(the_word_that_says_where_listeners_are_is_put_right)
 }
 END_TEST
 
+static void change_denied(const char *text, bool adds)
+{
+	struct sl_deny_key key = {.family = 4};
+	struct prefix prefix;
+	__u32 value = 7;
+
+	prefix_parse(text, &prefix);
+	key.bits = SL_DENY_FAMILY_BITS + prefix.length;
+	memcpy(key.address, prefix.addr.bytes, sizeof(key.address));
+	ck_assert_int_eq(adds ? bpf_map_update_elem(dataplane_map_fd(dp, "denied"), &key, &value, 0)
+			      : bpf_map_delete_elem(dataplane_map_fd(dp, "denied"), &key),
+			 0);
+}
+
+START_TEST(prefixes_added_and_removed_by_hand_are_put_right)
+{
+	struct prefix list[60], by;
+	struct addr source;
+
+	for (int i = 0; i < 60; i++) {
+		prefix_parse("10.0.0.0/24", &list[i]);
+		list[i].addr.bytes[2] = i;
+	}
+	ck_assert_int_eq(dataplane_write_denied(dp, list, 60, NULL), 0);
+	check_sound();
+	change_denied("10.0.7.0/24", false);
+	ck_assert_uint_eq(damage().denied, 1);
+	ck_assert_int_eq(dataplane_mend(dp, NULL), 0);
+	check_sound();
+	change_denied("10.0.7.0/24", false);
+	change_denied("10.0.7.0/25", true);
+	change_denied("192.0.2.1", true);
+	ck_assert_uint_eq(damage().denied, 3);
+	ck_assert_int_eq(dataplane_mend(dp, NULL), 0);
+	check_sound();
+	change_denied("10.0.7.0/24", false); /* which was there again */
+	ck_assert_int_eq(dataplane_write_denied(dp, NULL, 0, NULL), 0);
+	check_sound();
+	addr_parse("10.0.1.1", &source);
+	ck_assert(!dataplane_denies(dp, &source, &by));
+}
+END_TEST
+
 START_TEST(the_spare_table_is_nobodys_business)
 {
 	uint64_t spare = !(dp->maps.control->listeners & SL_LISTENERS_HALF);
@@ -290,6 +333,7 @@ Suite *dataplane_audit_suite(void)
 	tcase_add_test(tcase, the_path_in_force_is_replaced_and_not_written_into);
 	tcase_add_test(tcase, an_index_that_is_free_and_was_written_over_is_free_again);
 	tcase_add_test(tcase, a_service_written_over_is_put_right);
+	tcase_add_test(tcase, prefixes_added_and_removed_by_hand_are_put_right);
 	tcase_add_test(tcase, a_listener_table_written_over_is_replaced_by_the_spare);
 	tcase_add_test(tcase, the_word_that_says_where_listeners_are_is_put_right);
 	tcase_add_test(tcase, the_spare_table_is_nobodys_business);

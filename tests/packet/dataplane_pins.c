@@ -79,6 +79,7 @@ static void fill(struct dataplane *dp)
 		{.port = 80, .protocol = IPPROTO_TCP, .service = 7},
 	};
 	struct sl_counter_line *lines = dp->maps.counters;
+	struct prefix denied[2];
 
 	addr_parse("203.0.113.1", &list[0].address);
 	addr_parse("2001:db8::1", &list[1].address);
@@ -90,6 +91,9 @@ static void fill(struct dataplane *dp)
 	ck_assert_int_eq(ops->store_cold(dp, &cold, 1), 0);
 	ck_assert_int_eq(ops->write_listeners(dp, list, 1), 0);
 	ck_assert_int_eq(ops->write_listeners(dp, list, LISTENERS), 0);
+	ck_assert_int_eq(prefix_parse("192.0.2.0/24", &denied[0]), 0);
+	ck_assert_int_eq(prefix_parse("2001:db8:d::/48", &denied[1]), 0);
+	ck_assert_int_eq(dataplane_write_denied(dp, denied, 2, NULL), 0);
 	ops->set_revision(dp, 42);
 	for (uint32_t cpu = 0; cpu < l->cpus; cpu++) {
 		struct sl_counter_line *row = lines + cpu * sl_counter_lines(l);
@@ -105,7 +109,13 @@ static void check_filled(const struct dataplane *dp)
 	const struct dataplane_view *v = dataplane_view(dp);
 	uint64_t counts[SL_COUNTERS_PER_LINE];
 	struct addr v4, v6;
+	struct prefix by;
 
+	addr_parse("192.0.2.7", &v4);
+	addr_parse("2001:db8:d::7", &v6);
+	ck_assert(dataplane_denies(dp, &v4, &by) && by.length == 24);
+	ck_assert(dataplane_denies(dp, &v6, &by) && by.length == 48);
+	ck_assert(dataplane_features(dp).deny || !dataplane_adopted(dp));
 	addr_parse("203.0.113.1", &v4);
 	addr_parse("2001:db8::1", &v6);
 	ck_assert_str_eq(v->services[7].name, "web");
@@ -185,10 +195,15 @@ static bool program_uses(int program_fd, uint32_t map_id)
 }
 
 static const struct sl_limits other_limits[] = {
-	{.services = 64, .listeners = 256, .backends = 100, .flows = 8192, .slots = 4096},
+	{.services = 64,
+	 .listeners = 256,
+	 .backends = 100,
+	 .flows = 8192,
+	 .slots = 4096,
+	 .deny = 999},
 	/* The least that holds what fill() writes. */
-	{.services = 4, .listeners = 2, .backends = 8, .flows = 16, .slots = 1024},
-	{.services = 5, .listeners = 16, .backends = 8, .flows = 4096, .slots = 1024},
+	{.services = 4, .listeners = 2, .backends = 8, .flows = 16, .slots = 1024, .deny = 2},
+	{.services = 5, .listeners = 16, .backends = 8, .flows = 4096, .slots = 1024, .deny = 64},
 };
 
 START_TEST(other_limits_get_new_maps_with_the_contents_and_the_links_follow)
@@ -235,11 +250,12 @@ static const struct {
 	struct sl_limits limits;
 	const char *words;
 } small_limits[] = {
-	{{0, 3, 16, 8, 4096, 1024}, "limits.services '3'"},
-	{{0, 4, 1, 8, 4096, 1024}, "limits.listeners '1'"},
-	{{0, 4, 16, 7, 4096, 1024}, "limits.backends '7'"},
-	{{0, 4, 16, 8, 4096, 992}, "limits.maglev-slots '992'"},
-	{{0, 4, 16, 8, 8, 1024}, "limits.flows '8': has no room for the 9 entries"},
+	{{0, 3, 16, 8, 4096, 1024, 64}, "limits.services '3'"},
+	{{0, 4, 1, 8, 4096, 1024, 64}, "limits.listeners '1'"},
+	{{0, 4, 16, 7, 4096, 1024, 64}, "limits.backends '7'"},
+	{{0, 4, 16, 8, 4096, 992, 64}, "limits.maglev-slots '992'"},
+	{{0, 4, 16, 8, 4096, 1024, 1}, "limits.deny '1'"},
+	{{0, 4, 16, 8, 8, 1024, 64}, "limits.flows '8': has no room for the 9 entries"},
 };
 
 START_TEST(a_limit_that_cuts_off_what_is_in_use_is_refused_and_all_stays)

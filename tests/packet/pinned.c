@@ -52,7 +52,8 @@ struct dataplane_options pinned_options(void)
 			   .listeners = 16,
 			   .backends = 8,
 			   .flows = 4096,
-			   .slots = 1024},
+			   .slots = 1024,
+			   .deny = 64},
 		.key_id = {1, 2, 3, 4, 5, 6, 7, 8},
 	};
 

@@ -215,7 +215,8 @@ void world_open_way(struct world *w, const struct world_way *way)
 						       .listeners = 64,
 						       .backends = 16,
 						       .flows = 4096,
-						       .slots = 4096}};
+						       .slots = 4096,
+						       .deny = 128}};
 	struct problems p = {0};
 	for (size_t i = 0; i < sizeof(options.key) / 8; i++)
 		((uint64_t *)&options.key)[i] = (i + 1) * 0x9e3779b97f4a7c15ULL ^ i << 60;

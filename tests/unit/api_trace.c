@@ -42,12 +42,19 @@ static int play(void *self, const void *frame, size_t length, struct dataplane_o
 	return script->errors[i];
 }
 
+static bool denies(void *self, const struct addr *source, struct prefix *by)
+{
+	(void)self;
+	*by = prefix_of(source, 24);
+	return true;
+}
+
 static struct tracer *open_tracer(struct script *scripts, size_t count)
 {
 	struct tracer_world worlds[2];
 
 	for (size_t i = 0; i < count; i++)
-		worlds[i] = (struct tracer_world){asked.host.engine, play, &scripts[i]};
+		worlds[i] = (struct tracer_world){asked.host.engine, play, denies, &scripts[i]};
 	return tracer_new(worlds, count);
 }
 

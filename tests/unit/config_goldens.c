@@ -135,6 +135,8 @@ static void dump(const struct config *config, struct text *out)
 		text_add(out, "tunnel entropy %s\n", prefix_format(&config->entropy, prefix));
 	if (!addr_is_none(&config->entropy6.addr))
 		text_add(out, "tunnel entropy6 %s\n", prefix_format(&config->entropy6, prefix));
+	for (size_t i = 0; i < config->denied_count; i++)
+		text_add(out, "deny %s\n", prefix_format(&config->denied[i], prefix));
 	text_add(out, "limits: %u services, %u listeners, %u backends, %u flows, %u slots\n",
 		 config->limits.services, config->limits.listeners, config->limits.backends,
 		 config->limits.flows, config->limits.slots);

@@ -29,8 +29,13 @@
 	"version: 1\ninterfaces: [{device: eth0}, {device: eth1}]\n"                            \
 	"limits: {services: 9, listeners: 64, backends: 80, flows: 4096, maglev-slots: 8192}\n" \
 	"defaults: {tracking: never}\nservices:\n"
-static const struct sl_limits limits = {
-	.cpus = 2, .services = 9, .listeners = 64, .backends = 80, .flows = 4096, .slots = 8192};
+static const struct sl_limits limits = {.cpus = 2,
+					.services = 9,
+					.listeners = 64,
+					.backends = 80,
+					.flows = 4096,
+					.slots = 8192,
+					.deny = 64 << 10};
 
 static struct fake_host host;
 

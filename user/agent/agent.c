@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/deny.h"
 #include "agent/keys.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -165,8 +166,8 @@ void agent_say_tunnel(struct agent *agent)
 
 int agent_set_program(struct agent *agent, struct problems *p)
 {
-	struct program *wanted = program_wanted(engine_config(agent->engine), agent->net,
-						engine_model(agent->engine));
+	struct program *wanted = program_wanted(engine_config(agent->engine), &agent->denied,
+						agent->net, engine_model(agent->engine));
 	int err = program_set(agent->dp, wanted, p);
 
 	free(wanted);
@@ -177,7 +178,8 @@ int agent_set_program(struct agent *agent, struct problems *p)
 static void prepare_program(struct agent *agent, struct problems *p)
 {
 	struct program *before = program_present(agent->dp, &agent->interfaces);
-	struct program *wanted = program_wanted(engine_config(agent->engine), agent->net, NULL);
+	struct program *wanted =
+		program_wanted(engine_config(agent->engine), &agent->denied, agent->net, NULL);
 	struct program *both = program_both(before, wanted);
 
 	program_set(agent->dp, both, p);
@@ -198,6 +200,7 @@ struct dataplane_options agent_dataplane_options(const struct agent *agent,
 				.backends = config->limits.backends,
 				.flows = config->limits.flows,
 				.slots = config->limits.slots,
+				.deny = config->limits.deny,
 			},
 		.key = agent->key.hash,
 		.features = program->features,
@@ -214,10 +217,12 @@ int agent_apply_between(struct agent *agent, struct config *config, bool force,
 	struct problems warnings = {}, undone = {};
 	struct interfaces next;
 	struct program *before = program_present(agent->dp, &agent->interfaces);
-	struct program *wanted = program_wanted(config, agent->net, NULL);
+	struct program *wanted = program_wanted(config, &agent->denied, agent->net, NULL);
 	struct program *both = program_both(before, wanted);
-	int err = program_set(agent->dp, both, p);
+	int err = deny_check(agent, config, p);
 
+	if (!err)
+		err = program_set(agent->dp, both, p);
 	if (!err)
 		err = interfaces_open(agent->dp, agent->net, config, &agent->interfaces, &next,
 				      &warnings, p);
@@ -235,6 +240,8 @@ int agent_apply_between(struct agent *agent, struct config *config, bool force,
 		program_set(agent->dp, before, &undone);
 	else
 		agent_set_program(agent, &undone);
+	if (!err)
+		err = deny_write(agent, engine_config(agent->engine), agent->dp, p);
 	log_and_free_problems(LOG_LEVEL_WARNING, &warnings);
 	log_and_free_problems(LOG_LEVEL_ERROR, &undone);
 	free(before);
@@ -386,6 +393,7 @@ void agent_close(struct agent *agent)
 		dataplane_close(agent->dp);
 	net_close(agent->net);
 	events_free(agent->events);
+	denyfile_free(&agent->denied);
 	state_free(&agent->state);
 	free(agent->source);
 	config_free(agent->first);

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/denyfile.h"
 #include "agent/events.h"
 #include "agent/interfaces.h"
 #include "agent/options.h"
@@ -34,8 +35,9 @@ struct problems;
 
 struct agent {
 	struct options options;
-	int state_fd;	    /* locks the state directory; -1: not open */
-	struct state state; /* as it is on the disk */
+	int state_fd;		/* locks the state directory; -1: not open */
+	struct state state;	/* as it is on the disk */
+	struct denyfile denied; /* at run time; as it is on the disk */
 	struct key key;
 	struct net *net;
 	struct dataplane *dp;

@@ -241,6 +241,9 @@ static void look_at_limits(struct doctor *doctor)
 	look_at_limit(doctor, "limits.backends", backends, limits->backends);
 	look_at_limit(doctor, "limits.maglev-slots", config ? config_slots_needed(config) : 0,
 		      limits->slots);
+	look_at_limit(doctor, "limits.deny",
+		      (config ? config->denied_count : 0) + doctor->agent->denied.count,
+		      limits->deny);
 	look_at_limit(doctor, "limits.flows", engine_scans(engine).entries, limits->flows);
 }
 

@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "agent/agent.h"
+#include "agent/deny.h"
 #include "agent/doctor.h"
 #include "agent/loop.h"
 #include "agent/notify.h"
@@ -297,6 +298,29 @@ static int host_trace(void *self, const struct api_client *client,
 	return trace_ask(loop->trace, client, arguments, promise, p);
 }
 
+static size_t host_denied(void *self, const struct api_denied **out)
+{
+	const struct loop *loop = self;
+
+	*out = loop->agent->denied.list;
+	return loop->agent->denied.count;
+}
+
+static int host_deny(void *self, bool adds, const struct prefix *list, size_t count,
+		     size_t *changed, struct problems *p)
+{
+	const struct loop *loop = self;
+
+	return (adds ? deny_add : deny_remove)(loop->agent, list, count, changed, p);
+}
+
+static bool host_denies(void *self, const struct addr *source, struct prefix *by)
+{
+	const struct loop *loop = self;
+
+	return dataplane_denies(loop->agent->dp, source, by);
+}
+
 static void host_gone(void *self, const struct api_client *client)
 {
 	const struct loop *loop = self;
@@ -367,7 +391,8 @@ int loop_open(struct agent *agent, struct loop **out, struct problems *p)
 		.engine = agent->engine,
 		.health = agent->health,
 		.host = {loop, host_now_ms, host_interfaces, host_conditions, host_apply, host_find,
-			 host_down, host_post, host_check, host_trace, host_gone},
+			 host_down, host_post, host_check, host_trace, host_gone, host_denied,
+			 host_deny, host_denies},
 		.started_at_ms = ways_now_ms(),
 		.history = events_history(agent->events),
 		.followers = api_followers_new(),

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/deny.h"
 #include "agent/healthfile.h"
 #include "agent/keys.h"
 #include "agent/privileges.h"
@@ -58,7 +59,7 @@ static int choose_config(struct agent *agent, struct problems *p)
 
 static int open_dataplane(struct agent *agent, const struct config *config, struct problems *p)
 {
-	struct program *program = program_wanted(config, agent->net, NULL);
+	struct program *program = program_wanted(config, &agent->denied, agent->net, NULL);
 	struct dataplane_options options = agent_dataplane_options(agent, config, program);
 	int err;
 
@@ -179,6 +180,8 @@ int agent_open(struct agent *agent, const struct options *options, struct proble
 		return agent->state_fd;
 	err = state_load(options->state_dir, &agent->state, p);
 	if (!err)
+		err = denyfile_load(options->state_dir, &agent->denied, p);
+	if (!err)
 		err = choose_config(agent, p);
 	if (!err)
 		err = open_all(agent, p);
@@ -195,8 +198,15 @@ static int fill_and_attach(struct agent *agent, struct config *config, struct pr
 {
 	struct problems warnings = {}, undone = {};
 	struct interfaces next;
-	int err = engine_apply(agent->engine, config, true, ways_now_ms(), NULL, p);
+	int err = deny_check(agent, config, p);
 
+	if (err) {
+		config_free(config);
+		return err;
+	}
+	err = engine_apply(agent->engine, config, true, ways_now_ms(), NULL, p);
+	if (!err)
+		err = deny_write(agent, engine_config(agent->engine), agent->dp, p);
 	if (err)
 		return err;
 	err = interfaces_open(agent->dp, agent->net, engine_config(agent->engine),

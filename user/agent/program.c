@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 
+#include "agent/denyfile.h"
 #include "agent/interfaces.h"
 #include "agent/program.h"
 #include "base/mem.h"
@@ -54,8 +55,8 @@ static bool has_tagged_ways(const struct model *model)
 	return false;
 }
 
-struct program *program_wanted(const struct config *config, struct net *net,
-			       const struct model *model)
+struct program *program_wanted(const struct config *config, const struct denyfile *denied,
+			       struct net *net, const struct model *model)
 {
 	struct program *program = mem_alloc(sizeof(*program));
 
@@ -63,6 +64,7 @@ struct program *program_wanted(const struct config *config, struct net *net,
 	program->features.redirect = config->interface_count > 1;
 	program->features.entropy =
 		!addr_is_none(&config->entropy.addr) || !addr_is_none(&config->entropy6.addr);
+	program->features.deny = config->denied_count || denied->count;
 	program->features.vlans = has_tagged_ways(model);
 	want_services(config, &program->features);
 	want_vlans(config, net, program);

@@ -9,6 +9,7 @@
 #include "dataplane/dataplane.h"
 
 struct config;
+struct denyfile;
 struct interfaces;
 struct model;
 struct net;
@@ -19,9 +20,9 @@ struct program {
 	struct sl_vlans vlans; /* 130 KB: not for the stack */
 };
 
-/* `model`: the ways in force, of which each is still to work; NULL: none. The caller frees it. */
-struct program *program_wanted(const struct config *config, struct net *net,
-			       const struct model *model);
+/* `denied`: at run time. `model`: the ways in force, of which each is still to work; NULL: none. The caller frees it. */
+struct program *program_wanted(const struct config *config, const struct denyfile *denied,
+			       struct net *net, const struct model *model);
 
 /* What is in force; interfaces that are in no table listen to untagged frames, and get that. The caller frees it. */
 struct program *program_present(const struct dataplane *dp, const struct interfaces *is);

@@ -54,6 +54,7 @@ static char *look_at_maps(struct agent *agent)
 	add_count(&what, damage.listeners, "listener table written over by hand");
 	add_count(&what, damage.meta, "description of the maps written over by hand");
 	add_count(&what, damage.ways, "ways out shut by hand");
+	add_count(&what, damage.denied, "prefixes of the deny list added or removed by hand");
 	add_count(&what, damage.pins, "pins removed or replaced by hand");
 	return what.data;
 }

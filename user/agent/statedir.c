@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "agent/denyfile.h"
 #include "agent/healthfile.h"
 #include "agent/state.h"
 #include "agent/tunnelfile.h"
@@ -23,7 +24,8 @@
  * All that a state directory may hold, and names that begin so: what a crash or a person leaves
  * beside.
  */
-static const char *const own_files[] = {STATE_FILE, HEALTHFILE_NAME, TUNNELFILE_NAME, "key"};
+static const char *const own_files[] = {STATE_FILE, DENYFILE_NAME, HEALTHFILE_NAME, TUNNELFILE_NAME,
+					"key"};
 
 static bool is_own(const char *name)
 {

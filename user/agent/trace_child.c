@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/deny.h"
 #include "agent/trace.h"
 #include "base/mem.h"
 #include "base/problem.h"
@@ -90,6 +91,13 @@ static int try_frame(void *self, const void *frame, size_t length, struct datapl
 	return dataplane_try(world->dp, frame, length, world->ifindex, out);
 }
 
+static bool denies(void *self, const struct addr *source, struct prefix *by)
+{
+	const struct world *world = self;
+
+	return dataplane_denies(world->dp, source, by);
+}
+
 static int open_engine(struct child *child, struct world *world, struct problems *p)
 {
 	const struct engine_options options = {
@@ -133,7 +141,7 @@ static int open_running(struct child *child, struct world *world, struct problem
 static int open_dataplane(struct child *child, const struct config *config, struct world *world,
 			  struct problems *p)
 {
-	struct program *program = program_wanted(config, child->net, NULL);
+	struct program *program = program_wanted(config, &child->agent->denied, child->net, NULL);
 	const struct dataplane_options options =
 		agent_dataplane_options(child->agent, config, program);
 	int err = dataplane_open(&options, &world->dp, p);
@@ -158,7 +166,8 @@ static int fill(struct child *child, struct config *config, struct world *world,
 		return err;
 	}
 	world->ifindex = way_in(child, config);
-	return engine_apply(world->engine, config, true, ways_now_ms(), NULL, p);
+	err = engine_apply(world->engine, config, true, ways_now_ms(), NULL, p);
+	return err ? err : deny_write(child->agent, engine_config(world->engine), world->dp, p);
 }
 
 /* *code: what a failure is to the client. */
@@ -194,6 +203,7 @@ static enum wire_code open_worlds(struct child *child, const struct wire_argumen
 		worlds[i] = (struct tracer_world){
 			.engine = child->worlds[i].engine,
 			.try = try_frame,
+			.denies = denies,
 			.self = &child->worlds[i],
 		};
 	child->tracer = tracer_new(worlds, count);

@@ -68,6 +68,12 @@ struct api_condition {
 	const char *advice;   /* what to do; NULL: nothing */
 };
 
+/* A source that was denied at run time. */
+struct api_denied {
+	struct prefix prefix;
+	uint64_t since_s; /* since 1970 */
+};
+
 /* What the agent owns. `self` is handed to each. Strings that it gives live until the next call. */
 struct api_host {
 	void *self;
@@ -108,6 +114,16 @@ struct api_host {
 		     struct problems *p);
 	/* This client has hung up. */
 	void (*gone)(void *self, const struct api_client *client);
+	/* The sources that were denied at run time, in the order of memcmp(); returns how many. */
+	size_t (*denied)(void *self, const struct api_denied **out);
+	/*
+	 * Denies sources at run time, or takes that back: all of them or none. *changed: how many were not denied
+	 * already. Returns 0, or a negative errno, each reason in `p`.
+	 */
+	int (*deny)(void *self, bool adds, const struct prefix *list, size_t count, size_t *changed,
+		    struct problems *p);
+	/* Whether a source is denied; *by is the longest prefix that says so. */
+	bool (*denies)(void *self, const struct addr *source, struct prefix *by);
 };
 
 struct api {
@@ -164,6 +180,8 @@ struct tracer_world {
 	const struct engine *engine;
 	/* dataplane_try() */
 	int (*try)(void *self, const void *frame, size_t length, struct dataplane_outcome *out);
+	/* dataplane_denies() */
+	bool (*denies)(void *self, const struct addr *source, struct prefix *by);
 	void *self;
 };
 

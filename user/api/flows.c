@@ -92,7 +92,9 @@ enum wire_code answer_flow_lookup(struct request *request)
 	struct engine_flow flow = {};
 	struct engine_flow_answer found = {};
 	enum wire_code code = parse_flow(request, &flow);
-	char text[ENDPOINT_TEXT_SIZE];
+	const struct api_host *host = &request->api->host;
+	char text[ENDPOINT_TEXT_SIZE], prefix[PREFIX_TEXT_SIZE];
+	struct prefix by;
 	int err;
 
 	if (code)
@@ -116,6 +118,10 @@ enum wire_code answer_flow_lookup(struct request *request)
 	if (found.service) {
 		out->hash = arena_format(request->arena, "%016" PRIx64, found.hash);
 		out->slot = found.slot;
+	}
+	if (found.service && host->denies(host->self, &flow.source, &by)) {
+		found.has_backend = false;
+		out->why = arena_format(request->arena, DENIED_BY "%s", prefix_format(&by, prefix));
 	}
 	if (found.has_backend) {
 		out->backend = addr_text(request->arena, &found.backend);

@@ -20,6 +20,9 @@ struct request {
 	struct problems errors;
 };
 
+/* Why a packet is dropped, before the prefix. */
+#define DENIED_BY "its source is denied (sluicectl deny list), by "
+
 /*
  * Each fills in kind and data, or takes the promise over, or returns an exit code, explained in the
  * errors.
@@ -33,6 +36,8 @@ answer_function answer_status, answer_service_list, answer_service_show, answer_
 answer_function answer_backend_check;
 /* events.c */
 answer_function answer_events;
+/* deny.c */
+answer_function answer_deny_add, answer_deny_del, answer_deny_list;
 /* doctor.c */
 answer_function answer_doctor;
 /* flows.c */

@@ -191,12 +191,16 @@ static void look_at_usage(struct request *request, const struct config *config,
 			  struct wire_status *out)
 {
 	const struct sl_limits *limits = &engine_view(request->api->engine)->limits;
+	const struct api_host *host = &request->api->host;
+	const struct api_denied *added;
 	const struct wire_usage usage[] = {
 		{"services", out->services, limits->services},
 		{"listeners", config ? config_listener_count(config) : 0, limits->listeners},
 		{"backends", out->backends, limits->backends},
 		{"flows", engine_scans(request->api->engine).entries, limits->flows},
 		{"maglev-slots", config ? config_slots_needed(config) : 0, limits->slots},
+		{"deny", (config ? config->denied_count : 0) + host->denied(host->self, &added),
+		 limits->deny},
 	};
 
 	out->usage.count = ARRAY_SIZE(usage);

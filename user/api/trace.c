@@ -190,7 +190,17 @@ static bool look_flow(const struct engine *engine, const struct frame *frame,
 	return frame->has_ports && !engine_flow_lookup(engine, &flow, out);
 }
 
-static void explain(const struct engine *engine, const struct frame *frame,
+static void explain_denial(const struct tracer_world *world, const struct frame *frame,
+			   struct arena *arena, struct judgement *out)
+{
+	char text[PREFIX_TEXT_SIZE];
+	struct prefix by;
+
+	if (world->denies(world->self, &frame->source, &by))
+		out->why = arena_format(arena, DENIED_BY "%s", prefix_format(&by, text));
+}
+
+static void explain(const struct tracer_world *world, const struct frame *frame,
 		    const struct addr *backend, struct arena *arena, struct judgement *out)
 {
 	static const char *const by[] = {
@@ -202,9 +212,11 @@ static void explain(const struct engine *engine, const struct frame *frame,
 	bool is_flow;
 
 	out->why = verdicts[out->verdict].help;
+	if (out->verdict == SL_DROP_denied)
+		explain_denial(world, frame, arena, out);
 	if (!backend)
 		return;
-	is_flow = look_flow(engine, frame, &found) && found.has_backend &&
+	is_flow = look_flow(world->engine, frame, &found) && found.has_backend &&
 		  addr_equal(&found.backend, backend);
 	if (is_flow) {
 		out->by = by[found.from];
@@ -242,7 +254,7 @@ static void judge(const struct tracer_world *world, const struct packet *packet,
 	out->service = service_name(view, outcome.service, arena);
 	if (outcome.backend)
 		describe_backend_of(view, outcome.backend, arena, &address, out);
-	explain(world->engine, frame, outcome.backend ? &address : NULL, arena, out);
+	explain(world, frame, outcome.backend ? &address : NULL, arena, out);
 }
 
 /* ---- the sum ---------------------------------------------------------------------------------- */

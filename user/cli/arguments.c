@@ -27,13 +27,11 @@ static const struct global_option globals[] = {
 #include "wire/commands.def"
 };
 
-#define WORDS_MAX 8 /* more than any command has */
-
 struct parser {
 	struct cli *cli;
 	char **argv;
 	int argc, next;
-	const char *words[WORDS_MAX];
+	const char **words; /* argc are the most */
 	int word_count;
 	struct problems *p;
 };
@@ -198,9 +196,6 @@ static int read_words(struct parser *parser)
 		const char *argument = parser->argv[parser->next++];
 
 		if (only_words || argument[0] != '-' || argument[1] == '\0') {
-			if (parser->word_count == WORDS_MAX)
-				return problems_add(parser->p, -EINVAL, "argument", argument,
-						    "is one too many; see --help");
 			parser->words[parser->word_count++] = argument;
 		} else if (strcmp(argument, "--") == 0) {
 			only_words = true;
@@ -281,6 +276,24 @@ static int refuse_command(const struct parser *parser)
 			    nearest ? "'?" : "");
 }
 
+static bool takes_the_rest(const struct wire_argument_info *info)
+{
+	size_t length = strlen(info->spelling);
+
+	return length > 3 && strcmp(info->spelling + length - 3, "...") == 0;
+}
+
+/* All words from `word` on, a line each. */
+static const char *join_words(struct parser *parser, int word)
+{
+	struct text joined = {};
+
+	for (; word < parser->word_count; word++)
+		text_add(&joined, "%s%s", joined.length ? "\n" : "", parser->words[word]);
+	parser->cli->joined = joined.data;
+	return joined.data;
+}
+
 static int read_operands(struct parser *parser, int word)
 {
 	struct cli *cli = parser->cli;
@@ -293,7 +306,12 @@ static int read_operands(struct parser *parser, int word)
 
 		if (!is_operand(info) || !((command->needs | command->may) & 1u << i))
 			continue;
-		if (word < parser->word_count) {
+		if (word < parser->word_count && takes_the_rest(info)) {
+			cli->arguments.given |= 1u << i;
+			*(const char **)((char *)&cli->arguments + info->offset) =
+				join_words(parser, word);
+			word = parser->word_count;
+		} else if (word < parser->word_count) {
 			cli->arguments.given |= 1u << i;
 			err = set_value(parser, info->spelling, info->type,
 					(char *)&cli->arguments + info->offset,
@@ -328,35 +346,51 @@ static int check_options(const struct cli *cli, struct problems *p)
 	return 0;
 }
 
-int cli_parse(int argc, char **argv, struct cli *cli, struct problems *p)
+static int parse(struct parser *parser)
 {
-	struct parser parser = {.cli = cli, .argv = argv, .argc = argc, .next = 1, .p = p};
-	int used = 0, err = read_words(&parser);
+	struct cli *cli = parser->cli;
+	int used = 0, err = read_words(parser);
 
 	if (err)
 		return err;
-	if (parser.word_count && strcmp(parser.words[0], "help") == 0) {
+	if (parser->word_count && strcmp(parser->words[0], "help") == 0) {
 		cli->help = true;
-		parser.word_count--;
-		memmove(parser.words, parser.words + 1,
-			sizeof(parser.words) - sizeof(parser.words[0]));
+		parser->word_count--;
+		memmove(parser->words, parser->words + 1,
+			parser->word_count * sizeof(parser->words[0]));
 	}
-	if (parser.word_count == 0) {
+	if (parser->word_count == 0) {
 		if (cli->help || cli->version)
 			return 0;
-		return problems_add(p, -EINVAL, "command", NULL, "is missing; see --help");
+		return problems_add(parser->p, -EINVAL, "command", NULL, "is missing; see --help");
 	}
 	for (int i = 0; i < WIRE_COMMANDS && !used; i++) {
-		used = words_of_name(&parser, wire_command_table[i].name);
+		used = words_of_name(parser, wire_command_table[i].name);
 		cli->command = i;
 	}
 	if (!used)
-		return refuse_command(&parser);
+		return refuse_command(parser);
 	cli->has_command = true;
 	if (cli->help)
 		return 0;
-	err = check_options(cli, p);
-	return err ? err : read_operands(&parser, used);
+	err = check_options(cli, parser->p);
+	return err ? err : read_operands(parser, used);
+}
+
+int cli_parse(int argc, char **argv, struct cli *cli, struct problems *p)
+{
+	struct parser parser = {
+		.cli = cli,
+		.argv = argv,
+		.argc = argc,
+		.next = 1,
+		.words = mem_array(argc + 1, sizeof(*parser.words)),
+		.p = p,
+	};
+	int err = parse(&parser);
+
+	free(parser.words);
+	return err;
 }
 
 /* ---- help ------------------------------------------------------------------------------------ */

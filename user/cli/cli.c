@@ -139,6 +139,18 @@ static enum wire_code read_file(struct cli *cli, char **text, struct problems *p
 	return code;
 }
 
+/* Reads the prefixes that come by standard input into the arguments. The caller frees *text. */
+static enum wire_code read_prefixes(struct cli *cli, char **text, struct problems *p)
+{
+	enum wire_code code;
+
+	if (!(cli->arguments.given & WIRE_BIT(prefixes)) || strcmp(cli->arguments.prefixes, "-"))
+		return WIRE_OK;
+	code = cli_read_config("-", "standard input", text, p);
+	cli->arguments.prefixes = *text;
+	return code;
+}
+
 /* ---- counters --watch ------------------------------------------------------------------------ */
 
 static volatile sig_atomic_t interrupted;
@@ -333,6 +345,8 @@ static enum wire_code run(int argc, char **argv, struct cli *cli, struct problem
 		cli->timeout_s = FOLLOW_TIMEOUT_S;
 	code = read_file(cli, &text, p);
 	if (!code)
+		code = read_prefixes(cli, &text, p);
+	if (!code)
 		code = run_command(cli, p);
 	free(text);
 	return code;
@@ -362,6 +376,7 @@ int cli_main(int argc, char **argv)
 	if (p.count)
 		report(&cli, code, &p);
 	problems_free(&p);
+	free(cli.joined);
 	if (fflush(stdout) || ferror(stdout)) {
 		fprintf(stderr, "sluicectl: standard output: cannot be written: %s\n",
 			strerror(errno));

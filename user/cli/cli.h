@@ -28,6 +28,7 @@ struct cli {
 	bool has_command;
 	enum wire_command command;
 	struct wire_arguments arguments;
+	char *joined;  /* operands that are one argument, a line each; cli_main() frees it */
 	bool is_input; /* the file is standard input */
 	bool color;    /* standard output is a terminal and NO_COLOR is not set */
 };

@@ -204,6 +204,35 @@ static void show_flow(const struct wire_flow *flow, struct text *out)
 		text_add(out, "hash      %s\n", flow->hash);
 }
 
+static void show_deny_list(const struct wire_deny_list *list, struct text *out)
+{
+	static const char *const heads[] = {"SOURCE", "BY", "SINCE", NULL};
+	struct table_rows *rows = rows_new(heads);
+
+	for (size_t i = 0; i < list->prefixes.count; i++) {
+		const struct wire_denied *denied = &list->prefixes.list[i];
+
+		rows_add(rows, "%s", denied->prefix);
+		rows_add(rows, "%s",
+			 !denied->since	      ? "configuration"
+			 : denied->configured ? "both"
+					      : "run time");
+		rows_add(rows, "%s", denied->since ? denied->since : "-");
+	}
+	rows_print(rows, out);
+	text_add(out, "%zu of %" PRIu64 " prefixes denied\n", list->prefixes.count, list->limit);
+}
+
+static void show_deny_change(const struct wire_deny_change *change, struct text *out)
+{
+	text_add(out, "%" PRIu64 " added, %" PRIu64 " removed, %" PRIu64 " as before\n",
+		 change->added, change->removed, change->unchanged);
+	text_add(out,
+		 "denied: %" PRIu64 " at run time, %" PRIu64 " by the configuration; room for "
+		 "%" PRIu64 "\n",
+		 change->at_run_time, change->configured, change->limit);
+}
+
 static void show_version(const struct wire_version *version, struct text *out)
 {
 	text_add(out, "sluiced %s (layout %" PRIu64 " of the maps)\n", version->version,
@@ -239,6 +268,12 @@ void show_reply(const struct cli *cli, const struct wire_reply *reply, struct te
 		break;
 	case WIRE_KIND_trace:
 		show_trace(reply->trace, out);
+		break;
+	case WIRE_KIND_deny_list:
+		show_deny_list(reply->deny_list, out);
+		break;
+	case WIRE_KIND_deny_change:
+		show_deny_change(reply->deny_change, out);
 		break;
 	case WIRE_KIND_counters:
 		show_counters(reply->counters, out);

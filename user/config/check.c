@@ -285,6 +285,7 @@ static void check_limits(struct reading *r, const struct value *root)
 	const struct value *limits = VALUE(root, root, limits),
 			   *services = VALUE(root, root, services);
 	struct need need = count_needs(services);
+	const struct value *security = VALUE(root, root, security);
 	const char *smaller = "";
 	uint32_t fits;
 
@@ -302,6 +303,9 @@ static void check_limits(struct reading *r, const struct value *root)
 	check_limit(r, root, FIELD_limits_backends, need.backends,
 		    "backends, counted in each service,", "");
 	check_limit(r, root, FIELD_limits_slots, need.slots, "slots of tables", smaller);
+	if (security->set)
+		check_limit(r, root, FIELD_limits_deny, VALUE(security, security, deny)->count,
+			    "prefixes to deny", "");
 }
 
 /* ---- warnings ---------------------------------------------------------------------------- */

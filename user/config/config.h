@@ -129,7 +129,7 @@ struct config_service {
 };
 
 struct config_limits {
-	uint32_t services, listeners, backends, flows, slots;
+	uint32_t services, listeners, backends, flows, slots, deny;
 };
 
 /* Who is told of events. Exactly one of exec and webhook is set. */
@@ -157,6 +157,8 @@ struct config {
 	struct prefix entropy, entropy6; /* where outer sources of ipip vary; none: they do not */
 	uint32_t mtu;			 /* of the tunnel's way; 0: auto */
 	struct config_limits limits;
+	struct prefix *denied; /* sources, in the order of memcmp(), no two alike */
+	size_t denied_count;
 	const char *cluster_name;     /* NULL: no cluster */
 	const char *cluster_key_file; /* NULL: the key in the state directory */
 	enum log_level log_level;

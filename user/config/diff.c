@@ -78,7 +78,7 @@ static char *summary(const struct section *section, const void *object)
 	for (unsigned int f = 0; f < section->count; f++) {
 		const struct field *field = &section->fields[f];
 
-		if (!field->size || field->section || field == named)
+		if (!field->size || field->section || field->count_offset || field == named)
 			continue;
 		object_load(field, object, &value);
 		if (is_preset(field, &value) || !value.set)
@@ -181,6 +181,41 @@ static void diff_listeners(struct config_changes *out, const char *path,
 	}
 }
 
+/* ---- prefixes: a list of scalars, each of which is told by itself ------------------------ */
+
+static void add_prefix(struct config_changes *out, enum config_change_kind kind, const char *path,
+		       const struct prefix *prefix)
+{
+	char text[PREFIX_TEXT_SIZE];
+
+	add(out, kind, mem_format("%s[%s]", path, prefix_format(prefix, text)), NULL, NULL);
+}
+
+static void diff_prefixes(struct config_changes *out, const struct field *field, const char *path,
+			  const void *old, const void *new)
+{
+	const char *before, *after;
+	size_t befores = load_list(field, old, &before), afters = load_list(field, new, &after);
+	const struct prefix *o = (const struct prefix *)before, *n = (const struct prefix *)after;
+
+	while (befores || afters) {
+		int order = !befores ? 1 : !afters ? -1 : memcmp(o, n, sizeof(*o));
+
+		if (order < 0)
+			add_prefix(out, CONFIG_REMOVED, path, o);
+		if (order > 0)
+			add_prefix(out, CONFIG_ADDED, path, n);
+		if (order <= 0) {
+			o++;
+			befores--;
+		}
+		if (order >= 0) {
+			n++;
+			afters--;
+		}
+	}
+}
+
 /* ---- sections ---------------------------------------------------------------------------- */
 
 /* The object of a map; NULL: an optional one that is not there. */
@@ -220,6 +255,12 @@ static void diff_section(struct config_changes *out, const struct section *secti
 
 		if (!field->size)
 			continue;
+		if (!field->section && field->count_offset) {
+			below = join(path, field->key);
+			diff_prefixes(out, field, below, old, new);
+			free(below);
+			continue;
+		}
 		if (!field->section) {
 			if (!told)
 				diff_scalar(out, field, path, old, new);

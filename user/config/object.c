@@ -61,6 +61,25 @@ static void store_list(const struct field *field, const struct value *list, char
 	memcpy(object + field->count_offset, &count, sizeof(count));
 }
 
+static int by_bytes(const void *left, const void *right)
+{
+	return memcmp(left, right, sizeof(struct prefix));
+}
+
+static void store_prefixes(const struct field *field, const struct value *list, char *object,
+			   struct arena *arena)
+{
+	struct prefix *items = arena_alloc(arena, list->count * sizeof(*items));
+	size_t count = list->count;
+
+	for (size_t i = 0; i < count; i++)
+		items[i] = list->items[i].prefix;
+	if (count)
+		qsort(items, count, sizeof(*items), by_bytes);
+	memcpy(object + field->offset, &items, sizeof(items));
+	memcpy(object + field->count_offset, &count, sizeof(count));
+}
+
 static uint64_t mask_of(const struct value *list)
 {
 	uint64_t mask = 0;
@@ -111,6 +130,8 @@ void object_store(const struct section *section, const struct value *map, void *
 			store_list(field, value, object, arena);
 		} else if (field->kind == KIND_ADDRESS) {
 			memcpy(to, &value->prefix.addr, sizeof(struct addr));
+		} else if (field->kind == KIND_PREFIX && field->flags & LIST) {
+			store_prefixes(field, value, object, arena);
 		} else if (field->kind == KIND_PREFIX) {
 			memcpy(to, &value->prefix, sizeof(struct prefix));
 		} else if (field->kind >= KIND_NAME) {

@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "base/problem.h"
 #include "base/text.h"
+#include "dataplane/deny.h"
 #include "dataplane/flows.h"
 #include "dataplane/internal.h"
 
@@ -41,7 +42,7 @@ static int open_map(const struct pins *pins, const struct map_shape *shape, int 
 			problems_add(p, err, "pinned map", path, "cannot be opened: %s%s",
 				     strerror(-err),
 				     err == -EPERM || err == -EACCES ? "; run this as root" : "");
-	} else if (info.type != shape->type || info.key_size != sizeof(__u32) ||
+	} else if (info.type != shape->type || info.key_size != shape->key_size ||
 		   info.value_size != shape->value_size || info.max_entries != shape->entries) {
 		err = problems_add(p, -EPROTO, "pinned map", path,
 				   "has %u entries of %u bytes where its meta record says %u of "
@@ -62,6 +63,7 @@ static struct sl_limits limits_of(const struct sl_meta *meta)
 		.backends = meta->backends,
 		.flows = meta->flows,
 		.slots = meta->slots,
+		.deny = meta->deny,
 	};
 }
 
@@ -351,6 +353,21 @@ static int copy_listeners(const struct map_set *from, struct map_set *to, struct
 	return err;
 }
 
+static int copy_denied(const struct map_set *from, struct map_set *to, struct problems *p)
+{
+	struct deny_list list = {};
+	int err = deny_read(from->fd[MAP_denied], &list);
+
+	if (err)
+		problems_add(p, err, "map", "denied", "cannot be read: %s", strerror(-err));
+	else if (list.count > to->limits.deny)
+		err = too_small(p, "deny", to->limits.deny, list.count);
+	else
+		err = deny_fill(to->fd[MAP_denied], &list);
+	free(list.list);
+	return err;
+}
+
 static uint32_t min32(uint32_t a, uint32_t b)
 {
 	return a < b ? a : b;
@@ -390,6 +407,7 @@ void adopt_features(const struct map_set *pinned, struct dataplane_features *out
 			out->mss_clamp |= service.mss != 0;
 			out->quic |= service.flags & SL_SERVICE_QUIC;
 		}
+	out->deny |= !deny_is_empty(pinned->fd[MAP_denied]);
 	for (uint32_t i = 1; i <= pinned->limits.backends; i++) {
 		if (bpf_map_lookup_elem(pinned->fd[MAP_backends], &i, &backend) || !backend.family)
 			continue;
@@ -414,6 +432,8 @@ int adopt_copy(const struct map_set *from, struct map_set *to, struct problems *
 	err = copy_listeners(from, to, p);
 	if (!err)
 		err = copy_flows(from, to, p);
+	if (!err)
+		err = copy_denied(from, to, p);
 	if (err)
 		return err;
 	COPY(to->services, from->services, min32(sl_service_records(old), sl_service_records(new)));

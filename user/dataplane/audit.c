@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/problem.h"
 #include "dataplane/audit.h"
+#include "dataplane/deny.h"
 #include "dataplane/internal.h"
 
 /* A copy of a map, as large as the map. */
@@ -37,6 +38,7 @@ struct audit {
 	struct audit_region regions[REGIONS];
 	uint32_t *ways; /* that packets may be redirected out by */
 	size_t way_count;
+	struct deny_list denied;
 };
 
 /* ---- the copy -------------------------------------------------------------------------------------- */
@@ -74,6 +76,7 @@ struct audit *audit_new(const struct dataplane *dp)
 	copy_region(&audit->regions[REGION_BACKENDS], maps->backends,
 		    sizeof(*maps->backends) * (l->backends + 1));
 	note_ways(audit, maps->fd[MAP_egress]);
+	deny_read(maps->fd[MAP_denied], &audit->denied);
 	return audit;
 }
 
@@ -84,6 +87,7 @@ void audit_free(struct audit *audit)
 	for (int i = 0; i < REGIONS; i++)
 		free(audit->regions[i].copy);
 	free(audit->ways);
+	free(audit->denied.list);
 	free(audit);
 }
 
@@ -96,6 +100,11 @@ void audit_note(struct audit *audit, const void *at, size_t size)
 		if (offset < region->size)
 			memcpy((char *)region->copy + offset, at, size);
 	}
+}
+
+struct deny_list *audit_denied(struct audit *audit)
+{
+	return &audit->denied;
 }
 
 void audit_note_way(struct audit *audit, uint32_t ifindex)
@@ -219,8 +228,9 @@ bool dataplane_audit(const struct dataplane *dp, struct dataplane_damage *out)
 	};
 	for (size_t i = 0; i < audit->way_count; i++)
 		out->ways += is_way_lost(dp, audit->ways[i]);
+	out->denied = deny_look(dp->maps.fd[MAP_denied], &dp->audit->denied);
 	return out->services || out->backends || out->listeners || out->meta || out->ways ||
-	       out->pins;
+	       out->denied || out->pins;
 }
 
 /* ---- putting it right ------------------------------------------------------------------------------ */
@@ -325,6 +335,11 @@ static int mend_backends(struct dataplane *dp)
 	return err;
 }
 
+static int mend_denied(struct dataplane *dp)
+{
+	return deny_mend(dp->maps.fd[MAP_denied], &dp->audit->denied);
+}
+
 static int mend_ways(struct dataplane *dp)
 {
 	const struct dataplane_ops *ops = dataplane_operations();
@@ -361,7 +376,8 @@ int dataplane_mend(struct dataplane *dp, struct problems *p)
 		int (*mend)(struct dataplane *dp);
 	} parts[] = {
 		{"backends", mend_backends},   {"ways out", mend_ways}, {"services", mend_services},
-		{"listeners", mend_listeners}, {"meta", mend_meta},	{"pins", mend_pins},
+		{"listeners", mend_listeners}, {"meta", mend_meta},	{"deny list", mend_denied},
+		{"pins", mend_pins},
 	};
 	int err = 0, failed;
 

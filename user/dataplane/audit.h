@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 struct audit;
+struct deny_list;
 struct dataplane;
 
 /* Takes what is in the maps now for right. */
@@ -18,6 +19,8 @@ void audit_free(struct audit *audit); /* NULL is fine */
 
 /* These bytes of a map were written by us just now. NULL: there is no copy yet, and nothing is done. */
 void audit_note(struct audit *audit, const void *at, size_t size);
+/* What the map of denied sources should hold; for deny.c to change. */
+struct deny_list *audit_denied(struct audit *audit);
 /* Packets may be redirected out by this interface. */
 void audit_note_way(struct audit *audit, uint32_t ifindex);
 

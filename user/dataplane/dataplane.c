@@ -68,20 +68,21 @@ static void fill_meta(struct sl_meta *meta, const struct dataplane_options *opti
 	meta->backends = l->backends;
 	meta->flows = l->flows;
 	meta->slots = l->slots;
+	meta->deny = l->deny;
 	memcpy(meta->key_id, options->key_id, sizeof(meta->key_id));
 	memcpy(meta->host_key, host_key, sizeof(meta->host_key));
 }
 
 /* ---- maps and program ------------------------------------------------------------------------------ */
 
-/* The maps whose shape does not follow from limits go over to the new set; arrays are copied. */
+/* The maps whose shape does not follow from limits go over to the new set; the others are copied. */
 static int take_over(const struct map_set *pinned, struct map_set *maps)
 {
 	struct map_shape shapes[MAPS];
 
 	map_shapes(&maps->limits, shapes);
 	for (int i = 0; i < MAPS; i++) {
-		if (shapes[i].type == BPF_MAP_TYPE_ARRAY)
+		if (shapes[i].type == BPF_MAP_TYPE_ARRAY || shapes[i].type == BPF_MAP_TYPE_LPM_TRIE)
 			continue;
 		maps->fd[i] = dup(pinned->fd[i]);
 		if (maps->fd[i] < 0)

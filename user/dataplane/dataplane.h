@@ -340,6 +340,18 @@ int dataplane_destroy(struct dataplane *dp, struct problems *p);
  */
 int dataplane_down(const char *pin_dir, struct problems *p);
 
+/* ---- sources that are not let in ------------------------------------------------------------------ */
+
+/*
+ * Makes this the list of sources whose packets to services are dropped: in the order of memcmp(), no two alike. What is
+ * in the old list and the new one is denied all the time. The feature `deny` is the caller's affair. Returns 0, or a
+ * negative errno, explained in `p`, and then the old list stays.
+ */
+int dataplane_write_denied(struct dataplane *dp, const struct prefix *list, size_t count,
+			   struct problems *p);
+/* Whether the list has this source; *by is the longest of its prefixes. */
+bool dataplane_denies(const struct dataplane *dp, const struct addr *source, struct prefix *by);
+
 /* ---- what others have done by hand --------------------------------------------------------------- */
 
 /* Records in the maps that are not as this agent wrote them (or found them at its start). */
@@ -348,12 +360,13 @@ struct dataplane_damage {
 	bool listeners;		     /* the table in force, or the word that says which it is */
 	bool meta;		     /* struct sl_meta, or the longest idle-timeout */
 	uint32_t ways;		     /* ways out that are shut */
+	uint32_t denied;	     /* prefixes that are missing, or that nobody has asked for */
 	uint32_t pins;		     /* maps and programs that the next agent would not find */
 };
 
 /*
  * Compares all that packets only read with our copy of it; the slots' words are core's affair. Returns whether
- * anything differs. About a millisecond at most.
+ * anything differs. About a millisecond at most: of the deny list, which is no memory, a part at each call.
  */
 bool dataplane_audit(const struct dataplane *dp, struct dataplane_damage *out);
 /*

@@ -11,9 +11,10 @@
 /* ---- maps.c: the list of maps.def, and maps as memory ------------------------------------------- */
 
 enum map_id {
-#define SL_ARRAY(name, value, entries) MAP_##name,
-#define SL_DEVMAP(name, entries)       MAP_##name,
-#define SL_GRACE(name)		       MAP_##name,
+#define SL_ARRAY(name, value, entries)	  MAP_##name,
+#define SL_DEVMAP(name, entries)	  MAP_##name,
+#define SL_LPM(name, key, value, entries) MAP_##name,
+#define SL_GRACE(name)			  MAP_##name,
 #include <sluice/maps.def>
 	MAPS
 };
@@ -22,7 +23,7 @@ enum map_id {
 struct map_shape {
 	const char *name;
 	enum bpf_map_type type;
-	uint32_t value_size; /* bytes */
+	uint32_t key_size, value_size; /* bytes */
 	uint32_t entries;
 };
 

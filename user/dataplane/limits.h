@@ -15,6 +15,7 @@ struct sl_limits {
 	uint32_t backends;  /* (service, backend) pairs, at most SL_BACKEND_MAX */
 	uint32_t flows;	    /* entries; a power of two */
 	uint32_t slots;	    /* a multiple of SL_HOT_PER_LINE, at most SL_SLOTS_MAX */
+	uint32_t deny;	    /* prefixes of sources, of both families together */
 };
 
 static inline uint32_t sl_power_of_two(uint32_t at_least)
@@ -41,6 +42,12 @@ static inline uint32_t sl_listener_buckets6(const struct sl_limits *l)
 static inline uint32_t sl_service_records(const struct sl_limits *l)
 {
 	return 2 * l->services + 1;
+}
+
+/* A new list is in before what only the old one had is out; a map has room for something. */
+static inline uint32_t sl_denied_entries(const struct sl_limits *l)
+{
+	return 2 * l->deny + 1;
 }
 
 /* First line of the services, of the backends, and all lines in a CPU's row of counters. */

@@ -39,7 +39,7 @@ static int compare_map(const struct bpf_object *object, const struct map_shape *
 {
 	const struct bpf_map *map = object_map(object, shape->name);
 
-	if (map && bpf_map__type(map) == shape->type && bpf_map__key_size(map) == sizeof(__u32) &&
+	if (map && bpf_map__type(map) == shape->type && bpf_map__key_size(map) == shape->key_size &&
 	    bpf_map__value_size(map) == shape->value_size)
 		return 0;
 	return problems_add(p, -EINVAL, "BPF object", shape->name,

@@ -11,10 +11,14 @@ void map_shapes(const struct sl_limits *l, struct map_shape out[MAPS])
 {
 	const struct map_shape shapes[MAPS] = {
 #define SL_ARRAY(name, value, entries) \
-	[MAP_##name] = {#name, BPF_MAP_TYPE_ARRAY, sizeof(value), entries},
-#define SL_DEVMAP(name, entries) \
-	[MAP_##name] = {#name, BPF_MAP_TYPE_DEVMAP_HASH, sizeof(struct bpf_devmap_val), entries},
-#define SL_GRACE(name) [MAP_##name] = {#name, BPF_MAP_TYPE_ARRAY_OF_MAPS, sizeof(__u32), 1},
+	[MAP_##name] = {#name, BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(value), entries},
+#define SL_DEVMAP(name, entries)                                        \
+	[MAP_##name] = {#name, BPF_MAP_TYPE_DEVMAP_HASH, sizeof(__u32), \
+			sizeof(struct bpf_devmap_val), entries},
+#define SL_LPM(name, key, value, entries) \
+	[MAP_##name] = {#name, BPF_MAP_TYPE_LPM_TRIE, sizeof(key), sizeof(value), entries},
+#define SL_GRACE(name) \
+	[MAP_##name] = {#name, BPF_MAP_TYPE_ARRAY_OF_MAPS, sizeof(__u32), sizeof(__u32), 1},
 #include <sluice/maps.def>
 	};
 

@@ -14,6 +14,8 @@
 
 #include "base/mem.h"
 #include "base/problem.h"
+#include "dataplane/audit.h"
+#include "dataplane/deny.h"
 #include "dataplane/flows.h"
 #include "dataplane/internal.h"
 
@@ -101,6 +103,7 @@ int dataplane_copy(const struct dataplane *running, struct dataplane **out, stru
 	if (!err) {
 		flows_copy_same(running->maps.flows, options.limits.flows, dp->maps.flows);
 		err = copy_others(&running->maps, &dp->maps, p);
+		deny_read(dp->maps.fd[MAP_denied], audit_denied(dp->audit));
 	}
 	if (err)
 		dataplane_close(dp);

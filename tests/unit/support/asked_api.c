@@ -92,6 +92,41 @@ static int agent_trace(void *self, const struct api_client *client,
 	return 0;
 }
 
+static size_t agent_denied(void *self, const struct api_denied **out)
+{
+	(void)self;
+	*out = asked.agent.denied;
+	return asked.agent.denied_count;
+}
+
+static int agent_deny(void *self, bool adds, const struct prefix *list, size_t count,
+		      size_t *changed, struct problems *p)
+{
+	char text[PREFIX_TEXT_SIZE];
+
+	(void)self;
+	if (asked.agent.fails)
+		return problems_add(p, -ENOENT, "prefix", prefix_format(&list[0], text),
+				    "is not in the deny list");
+	asked.agent.denied_count = 0;
+	for (size_t i = 0; adds && i < count; i++)
+		asked.agent.denied[asked.agent.denied_count++] =
+			(struct api_denied){list[i], 1700000000};
+	*changed = count;
+	return 0;
+}
+
+static bool agent_denies(void *self, const struct addr *source, struct prefix *by)
+{
+	(void)self;
+	for (size_t i = 0; i < asked.agent.denied_count; i++)
+		if (prefix_contains(&asked.agent.denied[i].prefix, source)) {
+			*by = asked.agent.denied[i].prefix;
+			return true;
+		}
+	return false;
+}
+
 /* A promise that tests keep: the reply is noted. */
 static void keep(struct api_promise *promise, char *reply)
 {
@@ -117,7 +152,8 @@ void asked_start(void)
 		.engine = asked.host.engine,
 		.health = asked.health,
 		.host = {NULL, agent_now, agent_interfaces, agent_conditions, agent_apply,
-			 agent_find, agent_down, agent_post, agent_check, agent_trace},
+			 agent_find, agent_down, agent_post, agent_check, agent_trace,
+			 .denied = agent_denied, .deny = agent_deny, .denies = agent_denies},
 		.started_at_ms = 5000,
 		.history = asked.history,
 		.followers = api_followers_new(),

@@ -29,6 +29,8 @@ struct asked_agent {
 	struct api_condition checks[4];
 	size_t check_count, quick_count; /* a quick look sees the first ones */
 	bool fails;
+	struct api_denied denied[8]; /* the last that were asked for */
+	size_t denied_count;
 	unsigned int downs;
 	char *logged;
 	uint64_t now_ms;	     /* 60 s after its start, at first */

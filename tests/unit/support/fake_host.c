@@ -9,8 +9,13 @@
 #include "base/problem.h"
 #include "unit/support/fake_host.h"
 
-const struct sl_limits fake_limits = {
-	.cpus = 2, .services = 8, .listeners = 64, .backends = 40, .flows = 4096, .slots = 4096};
+const struct sl_limits fake_limits = {.cpus = 2,
+				      .services = 8,
+				      .listeners = 64,
+				      .backends = 40,
+				      .flows = 4096,
+				      .slots = 4096,
+				      .deny = 64 << 10};
 
 struct addr fake_address(const char *text)
 {

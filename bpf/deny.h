@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * Step 3: drops what comes from a source of the deny list. It is asked only for packets to a listener: others are not
+ * ours to drop. A trie is no array, so this step alone pays for the call of a helper, behind a knob.
+ */
+#ifndef BPF_DENY_H
+#define BPF_DENY_H
+
+#include "maps.h"
+#include "pkt.h"
+
+/*
+ * Whether the list has a prefix of this address, whose 16 bytes are two words. A function of its own, which the verifier
+ * checks once, for all who ask.
+ */
+__noinline int is_denied(__u32 family, __u64 high, __u64 low)
+{
+	struct sl_deny_key key = {.bits = 8 * (sizeof(key) - sizeof(key.bits)), .family = family};
+
+	((__u64 *)key.address)[0] = high;
+	((__u64 *)key.address)[1] = low;
+	return bpf_map_lookup_elem(&denied, &key) != NULL;
+}
+
+static __always_inline enum sl_verdict deny(const struct pkt *p)
+{
+	int is;
+
+	if (!knobs.deny)
+		return SL_GO_ON;
+	is = p->family == 4 ? is_denied(4, p->source[0], 0)
+			    : is_denied(6, p->source64[0], p->source64[1]);
+	return is ? SL_DROP_denied : SL_GO_ON;
+}
+
+#endif
