@@ -204,6 +204,8 @@ END_TEST
 
 START_TEST(a_flow_that_cannot_be_is_refused_by_what_is_wrong)
 {
+	static const char *const ids[] = {"", "0", "0g", "0a0",
+					  "000102030405060708090a0b0c0d0e0f1011121314"};
 	static const struct {
 		const char *protocol, *source, *destination, *complaint;
 	} cases[] = {
@@ -230,6 +232,14 @@ START_TEST(a_flow_that_cannot_be_is_refused_by_what_is_wrong)
 		expect_error(ask(WIRE_COMMAND_flow_lookup,
 				 flow_of(cases[i].protocol, cases[i].source, cases[i].destination)),
 			     WIRE_USAGE, cases[i].complaint);
+	for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
+		struct wire_arguments arguments = flow_of("udp", "192.0.2.1:1", "203.0.113.10:443");
+
+		arguments.connection_id = ids[i];
+		arguments.given |= WIRE_BIT(connection_id);
+		expect_error(ask(WIRE_COMMAND_flow_lookup, arguments), WIRE_USAGE,
+			     "expected 1 to 20 bytes in hex digits");
+	}
 	asked_stop();
 }
 END_TEST

@@ -318,7 +318,36 @@ START_TEST(a_request_goes_on_to_the_agent_if_it_is_coherent)
 }
 END_TEST
 
-RUN_TESTS("api_trace", each_packet_is_told_with_verdict_backend_and_why,
+START_TEST(a_packet_that_its_connection_id_led_is_told_so_and_why_it_did_not)
+{
+	struct script script = {};
+	struct wire_reply reply;
+	struct tracer *tracer;
+	const struct wire_trace_packet *list;
+
+	start();
+	script.outcomes[0] = sent_to("web", other_backend());
+	script.outcomes[0].connection_id = SL_EVENT_quic_named;
+	script.outcomes[1] = sent_to("web", web_backend());
+	script.outcomes[1].connection_id = SL_EVENT_quic_unknown;
+	tracer = open_tracer(&script, 1);
+	reply = send_packets(tracer, 1, true, LINE(TO_WEB) LINE(TO_WEB));
+	expect_kind(&reply, WIRE_KIND_trace);
+	list = reply.trace->packets.list;
+	ck_assert_str_eq(list[0].by, "connection id");
+	ck_assert_str_eq(list[0].backend, other_backend());
+	ck_assert_str_eq(list[0].why, "its connection id names it, whatever the flow's slot says");
+	ck_assert_str_eq(list[1].by, "table");
+	ck_assert_ptr_nonnull(strstr(
+		list[1].why, "names it; the connection id has a server id that is no backend's"));
+	wire_reply_free(&reply);
+	tracer_free(tracer);
+	asked_stop();
+}
+END_TEST
+
+RUN_TESTS("api_trace", a_packet_that_its_connection_id_led_is_told_so_and_why_it_did_not,
+	  each_packet_is_told_with_verdict_backend_and_why,
 	  a_packet_that_was_cut_is_tried_with_zeros,
 	  what_cannot_be_tried_is_no_failure_of_the_trace, a_comparison_lists_only_what_differs,
 	  packets_that_are_none_are_refused, a_request_goes_on_to_the_agent_if_it_is_coherent)

@@ -205,6 +205,63 @@ START_TEST(a_restarted_agent_knows_the_ids_of_what_leaves)
 }
 END_TEST
 
+/* What flow lookup says of a packet to web that has this connection id. */
+static const char *look(const uint8_t *id, size_t length, struct engine_flow_answer *out)
+{
+	const struct engine_flow flow = {
+		.source = fake_address("192.0.2.1"),
+		.destination = fake_address("203.0.113.10"),
+		.source_port = 40000,
+		.destination_port = 443,
+		.protocol = 17,
+		.connection_id = id,
+		.connection_id_length = length,
+	};
+
+	ck_assert_int_eq(engine_flow_lookup(host.engine, &flow, out), 0);
+	ck_assert(out->has_backend);
+	return out->why;
+}
+
+START_TEST(flow_lookup_says_where_a_connection_id_leads_and_why_not)
+{
+	static const struct {
+		uint8_t id[9];
+		size_t length;
+		const char *says;
+	} others[] = {
+		{{0}, 0, "a packet whose connection id names a backend goes there"},
+		{{0xe0, 0x0a, 2}, 9, "the connection id is of no configuration"},
+		{{0x20, 0x0a, 2}, 9, "the connection id is of no configuration"},
+		{{0x00, 0x0a, 2}, 8, "the connection id is not as long as its configuration says"},
+		{{0x00, 0x0a, 3}, 9, "the connection id has a server id that is no backend's"},
+	};
+	struct engine_flow_answer answer;
+
+	start(SERVICE_OF(QA "," QB));
+	for (uint8_t low = 1; low <= 2; low++) {
+		const struct addr b = fake_address(low == 1 ? "10.0.1.11" : "10.0.1.12");
+
+		ck_assert_str_eq(look((uint8_t[9]){0x1f, 0x0a, low}, 9, &answer),
+				 low == 1 ? "the connection id names it, whatever the flow's slot "
+					    "says; its server id is 0a01"
+					  : "the connection id names it, whatever the flow's slot "
+					    "says; its server id is 0a02");
+		ck_assert_int_eq(answer.from, ENGINE_FLOW_ID);
+		ck_assert(addr_equal(&answer.backend, &b));
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		ck_assert_msg(strstr(look(others[i].id, others[i].length, &answer), others[i].says),
+			      "%s", answer.why);
+		ck_assert_int_eq(answer.from, ENGINE_FLOW_TABLE);
+	}
+	override_state("10.0.1.12", CONFIG_DOWN);
+	ck_assert_ptr_nonnull(strstr(look((uint8_t[9]){0x00, 0x0a, 2}, 9, &answer),
+				     "the connection id names a backend that is dead"));
+	fake_host_free(&host);
+}
+END_TEST
+
 /* As nobody but damage writes them. */
 START_TEST(an_id_that_names_no_backend_of_its_service_is_refused)
 {
@@ -231,4 +288,5 @@ RUN_TESTS("core_quic", ids_name_their_backends_and_follow_the_configuration,
 	  ids_go_with_the_affinity_and_with_the_service,
 	  a_change_that_fails_leaves_the_ids_as_they_were,
 	  a_restarted_agent_knows_the_ids_of_what_leaves,
+	  flow_lookup_says_where_a_connection_id_leads_and_why_not,
 	  an_id_that_names_no_backend_of_its_service_is_refused)

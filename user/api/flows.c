@@ -61,7 +61,27 @@ static const char *const by_names[] = {
 	[ENGINE_FLOW_TABLE] = "table",
 	[ENGINE_FLOW_ENTRY] = "entry",
 	[ENGINE_FLOW_BASE] = "base",
+	[ENGINE_FLOW_ID] = "connection id",
 };
+
+#define CONNECTION_ID_MAX 20 /* bytes: RFC 9000, section 17.2 */
+
+static void parse_connection_id(struct request *request, struct engine_flow *flow)
+{
+	const char *text = request->arguments->connection_id;
+	size_t length = text ? strlen(text) / 2 : 0;
+	uint8_t *bytes = arena_alloc(request->arena, CONNECTION_ID_MAX);
+
+	if (!(request->arguments->given & WIRE_BIT(connection_id)))
+		return;
+	if (!length || length > CONNECTION_ID_MAX || text_parse_hex(text, bytes, length)) {
+		problems_add(&request->errors, 0, "connection_id", text,
+			     "expected 1 to %d bytes in hex digits", CONNECTION_ID_MAX);
+		return;
+	}
+	flow->connection_id = bytes;
+	flow->connection_id_length = length;
+}
 
 static enum wire_code parse_flow(struct request *request, struct engine_flow *flow)
 {
@@ -83,6 +103,7 @@ static enum wire_code parse_flow(struct request *request, struct engine_flow *fl
 	if (!request->errors.count && flow->source.family != flow->destination.family)
 		problems_add(&request->errors, 0, "destination", arguments->destination,
 			     "expected an address of the source's family");
+	parse_connection_id(request, flow);
 	return request->errors.count ? WIRE_USAGE : WIRE_OK;
 }
 

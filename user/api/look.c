@@ -67,6 +67,33 @@ static void describe_holding(const struct request *request,
 	describe_death(&holding, out);
 }
 
+/* NULL: it has none, or is no longer configured. */
+static const char *server_ids_of(const struct model_service *service,
+				 const struct model_backend *backend)
+{
+	const struct config_backend *configured =
+		config_find_backend(service->config, &backend->address);
+
+	return configured ? configured->server_ids : NULL;
+}
+
+static const char *quic_text(struct arena *arena, const struct config_service *service)
+{
+	struct text text = {};
+	const char *kept;
+
+	if (service->affinity != CONFIG_AFFINITY_QUIC)
+		return NULL;
+	for (size_t i = 0; i < service->quic_count; i++)
+		text_add(&text, "%srotation %u: server id %u, nonce %u bytes%s", i ? "; " : "",
+			 service->quic[i].rotation, service->quic[i].server_id_length,
+			 service->quic[i].nonce_length,
+			 service->quic[i].encodes_length ? ", encodes its length" : "");
+	kept = arena_string(arena, text.data);
+	text_free(&text);
+	return kept;
+}
+
 static void describe(struct request *request, const struct model_service *service,
 		     const struct places *places, const struct model_backend *backend,
 		     struct wire_backend *out)
@@ -93,6 +120,7 @@ static void describe(struct request *request, const struct model_service *servic
 		.opened = counts[SL_BACKEND_opened],
 		.closed = counts[SL_BACKEND_closed],
 	};
+	out->server_ids = server_ids_of(service, backend);
 	if (place)
 		describe_holding(request, place, out);
 	if (!backend->leaves)
@@ -205,6 +233,7 @@ enum wire_code answer_service_show(struct request *request)
 			      service->config->listener_count},
 		.encapsulation = config_encapsulation_name(service->config->encapsulation),
 		.affinity = config_affinity_name(service->config->affinity),
+		.quic = quic_text(request->arena, service->config),
 		.tracking = config_tracking_name(service->config->tracking),
 		.table_size = service->config->table_size,
 		.idle_timeout_ms = service->config->idle_timeout_ms,

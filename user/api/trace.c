@@ -207,6 +207,7 @@ static void explain(const struct tracer_world *world, const struct frame *frame,
 		[ENGINE_FLOW_TABLE] = "table",
 		[ENGINE_FLOW_ENTRY] = "entry",
 		[ENGINE_FLOW_BASE] = "base",
+		[ENGINE_FLOW_ID] = "connection id",
 	};
 	struct engine_flow_answer found;
 	bool is_flow;
@@ -226,6 +227,16 @@ static void explain(const struct tracer_world *world, const struct frame *frame,
 			   "first fragment, a quoted packet, a connection id";
 	}
 }
+
+/* What a connection id says, to be read on from there. */
+static const char *const events[SL_EVENTS] = {
+	[SL_EVENT_quic_named] = "its connection id names it, whatever the flow's slot says",
+	[SL_EVENT_quic_unroutable] = "is of no configuration",
+	[SL_EVENT_quic_malformed] = "is not as long as its configuration says, or is not there",
+	[SL_EVENT_quic_unknown] = "has a server id that is no backend's",
+	[SL_EVENT_quic_closed] = "names a backend that takes no new flows, which this may begin",
+	[SL_EVENT_quic_dead] = "names a backend that is dead",
+};
 
 static const char *why_not_run(int err, struct arena *arena)
 {
@@ -254,7 +265,15 @@ static void judge(const struct tracer_world *world, const struct packet *packet,
 	out->service = service_name(view, outcome.service, arena);
 	if (outcome.backend)
 		describe_backend_of(view, outcome.backend, arena, &address, out);
+	if (outcome.backend && outcome.connection_id == SL_EVENT_quic_named) {
+		out->by = "connection id";
+		out->why = events[outcome.connection_id];
+		return;
+	}
 	explain(world, frame, outcome.backend ? &address : NULL, arena, out);
+	if (outcome.backend && outcome.connection_id)
+		out->why = arena_format(arena, "%s; the connection id %s", out->why,
+					events[outcome.connection_id]);
 }
 
 /* ---- the sum ---------------------------------------------------------------------------------- */

@@ -178,8 +178,9 @@ void show_service(const struct wire_service *service, struct text *out)
 		 service->backends_ready, service->backends.count);
 	for (size_t i = 0; i < service->listeners.count; i++)
 		text_add(out, "%-14s %s\n", i ? "" : "listeners", service->listeners.list[i]);
-	text_add(out, "encapsulation  %s\naffinity       %s\ntracking       %s\n",
-		 service->encapsulation, service->affinity, service->tracking);
+	text_add(out, "encapsulation  %s\naffinity       %s%s%s\ntracking       %s\n",
+		 service->encapsulation, service->affinity, service->quic ? ", " : "",
+		 service->quic ? service->quic : "", service->tracking);
 	text_add(out, "table          %" PRIu64 " slots: ", service->table_size);
 	add_slots(&SLOTS_OF(service), out);
 	text_add(out, "\n");

@@ -247,11 +247,15 @@ struct engine_flow {
 	struct addr source, destination;
 	uint16_t source_port, destination_port;
 	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP */
+	/* Of a QUIC packet with a short header: its connection id, and whatever follows. 0 bytes: none is known. */
+	const uint8_t *connection_id;
+	size_t connection_id_length;
 };
 enum engine_flow_from {
 	ENGINE_FLOW_TABLE, /* the slot is stable: all of its flows go there */
 	ENGINE_FLOW_ENTRY, /* the flow has an entry of its own */
 	ENGINE_FLOW_BASE, /* the slot's table has changed; flows without an entry are still there */
+	ENGINE_FLOW_ID,	  /* the packet's connection id names it */
 };
 struct engine_flow_answer {
 	const char *service; /* NULL: no listener; the packet passes to the kernel */

@@ -8,6 +8,7 @@
 #include <sluice/hash.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "core/engine_state.h"
 #include "dataplane/flows.h"
 
@@ -204,6 +205,7 @@ static char *look_backend(const struct engine *engine, const struct ids_service 
 		[ENGINE_FLOW_BASE] = "moves away from it, and the flow has no entry: "
 				     "it stays; a new "
 				     "one may go elsewhere",
+		[ENGINE_FLOW_ID] = "the connection id names it, whatever the flow's slot says",
 	};
 	char *says;
 
@@ -213,7 +215,9 @@ static char *look_backend(const struct engine *engine, const struct ids_service 
 	found = wanted ? model_find_backend(wanted, &out->backend) : NULL;
 	if (found)
 		out->way = found->way;
-	says = mem_format("slot %u of %u %s", out->slot, service->slots, names[out->from]);
+	says = out->from == ENGINE_FLOW_ID ? mem_string(names[out->from])
+					   : mem_format("slot %u of %u %s", out->slot,
+							service->slots, names[out->from]);
 	if (!backend->path[backend->active & 1].ifindex) {
 		char *all = mem_format(
 			"%s, but it has no way: its packets are dropped (no_nexthop)", says);
@@ -224,13 +228,96 @@ static char *look_backend(const struct engine *engine, const struct ids_service 
 	return says;
 }
 
+/* What a connection id of a service with `affinity: quic` says, as bpf/quic.h reads it in a short header. */
+struct id_look {
+	uint32_t index; /* of the backend; SL_NOBODY: none, `why_not` says it */
+	const char *why_not;
+	char server_id[2 * SL_SERVER_ID_MAX + 1]; /* "": it was not read */
+};
+
+static struct id_look look_id(const struct engine *engine, const struct ids_service *service,
+			      const struct engine_flow *flow)
+{
+	const struct dataplane_view *view = engine->options.view;
+	const uint8_t *id = flow->connection_id;
+	struct id_look out = {};
+	uint16_t config;
+	size_t length;
+
+	config =
+		id[0] >> 5 < SL_QUIC_CONFIGS ? view->services[service->record].quic[id[0] >> 5] : 0;
+	length = config & SL_QUIC_SERVER_ID;
+	if (!config) {
+		out.why_not = "is of no configuration";
+		return out;
+	}
+	if (flow->connection_id_length < sl_quic_length(config) ||
+	    (config & SL_QUIC_ENCODES_LENGTH && (id[0] & 31) + 1u != sl_quic_length(config))) {
+		out.why_not = "is not as long as its configuration says";
+		return out;
+	}
+	text_format_hex(id + 1, length, out.server_id);
+	out.index = dataplane_find_server_id(view, service->record, id + 1, length) &
+		    ~SL_SERVER_ID_CLOSED;
+	if (!out.index || out.index > view->limits.backends) {
+		out.index = SL_NOBODY;
+		out.why_not = "has a server id that is no backend's";
+	} else if (view->backends[out.index].flags & SL_BACKEND_DEAD) {
+		out.index = SL_NOBODY;
+		out.why_not = "names a backend that is dead";
+	}
+	return out;
+}
+
+/* Appends to a sentence, which it frees. */
+static char *and_says(char *says, char *more)
+{
+	char *all = mem_format("%s; %s", says, more);
+
+	free(says);
+	free(more);
+	return all;
+}
+
+static char *look_up_by_hash(const struct engine *engine, const struct ids_service *service,
+			     const struct engine_flow *flow, struct engine_flow_answer *out)
+{
+	uint64_t slot_hash = service->flags & SL_SERVICE_BY_SOURCE
+				     ? hash_flow(&engine->options.key->hash, flow, true)
+				     : out->hash;
+	uint32_t index;
+
+	out->slot = sl_hash_slot(slot_hash, service->slots);
+	index = follow_slot(engine, service, out);
+	if (index == SL_NOBODY || index > engine->options.view->limits.backends)
+		return mem_string("no backend takes flows: its packets are dropped (no_backend)");
+	return look_backend(engine, service, index, out);
+}
+
+static char *look_up_quic(const struct engine *engine, const struct ids_service *service,
+			  const struct engine_flow *flow, struct engine_flow_answer *out)
+{
+	struct id_look look;
+
+	if (!flow->connection_id_length)
+		return and_says(look_up_by_hash(engine, service, flow, out),
+				mem_string("a packet whose connection id names a backend goes "
+					   "there (--connection-id)"));
+	look = look_id(engine, service, flow);
+	if (look.index == SL_NOBODY)
+		return and_says(look_up_by_hash(engine, service, flow, out),
+				mem_format("the connection id %s", look.why_not));
+	out->from = ENGINE_FLOW_ID;
+	return and_says(look_backend(engine, service, look.index, out),
+			mem_format("its server id is %s", look.server_id));
+}
+
 static char *look_up(const struct engine *engine, const struct engine_flow *flow,
 		     struct engine_flow_answer *out)
 {
 	const struct dataplane_view *view = engine->options.view;
 	const struct ids_service *service = NULL;
-	uint64_t slot_hash;
-	uint32_t record, index;
+	uint32_t record;
 
 	out->hash = hash_flow(&engine->options.key->hash, flow, false);
 	record = dataplane_find_listener(view, &flow->destination, flow->destination_port,
@@ -243,14 +330,8 @@ static char *look_up(const struct engine *engine, const struct engine_flow *flow
 	if (!service)
 		return mem_string("the maps contradict each other; see the agent's log");
 	out->service = service->name;
-	slot_hash = service->flags & SL_SERVICE_BY_SOURCE
-			    ? hash_flow(&engine->options.key->hash, flow, true)
-			    : out->hash;
-	out->slot = sl_hash_slot(slot_hash, service->slots);
-	index = follow_slot(engine, service, out);
-	if (index == SL_NOBODY || index > view->limits.backends)
-		return mem_string("no backend takes flows: its packets are dropped (no_backend)");
-	return look_backend(engine, service, index, out);
+	return service->flags & SL_SERVICE_QUIC ? look_up_quic(engine, service, flow, out)
+						: look_up_by_hash(engine, service, flow, out);
 }
 
 int engine_flow_lookup(const struct engine *engine, const struct engine_flow *flow,
