@@ -173,6 +173,24 @@ static void put_tcp_options(struct reference_frame *f)
 	}
 }
 
+/* The start of a QUIC packet: a connection id of some configuration, that has a server id of those of scene.c. */
+static void make_quic(uint8_t *data, size_t length)
+{
+	uint8_t start[7] = {one_in(2) ? 0xc0 : 0x40, 0, 0, 0, 1, 0, random_below(8) << 5};
+	uint8_t said = 3 + random_below(one_in(3) ? 18 : 4);
+	bool is_long = start[0] & 0x80;
+	size_t id = is_long ? 6 : 1;
+
+	if (length < 28)
+		return;
+	start[5] = said;
+	start[6] |= one_in(3) ? random_below(32) : said - 1u;
+	memcpy(data, start, is_long ? 6 : 1);
+	data[id] = start[6];
+	memset(data + id + 1, 0, 16);
+	data[id + 1] = random_below(8);
+}
+
 static void put_transport(struct reference_frame *f, const struct ends *e, size_t payload)
 {
 	size_t start = f->length;
@@ -193,8 +211,11 @@ static void put_transport(struct reference_frame *f, const struct ends *e, size_
 			put_tcp_options(f);
 		f->data[start + 12] = (f->length - start) / 4 << 4;
 	}
+	start = f->length;
 	for (size_t i = 0; i < payload; i++)
 		put8(f, random_below(256));
+	if (e->protocol == IPPROTO_UDP && one_in(2))
+		make_quic(f->data + start, payload);
 }
 
 /* Lengths and checksums, from the inside out. */

@@ -241,6 +241,7 @@ struct flow {
 	uint8_t family, protocol;
 	const uint8_t *client, *vip;
 	uint16_t client_port, vip_port;
+	uint8_t named; /* a backend, by a connection id; 0: none */
 };
 
 static uint16_t swapped(uint16_t value)
@@ -259,6 +260,8 @@ static enum sl_verdict choose(const struct reference *r, const struct reference_
 	*flow_hash = hash(r, f->family, f->client, f->vip, ports, f->protocol);
 	slot_hash = service->by_source ? hash(r, f->family, f->client, f->vip, 0, 0) : *flow_hash;
 	backend = service->slot[(slot_hash >> 32) * service->slots >> 32];
+	if (f->named)
+		backend = f->named;
 	*out = &r->backends[backend];
 	if (!backend)
 		return SL_DROP_no_backend;
@@ -345,8 +348,13 @@ static enum sl_verdict for_ports(const struct run *run, const struct reference_p
 			     .client_port = reference_get16(transport),
 			     .vip_port = reference_get16(transport + 2)};
 	service = &run->r->services[listener->service];
-	if ((verdict = check_lengths(p)) ||
-	    (verdict = choose(run->r, service, &flow, &h, &backend)) ||
+	verdict = check_lengths(p);
+	if (verdict)
+		return verdict;
+	if (service->is_quic && p->protocol == IPPROTO_UDP)
+		flow.named = reference_quic(run->r, service, transport + 8,
+					    reference_get16(transport + 4) - 8);
+	if ((verdict = choose(run->r, service, &flow, &h, &backend)) ||
 	    (verdict = fits(backend, p, run->room)))
 		return verdict;
 	clamped = *run->in;

@@ -20,6 +20,7 @@
 #define REFERENCE_LISTENERS 40
 #define REFERENCE_BACKENDS  16
 #define REFERENCE_SLOTS	    503
+#define REFERENCE_IDS	    6
 #define REFERENCE_FRAME_MAX 4096
 
 /* Addresses and prefixes: IPv4 in the first four bytes. */
@@ -36,7 +37,23 @@ struct reference_listener {
 	uint8_t service;
 };
 
+/* How connection ids are made; server_id 0: there is no such configuration. */
+struct reference_quic {
+	uint8_t server_id, nonce; /* bytes */
+	bool encodes_length;
+};
+
+struct reference_server_id {
+	uint8_t length, bytes[15];
+	uint8_t backend;
+	bool is_closed; /* to new connections */
+};
+
 struct reference_service {
+	bool is_quic; /* affinity: quic; its UDP packets */
+	struct reference_quic quic[7];
+	size_t ids_count;
+	struct reference_server_id ids[REFERENCE_IDS];
 	bool by_source;		       /* affinity: source */
 	uint16_t mss;		       /* 0: SYNs are left as they are */
 	uint16_t slots;		       /* a prime */
@@ -51,6 +68,7 @@ struct reference_tag {
 
 struct reference_backend {
 	uint32_t ifindex; /* the way out; 0: no next hop is known */
+	bool is_down, is_dead;
 	uint16_t mtu;
 	enum sl_encapsulation encapsulation;
 	uint8_t mac[6], device_mac[6];
@@ -99,7 +117,7 @@ struct reference_result {
 struct reference_result reference_run(const struct reference *r, const struct reference_frame *in,
 				      uint32_t ifindex, size_t room, struct reference_frame *out);
 
-/* ---- what its two files share ---------------------------------------------------------------------- */
+/* ---- what its files share ---------------------------------------------------------------------- */
 
 /* An IP packet, by its own fields. */
 struct reference_packet {
@@ -129,6 +147,10 @@ size_t reference_overhead(const struct reference_backend *b);
 /* Tags with which a packet leaves; returns their number. */
 size_t reference_tags(const struct reference_backend *b, const struct reference_packet *p,
 		      struct reference_tag out[REFERENCE_TAGS]);
+
+/* The backend that the connection id of a UDP datagram names; 0: none. */
+uint8_t reference_quic(const struct reference *r, const struct reference_service *service,
+		       const uint8_t *datagram, size_t length);
 
 /* Lowers the MSS that a TCP header offers. `out`: the frame, the header from `at` on. */
 void reference_clamp(struct reference_frame *out, size_t at, uint16_t mss);

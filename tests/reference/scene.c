@@ -65,8 +65,31 @@ static void make_listeners(struct reference *r)
 		l.port = ports[random_below(ARRAY_SIZE(ports))];
 		l.protocol = one_in(3) ? IPPROTO_UDP : IPPROTO_TCP;
 		l.service = 1 + random_below(r->services_count);
+		if (r->services[l.service]
+			    .is_quic) /* and TCP is refused (user/config/check_quic.c) */
+			l.protocol = IPPROTO_UDP;
 		if (!is_listed(r, &l))
 			r->listeners[r->listeners_count++] = l;
+	}
+}
+
+static void make_quic(const struct reference *r, struct reference_service *service)
+{
+	service->is_quic = true;
+	for (int i = 0; i < 7; i++)
+		if (one_in(2))
+			service->quic[i] =
+				(struct reference_quic){1 + random_below(one_in(3) ? 15 : 2),
+							1 + random_below(4), one_in(2)};
+	for (int i = 0; i < REFERENCE_IDS; i++) {
+		struct reference_server_id *id = &service->ids[service->ids_count++];
+
+		*id = (struct reference_server_id){
+			.length = one_in(4) ? 15 : 1 + random_below(2),
+			.bytes = {i},
+			.backend = 1 + random_below(r->backends_count),
+			.is_closed = one_in(4),
+		};
 	}
 }
 
@@ -85,6 +108,8 @@ static void make_services(struct scene *scene)
 				       ? (uint16_t[]){536, 1220, 1460, 65495}[random_below(4)]
 				       : 0;
 		service->slots = primes[random_below(ARRAY_SIZE(primes))];
+		if (scene->features.quic && !one_in(3))
+			make_quic(r, service);
 		for (int i = 0; i < count; i++)
 			takers[i] = 1 + random_below(r->backends_count);
 		for (int i = 0; count && i < service->slots; i++)
@@ -143,6 +168,8 @@ static void make_backends(struct scene *scene)
 		b->encapsulation = scene->features.encaps ? random_below(3) : SL_ENCAP_IPIP;
 		if (scene->features.entropy && !one_in(3))
 			make_varied(b);
+		b->is_down = one_in(5);
+		b->is_dead = b->is_down && one_in(2);
 		b->keep = true;
 		if (scene->features.vlans)
 			make_tags(b);
@@ -207,6 +234,7 @@ static int fill_backend(const struct scene *scene, int i, const struct dataplane
 	struct addr address = addr_of(&b->address);
 	int err = 0;
 
+	record.flags = (b->is_down ? SL_BACKEND_DOWN : 0) | (b->is_dead ? SL_BACKEND_DEAD : 0);
 	memcpy(record.address, address.bytes, sizeof(record.address));
 	memcpy(way.neighbour_mac, b->mac, sizeof(b->mac));
 	memcpy(way.device_mac, b->device_mac, sizeof(b->device_mac));
@@ -240,6 +268,12 @@ static int fill_service(const struct scene *scene, int s, const struct dataplane
 	int err;
 
 	snprintf(record.name, sizeof(record.name), "s%d", s);
+	if (service->is_quic)
+		record.flags |= SL_SERVICE_QUIC;
+	for (int i = 0; i < SL_QUIC_CONFIGS; i++)
+		record.quic[i] = service->quic[i].server_id |
+				 service->quic[i].nonce << SL_QUIC_NONCE_SHIFT |
+				 (service->quic[i].encodes_length ? SL_QUIC_ENCODES_LENGTH : 0);
 	for (int i = 0; i < service->slots; i++)
 		stores[i] = (struct dataplane_store){record.slots_base + i, service->slot[i]};
 	err = ops->store_cold(self, stores, service->slots);
@@ -251,7 +285,8 @@ static int fill_service(const struct scene *scene, int s, const struct dataplane
 static int fill_listeners(const struct scene *scene, const struct dataplane_ops *ops, void *self)
 {
 	const struct reference *r = &scene->reference;
-	struct dataplane_listener list[REFERENCE_LISTENERS];
+	struct dataplane_listener list[REFERENCE_LISTENERS + REFERENCE_SERVICES * REFERENCE_IDS];
+	size_t count = r->listeners_count;
 
 	for (size_t i = 0; i < r->listeners_count; i++) {
 		const struct reference_listener *l = &r->listeners[i];
@@ -263,7 +298,16 @@ static int fill_listeners(const struct scene *scene, const struct dataplane_ops 
 						      .length = is_address ? 0 : l->on.length,
 						      .service = l->service};
 	}
-	return ops->write_listeners(self, list, r->listeners_count);
+	for (int record = 1; record <= r->services_count; record++) {
+		const struct reference_service *service = &r->services[record];
+
+		for (size_t i = 0; i < service->ids_count; i++)
+			list[count++] = dataplane_server_id(
+				record, service->ids[i].bytes, service->ids[i].length,
+				service->ids[i].backend |
+					(service->ids[i].is_closed ? SL_SERVER_ID_CLOSED : 0));
+	}
+	return ops->write_listeners(self, list, count);
 }
 
 int scene_fill(const struct scene *scene, const struct dataplane_ops *ops, void *self)
@@ -312,6 +356,16 @@ void scene_print(const struct scene *scene)
 		const struct reference_service *service = &r->services[s];
 		uint32_t seen = 0;
 
+		for (int i = 0; i < 7; i++)
+			if (service->quic[i].server_id)
+				printf("  service %d: connection ids of rotation %d: %u, %u%s\n", s,
+				       i, service->quic[i].server_id, service->quic[i].nonce,
+				       service->quic[i].encodes_length ? ", with length" : "");
+		for (size_t i = 0; i < service->ids_count; i++)
+			printf("  service %d: id %02x of %u bytes names %u%s\n", s,
+			       service->ids[i].bytes[0], service->ids[i].length,
+			       service->ids[i].backend,
+			       service->ids[i].is_closed ? ", closed" : "");
 		printf("  service %d: %u slots, affinity %s, mss %u, backends", s, service->slots,
 		       service->by_source ? "source" : "flow", service->mss);
 		for (int i = 0; i < service->slots; i++)
@@ -322,12 +376,16 @@ void scene_print(const struct scene *scene)
 		printf("\n");
 	}
 	for (int i = 1; i <= r->backends_count; i++) {
-		printf("  backend %d: %s by %s, from %s%s, out by %u, mtu %u, tags%s", i,
+		printf("  backend %d: %s by %s, from %s%s, out by %u, mtu %u, %stags%s", i,
 		       prefix_text(&r->backends[i].address, text),
 		       encapsulations[r->backends[i].encapsulation],
 		       prefix_text(&r->backends[i].source, source),
 		       r->backends[i].varies ? " (varied)" : "", r->backends[i].ifindex,
-		       r->backends[i].mtu, r->backends[i].keep ? " kept" : ":");
+		       r->backends[i].mtu,
+		       r->backends[i].is_dead	? "dead, "
+		       : r->backends[i].is_down ? "down, "
+						: "",
+		       r->backends[i].keep ? " kept" : ":");
 		for (int t = 0; t < r->backends[i].tags_count; t++)
 			printf(" %04x %u", r->backends[i].tags[t].type,
 			       r->backends[i].tags[t].control);
