@@ -378,3 +378,54 @@ void frames_make(const struct scene *scene, struct reference_frame *out)
 		for (unsigned int times = 1 + random_below(4); times; times--)
 			spoil(out);
 }
+
+/* ---- aiming --------------------------------------------------------------------------------------------- */
+
+/* Where the IP header of a frame is. */
+static size_t network_at(const struct reference_frame *f)
+{
+	size_t at = 12;
+
+	while (at + 8 < f->length && (f->data[at] == 0x81 || f->data[at] == 0x88))
+		at += 4;
+	return at + 2;
+}
+
+/* Adds to a word of the frame, in ones' complement, what makes a checksum over it `target`. */
+static void aim_word(struct reference_frame *f, size_t at, uint16_t checksum, uint16_t target)
+{
+	uint32_t sum = (f->data[at] << 8 | f->data[at + 1]) + checksum + (uint16_t)~target;
+
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	set16(f, at, sum);
+}
+
+bool frames_aim(struct reference_frame *in, const struct reference_frame *out)
+{
+	/* The sum may be of words in either byte order. */
+	static const uint16_t targets[] = {0, 1, 0xffff, 0xfffe, 0xfffd, 0x0100, 0xfeff, 0xfdff};
+	uint16_t target = targets[random_below(ARRAY_SIZE(targets))];
+	size_t from = network_at(in), to = network_at(out), udp = to + 40;
+	struct reference_frame wanted = *out;
+
+	if (in->length < from + 20 || out->length < udp + 12 || !one_in(3))
+		return false;
+	/* The id of an outer IPv4 header follows the packet's bit by bit where DF is clear. */
+	if (out->data[to] == 0x45 && !(out->data[to + 6] & 0x40)) {
+		aim_word(&wanted, to + 4, out->data[to + 10] << 8 | out->data[to + 11], target);
+		in->data[from + 4] ^= out->data[to + 4] ^ wanted.data[to + 4];
+		in->data[from + 5] ^= out->data[to + 5] ^ wanted.data[to + 5];
+		set16(in, from + 10, 0);
+		set16(in, from + 10,
+		      reference_checksum(in->data + from, (in->data[from] & 15) * 4, 0));
+		return true;
+	}
+	/* The UDP checksum of GUE over IPv6 covers the packet's flow label, which its own does not. */
+	if (out->data[to] >> 4 == 6 && out->data[to + 6] == IPPROTO_UDP &&
+	    in->data[from] >> 4 == 6) {
+		aim_word(in, from + 2, out->data[udp + 6] << 8 | out->data[udp + 7], target);
+		return true;
+	}
+	return false;
+}

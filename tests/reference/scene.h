@@ -28,5 +28,10 @@ void scene_print(const struct scene *scene);
 /* frames.c: the frames of a seed, one after the other. */
 void frames_start(uint64_t seed);
 void frames_make(const struct scene *scene, struct reference_frame *out);
+/*
+ * Changes a frame that has been sent as `out` so that the checksum before it becomes one of those at the ends of its range,
+ * where a carry that is lost would show. Returns whether it was changed.
+ */
+bool frames_aim(struct reference_frame *in, const struct reference_frame *out);
 
 #endif
