@@ -54,16 +54,24 @@ struct {
 /* Keeps the compiler from computing a checked pointer once more, by other steps that the verifier cannot follow. */
 #define OPAQUE(pointer) asm volatile("" : "+r"(pointer))
 
+#define TAG	 4 /* bytes of a VLAN tag */
+#define TAGS_MAX 2
+
 /* A packet that may be a tunnel's. */
 struct tunnel {
-	void *data, *end; /* of the frame's first buffer */
-	__u32 frame;	  /* bytes of the whole frame */
-	__u32 whole;	  /* bytes of the outer packet, by IP's length field */
-	__u32 header;	  /* bytes of the outer headers */
-	__u32 payload;	  /* bytes after them, by the last one's length field */
-	__u8 inner;	  /* family of the inner packet: 4 or 6; 0: see fields */
-	__u8 outer;	  /* likewise */
-	__u8 ecn;	  /* enum ecn of the outer header */
+	/*
+	 * Of the frame's first buffer, without its VLAN tags: Ethernet's type is where it would be without them, and before
+	 * it, where the addresses would be, lie their last bytes and the tags.
+	 */
+	void *data, *end;
+	__u32 tags;    /* bytes of them: 0, 4, 8 */
+	__u32 frame;   /* bytes of the whole frame */
+	__u32 whole;   /* bytes of the outer packet, by IP's length field */
+	__u32 header;  /* bytes of the outer headers */
+	__u32 payload; /* bytes after them, by the last one's length field */
+	__u8 inner;    /* family of the inner packet: 4 or 6; 0: see fields */
+	__u8 outer;    /* likewise */
+	__u8 ecn;      /* enum ecn of the outer header */
 	bool fragment, options;
 	bool gue, fields; /* fields: it has what is not read here */
 	bool bad_length;  /* UDP's disagrees with IP's */
@@ -163,10 +171,36 @@ static __always_inline enum sl_decap_verdict read_ipv6(struct tunnel *t)
 	return SL_DECAP_GO_ON;
 }
 
+/* 1 or 0: without a branch, of which the verifier would follow both sides through all that comes after. */
+static __always_inline __u64 is_tag(__u64 type)
+{
+	__u64 customer = type ^ bpf_htons(ETH_P_8021Q), provider = type ^ bpf_htons(ETH_P_8021AD);
+
+	OPAQUE(customer);
+	OPAQUE(provider);
+	return ((customer - 1) | (provider - 1)) >> 63;
+}
+
+/* VLAN tags (IEEE 802.1Q), two at most: what a frame has on its way it keeps. A tagged frame with a packet has room for both. */
+static __always_inline __u32 read_tags(const void *data, const void *end)
+{
+	const __be16 *types = data + offsetof(struct ethhdr, h_proto);
+	__u64 first;
+
+	if ((void *)(types + 1 + TAGS_MAX * TAG / sizeof(*types)) > end)
+		return 0;
+	first = is_tag(types[0]);
+	return (first + (first & is_tag(types[TAG / sizeof(*types)]))) * TAG;
+}
+
 static __always_inline enum sl_decap_verdict read_outer(struct tunnel *t)
 {
-	struct ethhdr *eth = t->data;
+	struct ethhdr *eth;
 
+	t->tags = read_tags(t->data, t->end);
+	t->data += t->tags;
+	OPAQUE(t->data);
+	eth = t->data;
 	if ((void *)(eth + 1) > t->end)
 		return SL_DECAP_PASS_unreadable;
 	if (eth->h_proto == bpf_htons(ETH_P_IP))
@@ -210,7 +244,8 @@ static __always_inline enum sl_decap_verdict check_outer(const struct tunnel *t)
 		return SL_DECAP_PASS_fragment;
 	if (t->options)
 		return SL_DECAP_PASS_options;
-	if (t->bad_length || t->payload > t->whole || t->whole > t->frame - sizeof(struct ethhdr))
+	if (t->bad_length || t->payload > t->whole ||
+	    t->whole > t->frame - t->tags - sizeof(struct ethhdr))
 		return SL_DECAP_PASS_unreadable;
 	if (t->outer == 4 && ((void *)(ip + 1) > t->end || sum_ipv4(ip) != 0xffff))
 		return SL_DECAP_PASS_unreadable;
@@ -313,15 +348,23 @@ static __always_inline enum sl_decap_verdict taken(const struct tunnel *t)
 	return four ? SL_DECAP_TAKE_ipv4_in_ipv6 : SL_DECAP_TAKE_ipv6_in_ipv6;
 }
 
-/* Moves the Ethernet header up to the inner packet, with its type, and the frame's start after it. */
+/* Moves the Ethernet header up to the inner packet, with its tags and its type, and the frame's start after it. */
 static __always_inline enum sl_decap_verdict strip(struct xdp_md *ctx, const struct tunnel *t)
 {
-	struct ethhdr *old = t->data, *new = inner_frame(t);
+	const void *old = (void *)(long)ctx->data;
+	void *new = (void *)old + (t->header & 63);
+	struct ethhdr *inner = inner_frame(t);
 
-	if ((void *)(new + 1) > t->end)
+	OPAQUE(new);
+	if ((void *)(inner + 1) > t->end || new + 2 * ETH_ALEN + TAGS_MAX * TAG > t->end ||
+	    old + 2 * ETH_ALEN + TAGS_MAX *TAG > t->end)
 		return SL_DECAP_DROP_internal;
-	__builtin_memcpy(new->h_dest, old->h_dest, 2 * ETH_ALEN);
-	new->h_proto = t->inner == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+	__builtin_memcpy(new, old, 2 * ETH_ALEN);
+	if (t->tags)
+		__builtin_memcpy(new + 2 * ETH_ALEN, old + 2 * ETH_ALEN, TAG);
+	if (t->tags > TAG)
+		__builtin_memcpy(new + 2 * ETH_ALEN + TAG, old + 2 * ETH_ALEN + TAG, TAG);
+	inner->h_proto = t->inner == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
 	if (bpf_xdp_adjust_head(ctx, t->header))
 		return SL_DECAP_DROP_internal;
 	return taken(t);

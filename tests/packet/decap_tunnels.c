@@ -68,6 +68,63 @@ START_TEST(no_frame_of_gue_that_is_cut_is_read_past_its_end_or_taken)
 }
 END_TEST
 
+static const struct tagging tags[] = {
+	{1, {0x8100, 0xe007}},
+	{1, {0x88a8, 0x0ffe}},
+	{2, {0x88a8, 0x4064, 0x8100, 0x2007}},
+	{2, {0x8100, 1, 0x8100, 2}},
+};
+
+/* A tunnel's frame with tags, and the inner one with the same. */
+static void make_tagged(enum outer_kind kind, size_t i, const struct tagging *with,
+			struct frame *in, struct frame *expected)
+{
+	backend_frame_of(in, kind, &taken[i].packet, taken[i].source, taken[i].destination);
+	backend_inner(in, expected);
+	frame_tag(in, with);
+	frame_tag(expected, with);
+}
+
+START_TEST(vlan_tags_stay_around_what_is_taken)
+{
+	char *object = backend_attach_object(_i);
+	struct frame in, out, expected;
+
+	for (size_t t = 0; t < ARRAY_SIZE(tags); t++)
+		for (size_t i = 0; i < ARRAY_SIZE(taken); i++) {
+			make_tagged(OUTER_GUE, i, &tags[t], &in, &expected);
+			backend_expect(taken[i].name, &in, &out, XDP_PASS, taken[i].verdict);
+			backend_expect_same(taken[i].name, &out, &expected);
+			make_tagged(OUTER_IPIP, i, &tags[t], &in, &expected);
+			ck_assert_int_eq(backend_run(&in, &out), XDP_PASS);
+			backend_expect_same(taken[i].name, &out, &expected);
+		}
+	free(object);
+}
+END_TEST
+
+START_TEST(tagged_frames_that_are_cut_or_have_three_tags_pass_untouched)
+{
+	static const struct tagging three = {3, {0x88a8, 1, 0x8100, 2, 0x8100, 3}};
+	struct frame whole, in, out, unused;
+	char *object = backend_attach_object(_i);
+
+	for (size_t i = 0; i < ARRAY_SIZE(taken); i++) {
+		make_tagged(OUTER_IPIP, i, &three, &in, &unused);
+		backend_expect(taken[i].name, &in, &out, PASS(tagged));
+		backend_expect_same(taken[i].name, &out, &in);
+		make_tagged(OUTER_IPIP, i, &tags[2], &whole, &unused);
+		for (size_t length = 14; length < 14 + 8 + 40; length++) {
+			in = whole;
+			in.length = length;
+			ck_assert_int_eq(backend_run(&in, &out), XDP_PASS);
+			backend_expect_same(taken[i].name, &out, &in);
+		}
+	}
+	free(object);
+}
+END_TEST
+
 /* ---- what is not ------------------------------------------------------------------------------------- */
 
 /* UDP from byte 34 (outer IPv4) or 54 (outer IPv6), GUE 8 bytes on, the inner packet 12 bytes on. */
@@ -260,6 +317,9 @@ Suite *decap_tunnels_suite(void)
 
 	pinned_add_fixtures(tc);
 	tcase_add_checked_fixture(tc, backend_make_device, backend_detach_all);
+	tcase_add_loop_test(tc, vlan_tags_stay_around_what_is_taken, 0, BACKEND_OBJECTS);
+	tcase_add_loop_test(tc, tagged_frames_that_are_cut_or_have_three_tags_pass_untouched, 0,
+			    BACKEND_OBJECTS);
 	tcase_add_loop_test(tc, what_a_balancer_sends_in_gue_comes_out_byte_for_byte, 0,
 			    BACKEND_OBJECTS);
 	tcase_add_loop_test(tc, no_frame_of_gue_that_is_cut_is_read_past_its_end_or_taken, 0,

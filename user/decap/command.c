@@ -199,6 +199,6 @@ void command_help(FILE *to)
 		    "had when `attach` ran: run\n"
 		    "it again when addresses change. A second `attach` replaces the first without "
 		    "a lost packet. All else\n"
-		    "passes untouched, VLAN-tagged frames too.\n\n"
+		    "passes untouched. VLAN tags, two at most, stay where they are.\n\n"
 		    "Exit codes: 0 done, 1 failed, 2 wrong arguments.\n");
 }
