@@ -118,6 +118,21 @@ static void make_memory(struct memory *m)
 #include "dataplane/features.def"
 }
 
+/* What of a trie's keys is asked for: whether any prefix covers an address. */
+static const struct reference *loaded;
+static __u32 yes = 1;
+
+static void *find_denied(const void *key)
+{
+	const struct sl_deny_key *k = key;
+
+	SHIM_REQUIRE(k->bits == SL_DENY_FAMILY_BITS + 128, "%u bits", k->bits);
+	for (size_t i = 0; i < loaded->denied_count; i++)
+		if (reference_covers(&loaded->denied[i], k->family, k->address))
+			return &yes;
+	return NULL;
+}
+
 static struct memory *memory(unsigned int number)
 {
 	struct memory **m = &memories[number % SCENES];
@@ -141,6 +156,8 @@ static void load(struct memory *m)
 #define SL_ARRAY(name, value, entries) list[count++] = m->map_##name;
 #define SL_GLOBAL(name, value)
 #include <sluice/maps.def>
+	list[count++] = (struct shim_map){.map = &denied, .find = find_denied};
+	loaded = &m->scene.reference;
 	shim_set_maps(list, count);
 	memcpy((void *)&knobs, &m->knobs, sizeof(m->knobs));
 	memcpy((void *)&hash_key, &m->scene.reference.key, sizeof(m->scene.reference.key));

@@ -169,6 +169,7 @@ static struct dataplane *open_dataplane(const struct options *o, const struct sc
 					    .object = o->object,
 					    .object_size = o->object_size};
 	const struct dataplane_ops *ops = dataplane_operations();
+	struct prefix denied[REFERENCE_DENIED];
 	struct problems p = {0};
 	struct dataplane *dp;
 	int err;
@@ -179,6 +180,8 @@ static struct dataplane *open_dataplane(const struct options *o, const struct sc
 		return NULL;
 	}
 	err = scene_fill(scene, ops, dp);
+	if (!err)
+		err = dataplane_write_denied(dp, denied, scene_denied(scene, denied), &p);
 	if (!err)
 		err = ops->open_way(dp, scene_other_ifindex);
 	if (!err)

@@ -155,7 +155,7 @@ static const uint8_t *destination_of(const struct reference_packet *p)
 
 /* ---- whose it is ------------------------------------------------------------------------------------- */
 
-static bool covers(const struct reference_prefix *prefix, uint8_t family, const uint8_t *address)
+bool reference_covers(const struct reference_prefix *prefix, uint8_t family, const uint8_t *address)
 {
 	if (prefix->family != family)
 		return false;
@@ -176,7 +176,7 @@ static const struct reference_listener *find(const struct reference *r, uint8_t 
 		const struct reference_listener *l = &r->listeners[i];
 
 		if (l->protocol != protocol || (l->port && l->port != port) ||
-		    !covers(&l->on, family, address))
+		    !reference_covers(&l->on, family, address))
 			continue;
 		if (!best || l->on.length > best->on.length ||
 		    (l->on.length == best->on.length && l->port))
@@ -190,7 +190,15 @@ static bool is_vip(const struct reference *r, const struct reference_packet *p, 
 {
 	for (size_t i = 0; i < r->listeners_count; i++)
 		if ((!protocol || r->listeners[i].protocol == protocol) &&
-		    covers(&r->listeners[i].on, p->family, destination_of(p)))
+		    reference_covers(&r->listeners[i].on, p->family, destination_of(p)))
+			return true;
+	return false;
+}
+
+static bool is_denied(const struct reference *r, const struct reference_packet *p)
+{
+	for (size_t i = 0; i < r->denied_count; i++)
+		if (reference_covers(&r->denied[i], p->family, source_of(p)))
 			return true;
 	return false;
 }
@@ -351,6 +359,8 @@ static enum sl_verdict for_ports(const struct run *run, const struct reference_p
 	verdict = check_lengths(p);
 	if (verdict)
 		return verdict;
+	if (is_denied(run->r, p))
+		return SL_DROP_denied;
 	if (service->is_quic && p->protocol == IPPROTO_UDP)
 		flow.named = reference_quic(run->r, service, transport + 8,
 					    reference_get16(transport + 4) - 8);
@@ -410,6 +420,9 @@ static enum sl_verdict for_error(const struct run *run, const struct reference_p
 	listener = find(run->r, flow.family, flow.vip, flow.vip_port, flow.protocol);
 	if (!listener)
 		return SL_PASS_no_listener;
+	/* By its own source; before anything in it is believed. */
+	if (is_denied(run->r, p))
+		return SL_DROP_denied;
 	if (p->length > p->there || p->length < p->headers + 8 + quote.headers + 8)
 		return SL_DROP_bad_length;
 	if ((verdict = choose(run->r, &run->r->services[listener->service], &flow, &h, &backend)) ||

@@ -21,6 +21,7 @@
 #define REFERENCE_BACKENDS  16
 #define REFERENCE_SLOTS	    503
 #define REFERENCE_IDS	    6
+#define REFERENCE_DENIED    8
 #define REFERENCE_FRAME_MAX 4096
 
 /* Addresses and prefixes: IPv4 in the first four bytes. */
@@ -84,6 +85,8 @@ struct reference_backend {
 
 struct reference {
 	struct sl_hash_key key;
+	size_t denied_count; /* sources */
+	struct reference_prefix denied[REFERENCE_DENIED];
 	bool vlans; /* the knob: else frames with tags pass */
 	uint64_t listens
 		[64]; /* a bit for each VLAN id, 0: untagged; of the interface that frames come in by */
@@ -132,6 +135,8 @@ struct reference_packet {
 	bool many;	   /* more extension headers than are read */
 };
 
+bool reference_covers(const struct reference_prefix *prefix, uint8_t family,
+		      const uint8_t *address);
 uint16_t reference_get16(const uint8_t *at);
 
 /* RFC 1071: the checksum of bytes, with a sum of 16-bit words to start with. */

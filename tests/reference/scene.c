@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -9,8 +10,13 @@
 #include "random.h"
 #include "reference/scene.h"
 
-const struct sl_limits scene_limits = {
-	.cpus = 2, .services = 16, .listeners = 256, .backends = 32, .flows = 4096, .slots = 8192};
+const struct sl_limits scene_limits = {.cpus = 2,
+				       .services = 16,
+				       .listeners = 256,
+				       .backends = 32,
+				       .flows = 4096,
+				       .slots = 8192,
+				       .deny = REFERENCE_DENIED};
 uint32_t scene_other_ifindex;
 
 static bool one_in(uint32_t n)
@@ -195,6 +201,28 @@ static void make_vlans(struct scene *scene)
 		memset(&scene->vlans, 0, sizeof(scene->vlans));
 }
 
+/* Parts of where the clients of frames.c are. */
+static void make_denied(struct reference *r)
+{
+	static const uint8_t start[2][6] = {{198, 51}, {0x20, 0x01, 0x0d, 0xb8, 0, 0x0c}};
+
+	r->denied_count = random_below(REFERENCE_DENIED + 1);
+	for (size_t i = 0; i < r->denied_count; i++) {
+		struct reference_prefix *prefix = &r->denied[i];
+		bool v6 = one_in(2);
+
+		memset(prefix, 0, sizeof(*prefix));
+		prefix->family = v6 ? 6 : 4;
+		prefix->length = (v6 ? 96 : 16) + 3 + random_below(4);
+		memcpy(prefix->bytes, start[v6], 6);
+		prefix->bytes[v6 ? 12 : 2] = random_below(256) & ~(0xff >> (prefix->length % 8));
+		/* None twice. */
+		for (size_t other = 0; other < i; other++)
+			if (!memcmp(&r->denied[other], prefix, sizeof(*prefix)))
+				r->denied_count = i;
+	}
+}
+
 void scene_make(uint64_t seed, struct scene *out)
 {
 	uint64_t *words = (uint64_t *)&out->reference.key;
@@ -208,6 +236,8 @@ void scene_make(uint64_t seed, struct scene *out)
 	for (size_t i = 0; i < sizeof(out->reference.key) / 8; i++)
 		words[i] = random_next();
 	make_vlans(out);
+	if (out->features.deny)
+		make_denied(&out->reference);
 	make_backends(out);
 	make_services(out);
 	make_listeners(&out->reference);
@@ -321,6 +351,24 @@ int scene_fill(const struct scene *scene, const struct dataplane_ops *ops, void 
 	return err ? err : fill_listeners(scene, ops, self);
 }
 
+static int compare_bytes(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct prefix));
+}
+
+size_t scene_denied(const struct scene *scene, struct prefix out[REFERENCE_DENIED])
+{
+	const struct reference *r = &scene->reference;
+
+	memset(out, 0, REFERENCE_DENIED * sizeof(*out));
+	for (size_t i = 0; i < r->denied_count; i++) {
+		out[i].addr = addr_of(&r->denied[i]);
+		out[i].length = r->denied[i].length;
+	}
+	qsort(out, r->denied_count, sizeof(*out), compare_bytes);
+	return r->denied_count;
+}
+
 /* ---- telling ------------------------------------------------------------------------------------------------ */
 
 static const char *prefix_text(const struct reference_prefix *prefix, char text[64])
@@ -348,6 +396,8 @@ void scene_print(const struct scene *scene)
 			printf(" %llx", (unsigned long long)r->listens[i]);
 		printf("\n");
 	}
+	for (size_t i = 0; i < r->denied_count; i++)
+		printf("  %s is denied\n", prefix_text(&r->denied[i], text));
 	for (size_t i = 0; i < r->listeners_count; i++)
 		printf("  service %u listens on %s port %u protocol %u\n", r->listeners[i].service,
 		       prefix_text(&r->listeners[i].on, text), r->listeners[i].port,

@@ -23,6 +23,8 @@ extern uint32_t scene_other_ifindex; /* 0: there is none; set before scenes are 
 void scene_make(uint64_t seed, struct scene *out);
 /* Writes a scene into maps. Returns 0 or what the operation that failed said. */
 int scene_fill(const struct scene *scene, const struct dataplane_ops *ops, void *self);
+/* The sources that it denies, for dataplane_write_denied(). */
+size_t scene_denied(const struct scene *scene, struct prefix out[REFERENCE_DENIED]);
 void scene_print(const struct scene *scene);
 
 /* frames.c: the frames of a seed, one after the other. */
