@@ -28,11 +28,16 @@ MAPS_CONSTANT struct sl_vlans vlans;
 /* Whether services listen on a VLAN (of the outermost tag; 0: without one) of the interface that the packet came in by. */
 static __always_inline bool vlan_listens(__u32 ifindex, __u32 vlan)
 {
-	__u32 row = sl_vlans_row(vlans.factor, ifindex) & (SL_VLAN_ROWS - 1);
+	__u32 row = sl_vlans_row(vlans.factor, ifindex), word = vlan >> 6;
+
+	/* The verifier of Linux 6.12 does not follow a number through a swap of its bytes, as the compiler does. */
+	PKT_OPAQUE(row);
+	PKT_OPAQUE(word);
+	row &= SL_VLAN_ROWS - 1;
 
 	if (vlans.row[row].ifindex != ifindex)
 		return vlan == SL_VLAN_UNTAGGED;
-	return vlans.row[row].listens[vlan >> 6 & 63] >> (vlan & 63) & 1;
+	return vlans.row[row].listens[word & 63] >> (vlan & 63) & 1;
 }
 
 /* 1 or 0: without a branch, of which the verifier would follow both sides through all that comes after. */
