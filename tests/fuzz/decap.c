@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The backend's program. What passes is as it came; what is taken is the inner packet, behind the addresses of the old
- * Ethernet header, but for its ECN field and the checksum of its header.
+ * Ethernet header and its VLAN tags, but for its ECN field and the checksum of its header.
  *
  *	input	frame
  */
@@ -77,20 +77,34 @@ static bool is_taken(enum sl_decap_verdict verdict)
 	}
 }
 
+/* Where the type of a frame stands: behind up to two tags. */
+static size_t type_at(const uint8_t *frame)
+{
+	size_t at = 12;
+
+	while (at < 20 && ((frame[at] == 0x81 && frame[at + 1] == 0) ||
+			   (frame[at] == 0x88 && frame[at + 1] == 0xa8)))
+		at += 4;
+	return at;
+}
+
 static void check_taken(const uint8_t *in, size_t size)
 {
 	const uint8_t *out = (const uint8_t *)(uintptr_t)shim_data();
-	size_t length = shim_data_end() - shim_data(), cut = size - length;
-	bool four = out[12] == 0x08;
+	size_t length = shim_data_end() - shim_data(), cut = size - length, type = type_at(in);
+	size_t ip = type + 2;
+	bool four = out[type] == 0x08;
 
 	SHIM_REQUIRE(cut == 20 || cut == 32 || cut == 40 || cut == 52, "%zu bytes are gone", cut);
-	SHIM_REQUIRE(!memcmp(out, in, 12), "the addresses differ");
-	SHIM_REQUIRE(four ? out[14] >> 4 == 4 : out[12] == 0x86 && out[14] >> 4 == 6,
-		     "type %02x%02x", out[12], out[13]);
-	for (size_t i = 14; i < length; i++)
-		SHIM_REQUIRE(out[i] == in[i + cut] || i == 15 || (four && (i == 24 || i == 25)),
+	SHIM_REQUIRE(!memcmp(out, in, type), "addresses or tags differ");
+	SHIM_REQUIRE(four ? out[ip] >> 4 == 4 : out[type] == 0x86 && out[ip] >> 4 == 6,
+		     "type %02x%02x", out[type], out[type + 1]);
+	for (size_t i = ip; i < length; i++)
+		SHIM_REQUIRE(out[i] == in[i + cut] || i == ip + 1 ||
+				     (four && (i == ip + 10 || i == ip + 11)),
 			     "byte %zu differs", i);
-	SHIM_REQUIRE(((out[15] ^ in[15 + cut]) & (four ? 0xfc : 0xcf)) == 0, "more than ECN");
+	SHIM_REQUIRE(((out[ip + 1] ^ in[ip + 1 + cut]) & (four ? 0xfc : 0xcf)) == 0,
+		     "more than ECN");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -132,7 +146,9 @@ static void make_tunnelled(unsigned int seed, struct reference_frame *out)
 	struct reference_backend backend = {.encapsulation =
 						    seed >> 3 & 1 ? SL_ENCAP_GUE : SL_ENCAP_IPIP,
 					    .address = here[seed >> 2 & 1],
-					    .source = there[seed >> 2 & 1]};
+					    .source = there[seed >> 2 & 1],
+					    .tags_count = (seed >> 6) % 5 % 3,
+					    .tags = {{0x88a8, 7}, {0x8100, 8}}};
 	static struct reference_frame frame;
 	static struct scene scene;
 	struct reference_result result = {0};
@@ -149,7 +165,7 @@ static void make_tunnelled(unsigned int seed, struct reference_frame *out)
 					   .headers = 40};
 	reference_send(&backend, &packet, seed, false, out, &result);
 	/* A mark of congestion, sometimes. */
-	if (backend.address.family == 6 && out->length > 16)
+	if (backend.address.family == 6 && !backend.tags_count && out->length > 16)
 		out->data[15] = (out->data[15] & 0xcf) | (seed >> 4 & 3) << 4;
 }
 
