@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The sealed files of the state directory (state, health, tunnel) and the key file. The seal's checksum would keep the
+ * The sealed files of the state directory (state, health, tunnel, deny) and the key file. The seal's checksum would keep the
  * fuzzer out, so it is made here: what is behind it may be anything.
  *
  *	input	which file, its content (of the sealed ones, behind the first line)
@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "agent/denyfile.h"
 #include "agent/healthfile.h"
 #include "agent/sealed.h"
 #include "agent/state.h"
@@ -74,6 +75,26 @@ static void try_tunnel(const struct text *file)
 	problems_free(&p);
 }
 
+static void try_deny(const struct text *file)
+{
+	struct denyfile deny = {0}, again = {0};
+	struct problems p = {0};
+	struct text written = {0};
+
+	if (denyfile_decode("fuzz", file->data, file->length, &deny, &p) == 0) {
+		denyfile_encode(&deny, &written);
+		REQUIRE(denyfile_decode("fuzz", written.data, written.length, &again, &p) == 0);
+		REQUIRE(again.count == deny.count);
+		for (size_t i = 1; i < deny.count; i++)
+			REQUIRE(memcmp(&deny.list[i - 1].prefix, &deny.list[i].prefix,
+				       sizeof(struct prefix)) < 0);
+		denyfile_free(&again);
+		denyfile_free(&deny);
+	}
+	text_free(&written);
+	problems_free(&p);
+}
+
 static void try_key(const char *data, size_t size)
 {
 	struct problems p = {0};
@@ -91,14 +112,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		void (*try)(const struct text *file);
 	} files[] = {{"sluice-state 1", try_state},
 		     {"sluice-health 1", try_health},
-		     {"sluice-tunnel 1", try_tunnel}};
+		     {"sluice-tunnel 1", try_tunnel},
+		     {"sluice-deny 1", try_deny}};
 	struct text body = {0}, file = {0};
 	unsigned int which;
 
 	if (!size)
 		return 0;
-	which = data[0] % 4;
-	if (which == 3) {
+	which = data[0] % 5;
+	if (which == 4) {
 		try_key((const char *)data + 1, size - 1);
 		return 0;
 	}
