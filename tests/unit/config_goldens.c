@@ -105,7 +105,8 @@ static void dump_service(const struct config_service *service, struct text *out)
 	for (size_t i = 0; i < service->backend_count; i++) {
 		const struct config_backend *backend = &service->backends[i];
 
-		text_add(out, "  backend %s (%u:%u) weight %u %s\n",
+		text_add(out, "  %s %s (%u:%u) weight %u %s\n",
+			 backend->is_fallback ? "fallback" : "backend",
 			 addr_format(&backend->address, address), backend->place.line,
 			 backend->place.column, backend->weight, config_state_name(backend->state));
 		if (backend->server_ids)

@@ -247,6 +247,7 @@ static void expect_backends(const char *services, const char *expected, bool is_
 				 : b->reason == MODEL_UNPROBED	  ? 'N'
 				 : b->reason == MODEL_PROBES_FAIL ? 'F'
 				 : b->reason == MODEL_DAMPED	  ? 'D'
+				 : b->reason == MODEL_STANDS_BY	  ? 'B'
 								  : '.';
 		ck_assert_msg(letter == expected[i], "%zu: %c, expected %s", i, letter, expected);
 		ck_assert_int_eq(b->effective_weight != 0, b->reason == MODEL_TAKES_FLOWS);
@@ -342,6 +343,58 @@ START_TEST(at_most_the_ejected_share_is_out_and_those_that_fail_for_longest)
 }
 END_TEST
 
+/* Backends 1 to 3, and two fallbacks, 8 and 9. */
+#define WITH_FALLBACK(more)                                                              \
+	PROBED(", fallback: [{address: 10.0.1.8}, {address: 10.0.1.9, weight: 3}]" more, \
+	       "{address: 10.0.1.1}, {address: 10.0.1.2}, {address: 10.0.1.3}")
+
+START_TEST(fallbacks_take_flows_while_no_other_backend_is_healthy)
+{
+	char text[160];
+	const struct model_backend backend = {.reason = MODEL_STANDS_BY};
+
+	reset_health();
+	expect_backends(WITH_FALLBACK(""), "TTTBB", false);
+	host.health[1] = FAKE_FAILS;
+	host.way[2] = NET_WAY_NO_ROUTE;
+	expect_backends(WITH_FALLBACK(""), "F.TBB", false);
+	host.health[3] = FAKE_FLAPS;
+	expect_backends(WITH_FALLBACK(""), "F.DTT", false);
+	/* Fallbacks are probed, too; one that fails takes none, and is not told to stand by. */
+	host.health[8] = FAKE_FAILS;
+	expect_backends(WITH_FALLBACK(""), "F.DFT", false);
+	/* A healthy fallback goes before panic and the largest share; without one these are as ever. */
+	expect_backends(WITH_FALLBACK(", panic: 50"), "F.DFT", false);
+	expect_backends(WITH_FALLBACK(", max-ejected: 0"), "F.DFT", false);
+	host.health[9] = FAKE_FAILS;
+	expect_backends(WITH_FALLBACK(""), "F.DFF", false);
+	expect_backends(WITH_FALLBACK(", panic: 50"), "P.PFF", true);
+	expect_backends(WITH_FALLBACK(", max-ejected: 0"), "S.SFF", false);
+	/* One that is back is enough, though it is fewer than panic asks for: fallbacks count for no share. */
+	host.health[3] = FAKE_WELL;
+	host.health[8] = host.health[9] = FAKE_WELL;
+	expect_backends(WITH_FALLBACK(""), "F.TBB", false);
+	expect_backends(WITH_FALLBACK(", panic: 60"), "P.TBB", true);
+	ck_assert_ptr_nonnull(strstr(model_reason_text(&backend, text), "a fallback"));
+	/* It is no fault: flows that are there stay. */
+	ck_assert_uint_eq(model_flags(MODEL_STANDS_BY), 0);
+	ck_assert_int_eq(model_health(MODEL_STANDS_BY), TRACK_UP);
+}
+END_TEST
+
+START_TEST(fallbacks_take_flows_when_all_others_are_drained_or_there_are_none)
+{
+	reset_health();
+	expect_backends(PROBED(", fallback: [{address: 10.0.1.8}]",
+			       "{address: 10.0.1.1, state: drain}, {address: 10.0.1.2, weight: 0}"),
+			"..T", false);
+	expect_backends(PROBED(", fallback: [{address: 10.0.1.8}]", ""), "T", false);
+	expect_backends(PROBED(", fallback: [{address: 10.0.1.8, state: down}]",
+			       "{address: 10.0.1.1, state: drain}"),
+			"..", false);
+}
+END_TEST
+
 START_TEST(a_slow_start_gives_whole_weights_of_at_least_one)
 {
 	static const struct {
@@ -376,6 +429,8 @@ END_TEST
 RUN_TESTS("core_model", failed_probes_take_out_whoever_nothing_else_takes_out_already,
 	  below_the_panic_threshold_health_is_ignored_and_only_health,
 	  at_most_the_ejected_share_is_out_and_those_that_fail_for_longest,
+	  fallbacks_take_flows_while_no_other_backend_is_healthy,
+	  fallbacks_take_flows_when_all_others_are_drained_or_there_are_none,
 	  a_slow_start_gives_whole_weights_of_at_least_one,
 	  each_backend_has_the_first_reason_that_applies, overrides_win_over_the_configuration,
 	  a_way_without_source_or_room_says_what_to_set, flags_say_who_failed,

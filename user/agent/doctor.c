@@ -203,6 +203,10 @@ static void look_at_services(struct doctor *doctor)
 			doctor_add(
 				doctor, "service", API_ERROR, service->name, advice,
 				"no backend takes new flows: its packets are dropped (no_backend)");
+		else if (service->is_fallback)
+			doctor_add(doctor, "service", API_WARNING, service->name, advice,
+				   "none of its other backends is healthy and may take flows: its "
+				   "fallback takes the new ones");
 		else if (service->is_panic)
 			doctor_add(doctor, "service", API_WARNING, service->name, advice,
 				   "so few backends are healthy that health is ignored (panic)");

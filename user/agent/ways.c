@@ -27,6 +27,12 @@ uint64_t ways_now_ms(void)
 
 /* ---- news ------------------------------------------------------------------------------------ */
 
+/* A fallback that stands by could take flows, which is all that is to be said of it: of its service, events are made. */
+static enum model_reason heard(const struct model_backend *backend)
+{
+	return backend->reason == MODEL_STANDS_BY ? MODEL_TAKES_FLOWS : backend->reason;
+}
+
 /*
  * What was said of a backend: tables hold pointers, so an address stands for each reason and way.
  */
@@ -37,7 +43,7 @@ static void *saying_of(const struct model_backend *backend)
 	/* Why there is no way counts only where that is the reason. */
 	enum net_way way = backend->reason == MODEL_NO_WAY ? backend->way.way : 0;
 
-	return (void *)&sayings[backend->reason][way];
+	return (void *)&sayings[heard(backend)][way];
 }
 
 static char *name_of(const struct model_service *service, const struct model_backend *backend)
@@ -77,7 +83,7 @@ static bool is_probes_affair(enum model_reason reason)
  */
 static bool is_no_event(const struct model_backend *backend, const void *before)
 {
-	enum model_reason reason = backend->reason, was = reason_of(before);
+	enum model_reason reason = heard(backend), was = reason_of(before);
 
 	if (reason == MODEL_NO_WAY)
 		return backend->way.way == NET_WAY_RESOLVING;
@@ -89,7 +95,7 @@ static enum event_kind kind_of(const struct model_backend *backend, const void *
 {
 	if (is_wayless(backend->reason))
 		return EVENT_next_hop_lost;
-	if (!is_probes_affair(backend->reason))
+	if (!is_probes_affair(heard(backend)))
 		return EVENT_backend_out;
 	return is_wayless(reason_of(before)) ? EVENT_next_hop_found : EVENT_backend_in;
 }
@@ -133,7 +139,7 @@ struct round {
 static void say_backend(struct round *r, const struct model_service *service,
 			const struct model_backend *backend, const char *name, const void *before)
 {
-	bool is_first = !r->ways->backends, takes = backend->reason == MODEL_TAKES_FLOWS;
+	bool is_first = !r->ways->backends, takes = heard(backend) == MODEL_TAKES_FLOWS;
 	char why[160], address[ADDR_TEXT_SIZE];
 	struct event event = {
 		.kind = kind_of(backend, before),
@@ -163,7 +169,7 @@ static bool is_news(const struct round *r, const struct model_backend *backend, 
 {
 	if (before == saying_of(backend))
 		return false;
-	return r->ways->backends || backend->reason != MODEL_TAKES_FLOWS;
+	return r->ways->backends || heard(backend) != MODEL_TAKES_FLOWS;
 }
 
 static void say_one(struct round *r, const struct model_service *service,
@@ -214,6 +220,34 @@ static bool is_among(const char *name, char *const *list, size_t count)
 	return false;
 }
 
+static void say_fallback(struct round *r, const struct model_service *service)
+{
+	const char *name = service->name;
+
+	if (!service->is_fallback)
+		return;
+	r->next.fallbacks =
+		mem_grow(r->next.fallbacks, r->next.fallback_count, sizeof(*r->next.fallbacks));
+	r->next.fallbacks[r->next.fallback_count++] = mem_string(name);
+	if (!is_among(name, r->ways->fallbacks, r->ways->fallback_count))
+		event_say(r->events, (struct event){.kind = EVENT_fallback, .service = name},
+			  "service %s: none of its other backends is healthy and may take "
+			  "flows: its fallback takes the new ones",
+			  name);
+}
+
+static void say_fallbacks_over(struct round *r)
+{
+	for (size_t i = 0; i < r->ways->fallback_count; i++) {
+		const char *name = r->ways->fallbacks[i];
+
+		if (!is_among(name, r->next.fallbacks, r->next.fallback_count))
+			event_say(r->events,
+				  (struct event){.kind = EVENT_fallback_over, .service = name},
+				  "service %s: its fallback takes no new flows any more", name);
+	}
+}
+
 static void say_panic(struct round *r, const struct model_service *service)
 {
 	const char *name = service->name;
@@ -259,9 +293,12 @@ void ways_say(struct ways *ways, const struct model *model, struct events *event
 	r.next.backends = table_new();
 	r.next.devices = table_new();
 	r.next.names = mem_array(count_backends(model) + 1, sizeof(*r.next.names));
-	for (size_t i = 0; i < model->service_count; i++)
+	for (size_t i = 0; i < model->service_count; i++) {
 		say_panic(&r, &model->services[i]);
+		say_fallback(&r, &model->services[i]);
+	}
 	say_panics_over(&r);
+	say_fallbacks_over(&r);
 	for (size_t i = 0; i < model->service_count; i++)
 		for (size_t k = 0; k < model->services[i].backend_count; k++)
 			say_one(&r, &model->services[i], &model->services[i].backends[k]);
@@ -285,6 +322,9 @@ void ways_free(struct ways *ways)
 	for (size_t i = 0; i < ways->panic_count; i++)
 		free(ways->panics[i]);
 	free(ways->panics);
+	for (size_t i = 0; i < ways->fallback_count; i++)
+		free(ways->fallbacks[i]);
+	free(ways->fallbacks);
 	*ways = (struct ways){};
 }
 
@@ -293,7 +333,7 @@ void ways_summary(const struct model *model, struct text *out)
 	size_t all = 0, ready = 0, told = 0;
 
 	for (size_t i = 0; i < model->service_count; i++) {
-		all += model->services[i].backend_count;
+		all += model->services[i].backend_count - model->services[i].standing_by;
 		ready += model->services[i].ready;
 	}
 	text_add(out, "%zu of %zu backends take new flows", ready, all);
@@ -304,7 +344,7 @@ void ways_summary(const struct model *model, struct text *out)
 			const struct model_backend *backend = &service->backends[k];
 			char why[160], *name;
 
-			if (backend->reason == MODEL_TAKES_FLOWS || told++ >= SUMMARY_MAX)
+			if (heard(backend) == MODEL_TAKES_FLOWS || told++ >= SUMMARY_MAX)
 				continue;
 			name = name_of(service, backend);
 			text_add(out, "%s %s: %s", told == 1 ? ":" : ";", name,

@@ -25,6 +25,8 @@ struct ways {
 	struct table *devices; /* ways out that cannot be used, by name and reason */
 	char **panics;	       /* names of services that are in panic */
 	size_t panic_count;
+	char **fallbacks; /* of those whose fallback takes the new flows */
+	size_t fallback_count;
 };
 
 /*

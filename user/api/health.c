@@ -109,6 +109,12 @@ const char *health_text(struct arena *arena, const struct config_service *servic
 			    text_format_duration(how->timeout_ms, timeout), how->rise, how->fall);
 }
 
+const char *fallback_text(const struct model_service *service)
+{
+	return service->is_fallback ? "no other backend may take flows: fallbacks take the new ones"
+				    : NULL;
+}
+
 const char *panic_text(struct arena *arena, const struct model_service *service)
 {
 	size_t healthy = 0;

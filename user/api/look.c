@@ -109,6 +109,9 @@ static void describe(struct request *request, const struct model_service *servic
 		.address = addr_text(request->arena, &backend->address),
 		.state = backend->leaves ? "removed" : config_state_name(backend->state),
 		.state_overridden = backend->state_overridden,
+		.fallback = !backend->is_fallback ? NULL
+			    : takes_flows	  ? "used"
+						  : "unused",
 		.weight = backend->weight,
 		.weight_overridden = backend->weight_overridden,
 		.effective_weight = backend->effective_weight,
@@ -247,6 +250,7 @@ enum wire_code answer_service_show(struct request *request)
 		.dropped = counts[SL_SERVICE_dropped],
 		.backends_ready = service->ready,
 		.health = health_text(request->arena, service->config),
+		.fallback = fallback_text(service),
 		.panic = panic_text(request->arena, service),
 		.backends = {list, count},
 	};

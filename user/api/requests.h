@@ -63,6 +63,8 @@ void describe_health(struct request *request, const struct model_backend *backen
 		     struct wire_backend *out);
 void describe_death(const struct engine_holding *holding, struct wire_backend *out);
 const char *health_text(struct arena *arena, const struct config_service *service);
+/* That fallbacks take the new flows, or NULL. */
+const char *fallback_text(const struct model_service *service);
 const char *panic_text(struct arena *arena, const struct model_service *service);
 
 /* How far a change of a service's table is, as documents.def's WIRE_SLOTS() says it. */

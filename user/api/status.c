@@ -126,13 +126,17 @@ static void look_at_services(struct request *request, struct findings *findings,
 		held_open = engine_track_error(request->api->engine)
 				    ? NULL
 				    : describe_slots(request, service->name).held_open;
-		out->backends += service->backend_count;
+		out->backends += service->backend_count - service->standing_by;
 		out->backends_ready += service->ready;
 		out->services_ready += service->ready > 0;
 		if (!service->ready)
 			add(findings, error,
 			    arena_format(request->arena, "service %s", service->name),
 			    "no backend takes new flows: its packets are dropped (no_backend)");
+		if (service->is_fallback)
+			add(findings, warning,
+			    arena_format(request->arena, "service %s", service->name),
+			    fallback_text(service));
 		if (service->is_panic)
 			add(findings, error,
 			    arena_format(request->arena, "service %s", service->name),

@@ -192,6 +192,8 @@ void show_service(const struct wire_service *service, struct text *out)
 		text_add(out, "mss-clamp      %" PRIu64 "\n", service->mss_clamp);
 	if (service->health)
 		text_add(out, "health         %s\n", service->health);
+	if (service->fallback)
+		text_add(out, "fallback       %s\n", service->fallback);
 	if (service->panic)
 		text_add(out, "panic          %s\n", service->panic);
 	text_add(out, "sent           %" PRIu64 " packets, %s\n", service->packets,

@@ -186,19 +186,35 @@ static void check_backend(struct reading *r, const struct value *root, const str
 static void check_backends(struct reading *r, const struct value *root, const struct value *service)
 {
 	const struct value *addresses = VALUE(service, service, address);
-	const struct value *backends = VALUE(service, service, backends);
-	struct table *own = table_new();
+	const struct value *lists[] = {VALUE(service, service, backends),
+				       VALUE(service, service, fallback)};
+	struct table *own = table_new(), *listed = table_new();
 
 	for (size_t i = 0; i < addresses->count; i++)
 		if (addresses->items[i].set)
 			table_set(own, &addresses->items[i].prefix.addr, sizeof(struct addr),
 				  &addresses->items[i]);
-	for (size_t i = 0; i < backends->count && !reading_is_hopeless(r); i++) {
-		const struct value *backend = &backends->items[i];
+	for (size_t l = 0; l < ARRAY_SIZE(lists); l++)
+		for (size_t i = 0; i < lists[l]->count && !reading_is_hopeless(r); i++) {
+			const struct value *backend = &lists[l]->items[i], *address;
 
-		if (backend->set && VALUE(backend, backend, address)->set)
-			check_backend(r, root, service, VALUE(backend, backend, address), own);
-	}
+			if (!backend->set || !VALUE(backend, backend, address)->set)
+				continue;
+			address = VALUE(backend, backend, address);
+			check_backend(r, root, service, address, own);
+			if (l && table_get(listed, &address->prefix.addr, sizeof(struct addr)))
+				reading_error(r, address->node, NULL,
+					      "is a backend of this service, too; a fallback is "
+					      "another one");
+			if (!l)
+				table_set(listed, &address->prefix.addr, sizeof(struct addr),
+					  (void *)backend);
+		}
+	if (lists[1]->count && VALUE(service, service, affinity)->number == CONFIG_AFFINITY_QUIC)
+		reading_error(r, lists[1]->node, NULL,
+			      "cannot be together with affinity quic: connection ids name backends "
+			      "directly");
+	table_free(listed);
 	table_free(own);
 }
 
@@ -249,7 +265,8 @@ static struct need count_needs(const struct value *services)
 			continue;
 		need.listeners += listeners_of(service);
 		need.server_ids += server_ids_of(service);
-		need.backends += VALUE(service, service, backends)->count;
+		need.backends += VALUE(service, service, backends)->count +
+				 VALUE(service, service, fallback)->count;
 		if (VALUE(service, service, table_size)->set)
 			need.slots += table_slots(VALUE(service, service, table_size)->number);
 	}
@@ -336,7 +353,7 @@ static void warn_about_service(struct reading *r, const struct value *service)
 	struct text path = {};
 
 	warn_about_table(r, service);
-	if (!backends->set || backends->count)
+	if (!backends->set || backends->count || VALUE(service, service, fallback)->count)
 		return;
 	node_path(service->node, "backends", &path);
 	reading_warning(r, backends->node, path.data,

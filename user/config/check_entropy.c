@@ -43,21 +43,28 @@ static bool is_clear_of(struct reading *r, const struct value *entropy, const st
 	return false;
 }
 
+static bool are_clear_of(struct reading *r, const struct value *entropy,
+			 const struct value *backends, const struct value *service)
+{
+	for (size_t i = 0; i < backends->count; i++)
+		if (backends->items[i].set &&
+		    !is_clear_of(r, entropy, VALUE(&backends->items[i], backend, address), service,
+				 "a backend"))
+			return false;
+	return true;
+}
+
 /* Tells of the first address of a service alone. */
 static void check_service(struct reading *r, const struct value *entropy,
 			  const struct value *service)
 {
 	const struct value *addresses = VALUE(service, service, address);
-	const struct value *backends = VALUE(service, service, backends);
 
 	for (size_t i = 0; i < addresses->count; i++)
 		if (!is_clear_of(r, entropy, &addresses->items[i], service, "an address"))
 			return;
-	for (size_t i = 0; i < backends->count; i++)
-		if (backends->items[i].set &&
-		    !is_clear_of(r, entropy, VALUE(&backends->items[i], backend, address), service,
-				 "a backend"))
-			return;
+	if (are_clear_of(r, entropy, VALUE(service, service, backends), service))
+		are_clear_of(r, entropy, VALUE(service, service, fallback), service);
 }
 
 static void check_one(struct reading *r, const struct value *root, struct value *entropy,

@@ -91,6 +91,30 @@ static uint32_t power_of_two(uint32_t at_least)
 	return power;
 }
 
+static void sort_backends(struct config_backend *list, size_t count)
+{
+	if (count)
+		qsort(list, count, sizeof(*list), compare_backends);
+}
+
+/* Whoever looks after backends looks after all of them alike; who takes flows is core's to say. */
+static void join_backends(struct arena *arena, struct config_service *service)
+{
+	size_t count = service->primary_count + service->fallback_count;
+
+	service->backends = arena_alloc(arena, (count + 1) * sizeof(*service->backends));
+	service->backend_count = count;
+	for (size_t i = 0; i < service->fallback_count; i++)
+		service->fallback[i].is_fallback = true;
+	for (size_t i = 0; i < count; i++)
+		service->backends[i] = i < service->primary_count
+					       ? service->primary[i]
+					       : service->fallback[i - service->primary_count];
+	sort_backends(service->primary, service->primary_count);
+	sort_backends(service->fallback, service->fallback_count);
+	sort_backends(service->backends, count);
+}
+
 static struct config *build(const struct reading *r, const struct value *root, const char *text,
 			    size_t length)
 {
@@ -110,8 +134,7 @@ static struct config *build(const struct reading *r, const struct value *root, c
 		struct config_service *service = &config->services[i];
 
 		build_listeners(arena, &VALUE(root, root, services)->items[i], service);
-		qsort(service->backends, service->backend_count, sizeof(*service->backends),
-		      compare_backends);
+		join_backends(arena, service);
 		if (service->quic_count)
 			qsort(service->quic, service->quic_count, sizeof(*service->quic),
 			      compare_quic);

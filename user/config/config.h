@@ -63,6 +63,7 @@ struct config_backend {
 	struct addr address;
 	uint16_t weight; /* 0-1000; 0: takes no new flows */
 	enum config_state state;
+	bool is_fallback;
 	const char *server_ids; /* config_server_id() reads them; NULL: none */
 	struct config_place place;
 };
@@ -124,8 +125,10 @@ struct config_service {
 	uint32_t panic, max_ejected; /* percent */
 	uint64_t slow_start_ms;	     /* 0: none */
 	bool damping;
-	struct config_backend *backends; /* sorted by address */
+	struct config_backend *backends; /* both of the following, sorted by address */
 	size_t backend_count;
+	struct config_backend *primary, *fallback; /* as they are listed; likewise */
+	size_t primary_count, fallback_count;
 };
 
 struct config_limits {
@@ -187,8 +190,7 @@ const struct config_service *config_find_service(const struct config *config, co
 const struct config_backend *config_find_backend(const struct config_service *service,
 						 const struct addr *address);
 
-/* What counts towards limits.listeners: listeners and server ids of all services. */
-size_t config_listener_count(const struct config *config);
+size_t config_listener_count(const struct config *config); /* of all services */
 
 /* Slots that all tables take together, and the largest prime table-size that all services could have. */
 uint64_t config_slots_needed(const struct config *config);

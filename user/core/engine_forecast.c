@@ -80,7 +80,8 @@ static void say(struct text *text, const char *service, const char *format, ...)
 static bool is_eligible(const struct model_backend *backend)
 {
 	return backend->reason == MODEL_TAKES_FLOWS || backend->reason == MODEL_UNPROBED ||
-	       backend->reason == MODEL_PROBES_FAIL || backend->reason == MODEL_DAMPED;
+	       backend->reason == MODEL_PROBES_FAIL || backend->reason == MODEL_DAMPED ||
+	       backend->reason == MODEL_STANDS_BY;
 }
 
 /*
@@ -113,7 +114,7 @@ static void say_emptied(struct text *text, const struct model_service *old,
  */
 static bool is_emptied(const struct model_service *was, const struct model_service *is)
 {
-	if (was->eligible && !is->eligible)
+	if (was->eligible && !is->eligible && !is->ready)
 		return true;
 	return was->ready && !is->ready && !is->unprobed;
 }

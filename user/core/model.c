@@ -63,6 +63,7 @@ static void build_backend(const struct config *config, const struct config_servi
 			  struct model_backend *out)
 {
 	out->address = wanted->address;
+	out->is_fallback = wanted->is_fallback;
 	out->state_overridden = override && override->has_state;
 	out->weight_overridden = override && override->has_weight;
 	out->state = out->state_overridden ? override->state : wanted->state;
@@ -273,6 +274,9 @@ const char *model_reason_text(const struct model_backend *backend, char out[160]
 		break;
 	case MODEL_PROBES_FAIL:
 		snprintf(out, 160, "its probes fail");
+		break;
+	case MODEL_STANDS_BY:
+		snprintf(out, 160, "a fallback: others take the new flows");
 		break;
 	case MODEL_DAMPED:
 		snprintf(out, 160,

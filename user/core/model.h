@@ -29,7 +29,8 @@ enum model_reason {
 	MODEL_UNLISTED_WAY, /* the way out is an interface that is not among `interfaces` */
 	MODEL_UNPROBED,	    /* it is new, and no probe has succeeded yet */
 	MODEL_PROBES_FAIL,
-	MODEL_DAMPED, /* its probes succeed, but its health flaps */
+	MODEL_DAMPED,	 /* its probes succeed, but its health flaps */
+	MODEL_STANDS_BY, /* a fallback that is not needed */
 	MODEL_REASONS
 };
 
@@ -55,6 +56,7 @@ struct model_backend {
 	uint32_t weight;	   /* likewise, configured */
 	uint32_t effective_weight; /* that the table is built with */
 	bool state_overridden, weight_overridden;
+	bool is_fallback;
 	enum model_reason reason;
 	bool is_probed; /* its service has a `health`: */
 	struct model_probe probe;
@@ -73,10 +75,12 @@ struct model_service {
 	size_t backend_count;
 	struct model_backend *leaving; /* what model_add_leaving() added */
 	size_t leaving_count;
-	size_t ready;	 /* backends that take new flows */
-	size_t eligible; /* those that would, were it not for their health */
-	size_t unprobed; /* of these, those that wait for their first success */
-	bool is_panic;	 /* health is ignored: fewer than `panic` percent are healthy */
+	size_t ready;	    /* backends that take new flows */
+	size_t eligible;    /* those that would, were it not for their health; no fallbacks */
+	size_t unprobed;    /* of these, those that wait for their first success */
+	size_t standing_by; /* fallbacks that are not needed */
+	bool is_fallback;   /* fallbacks take the new flows: no other is healthy */
+	bool is_panic;	    /* health is ignored: fewer than `panic` percent are healthy */
 };
 
 struct model {
@@ -100,7 +104,9 @@ struct model_sources {
  *
  * What probes say counts for backends that would take flows otherwise. Of those that are known to
  * be healthy or not: if fewer than `panic` percent are healthy, health is ignored for the service;
- * else at most `max-ejected` percent stay out, those that have failed for longest first.
+ * else at most `max-ejected` percent stay out, those that have failed for longest first. Of both, fallbacks are no part: they
+ * stand by. While no other backend is healthy and a fallback is, fallbacks that are take all new flows, and nobody is kept
+ * in by panic or `max-ejected`.
  */
 struct model *model_build(const struct config *config, const struct overrides *overrides,
 			  const struct model_sources *sources);

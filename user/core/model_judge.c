@@ -3,7 +3,8 @@
  * Health enters the effective weights. A panic threshold and a largest ejected share speak of the
  * service's backends together, and only of those that would take flows were it not for their
  * health: what the administrator took out, or what has no way, is neither healthy nor ejected. One
- * that waits for its first success is neither, too.
+ * that waits for its first success is neither, too. Fallbacks are not among them: while none of the others is healthy, those
+ * fallbacks that are go before panic and the largest share, which would send flows to servers that are known not to answer.
  *
  * Tables are the same on every host that has the same inputs, so whoever is kept follows from how
  * long backends have failed and from their addresses, never from the order of events.
@@ -31,10 +32,14 @@ static void ask(const struct model_service *service, const struct model_sources 
 		backend->probe.is_up = health->initial_up;
 }
 
+static bool is_eligible(const struct model_backend *backend)
+{
+	return backend->reason == MODEL_TAKES_FLOWS && !backend->is_fallback;
+}
+
 static bool is_out(const struct model_backend *backend)
 {
-	return backend->reason == MODEL_TAKES_FLOWS && backend->probe.is_known &&
-	       !backend->probe.is_up;
+	return is_eligible(backend) && backend->probe.is_known && !backend->probe.is_up;
 }
 
 /* Who is ejected first: what fails before what only flaps, then what has failed for longer. */
@@ -73,7 +78,7 @@ static void keep_all(struct model_service *service)
 	for (size_t i = 0; i < service->backend_count; i++) {
 		struct model_backend *backend = &service->backends[i];
 
-		if (backend->reason == MODEL_TAKES_FLOWS && !backend->probe.is_up)
+		if (is_eligible(backend) && !backend->probe.is_up)
 			backend->kept = MODEL_KEPT_PANIC;
 	}
 }
@@ -101,9 +106,25 @@ static void settle(struct model_service *service, struct model_backend *backend)
 {
 	if (backend->reason == MODEL_TAKES_FLOWS && !backend->probe.is_up && !backend->kept)
 		backend->reason = reason_of(backend);
+	if (backend->reason == MODEL_TAKES_FLOWS && backend->is_fallback && !service->is_fallback)
+		backend->reason = MODEL_STANDS_BY;
 	backend->effective_weight = weight_of(backend);
 	service->ready += backend->reason == MODEL_TAKES_FLOWS;
+	service->standing_by += backend->reason == MODEL_STANDS_BY;
 	service->unprobed += backend->reason == MODEL_UNPROBED;
+}
+
+/* Whether some backend is healthy and may take flows: of the fallbacks, or of the others. */
+static bool has_healthy(const struct model_service *service, bool among_fallbacks)
+{
+	for (size_t i = 0; i < service->backend_count; i++) {
+		const struct model_backend *backend = &service->backends[i];
+
+		if (backend->is_fallback == among_fallbacks &&
+		    backend->reason == MODEL_TAKES_FLOWS && backend->probe.is_up)
+			return true;
+	}
+	return false;
 }
 
 void model_judge(struct model_service *service, const struct model_sources *sources)
@@ -115,14 +136,15 @@ void model_judge(struct model_service *service, const struct model_sources *sour
 		struct model_backend *backend = &service->backends[i];
 
 		ask(service, sources, backend);
-		service->eligible += backend->reason == MODEL_TAKES_FLOWS;
-		known += backend->reason == MODEL_TAKES_FLOWS && backend->probe.is_known;
+		service->eligible += is_eligible(backend);
+		known += is_eligible(backend) && backend->probe.is_known;
 		out += is_out(backend);
 	}
-	service->is_panic = (known - out) * 100 < config->panic * known;
+	service->is_fallback = !has_healthy(service, false) && has_healthy(service, true);
+	service->is_panic = !service->is_fallback && (known - out) * 100 < config->panic * known;
 	if (service->is_panic)
 		keep_all(service);
-	else
+	else if (!service->is_fallback)
 		keep_share(service, out, config->max_ejected * known / 100);
 	for (size_t i = 0; i < service->backend_count; i++)
 		settle(service, &service->backends[i]);
