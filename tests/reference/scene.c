@@ -24,6 +24,18 @@ static bool one_in(uint32_t n)
 	return random_below(n) == 0;
 }
 
+/* What the reference knows; another feature stays off until it does. */
+static bool is_known(const char *feature)
+{
+	static const char *const known[] = {"redirect",	 "affinity", "encaps", "entropy",
+					    "mss_clamp", "vlans",    "quic",   "deny"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (!strcmp(known[i], feature))
+			return true;
+	return false;
+}
+
 /* ---- making one ------------------------------------------------------------------------------------------ */
 
 /* A few addresses near each other, so that addresses and prefixes cover each other. */
@@ -231,7 +243,7 @@ void scene_make(uint64_t seed, struct scene *out)
 	random_state = (seed + 1) * 0x9e3779b97f4a7c15u;
 	for (int i = 0; i < 8; i++)
 		random_next();
-#define DATAPLANE_FEATURE(name, help) out->features.name = one_in(2);
+#define DATAPLANE_FEATURE(name, help) out->features.name = is_known(#name) && one_in(2);
 #include "dataplane/features.def"
 	for (size_t i = 0; i < sizeof(out->reference.key) / 8; i++)
 		words[i] = random_next();
