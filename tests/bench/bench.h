@@ -55,6 +55,7 @@ enum bench_knobs {
 	KNOBS_L2,
 	KNOBS_ENTROPY,
 	KNOBS_DENY, /* of 10,000 prefixes of each family */
+	KNOBS_QUIC, /* connection ids name the backends of SERVICE_UDP; zeros are the first one's */
 	KNOBS
 };
 

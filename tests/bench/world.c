@@ -194,6 +194,10 @@ static void fill_service(struct world *w, const struct key *key, enum bench_serv
 	};
 
 	snprintf(record.name, sizeof(record.name), "%s", services[service].name);
+	if (w->knobs == KNOBS_QUIC && service == SERVICE_UDP) {
+		record.flags = SL_SERVICE_QUIC;
+		record.quic[0] = 2 | 6 << SL_QUIC_NONCE_SHIFT;
+	}
 	fill_backends(w, service);
 	fill_slots(w, key, service);
 	world_check(dataplane_operations()->write_service(w->dp, service, &record), "a service");
@@ -201,7 +205,7 @@ static void fill_service(struct world *w, const struct key *key, enum bench_serv
 
 static void fill_listeners(const struct world *w)
 {
-	struct dataplane_listener list[SERVICES + LISTENERS] = {0};
+	struct dataplane_listener list[SERVICES + LISTENERS + BACKENDS] = {0};
 	size_t count = 0;
 
 	for (enum bench_service s = SERVICE_NONE + 1; s < SERVICES; s++)
@@ -217,6 +221,9 @@ static void fill_listeners(const struct world *w)
 							    .protocol = IPPROTO_TCP,
 							    .service = SERVICE_4IN4};
 	}
+	for (unsigned int i = 0; w->knobs == KNOBS_QUIC && i < BACKENDS; i++)
+		list[count++] = dataplane_server_id(SERVICE_UDP, (uint8_t[]){0, i}, 2,
+						    world_backend_index(SERVICE_UDP, i));
 	world_check(dataplane_operations()->write_listeners(w->dp, list, count),
 		    "the listener table");
 }
@@ -281,6 +288,7 @@ void world_open(struct world *w, enum bench_knobs knobs, const char *object)
 				.encaps = knobs == KNOBS_GUE || knobs == KNOBS_L2,
 				.entropy = knobs == KNOBS_ENTROPY,
 				.deny = knobs == KNOBS_DENY,
+				.quic = knobs == KNOBS_QUIC,
 			},
 	};
 	struct problems p = {0};

@@ -13,7 +13,7 @@ GUEST_TOOLS='bash sh ip ss tc ethtool bpftool nsenter unshare setsid mount umoun
 	nginx curl python3 ipvsadm xdp-loader'
 GUEST_PACKAGES='libpython3.*-minimal libpython3.*-stdlib python3-scapy libxdp1 nginx-common mime-support media-types netbase'
 GUEST_MODULES='veth bridge macvlan dummy sch_ingress cls_bpf cls_u32 virtio_pci virtio_net ipip ip6_tunnel sit fou fou6 ip_vs
-	ip_vs_rr ip_vs_mh'
+	ip_vs_rr ip_vs_mh 8021q'
 
 # Prints the package of the newest kernel of a series (6.1) that apt knows; nothing when it knows none.
 kernel_package()

@@ -165,7 +165,8 @@ START_TEST(what_adopted_maps_need_of_the_program_is_on)
 {
 	struct dataplane_options options = pinned_options();
 	struct dataplane *dp = pinned_open(&options);
-	struct sl_service service = {.flags = SL_SERVICE_BY_SOURCE, .mss = 1400, .name = "web"};
+	struct sl_service service = {
+		.flags = SL_SERVICE_BY_SOURCE | SL_SERVICE_QUIC, .mss = 1400, .name = "web"};
 	struct problems p = {0};
 
 	ck_assert(!dataplane_features(dp).affinity);
@@ -174,6 +175,7 @@ START_TEST(what_adopted_maps_need_of_the_program_is_on)
 	dp = pinned_open(&options);
 	ck_assert(dataplane_features(dp).affinity);
 	ck_assert(dataplane_features(dp).mss_clamp);
+	ck_assert(dataplane_features(dp).quic);
 	pinned_ok(dataplane_set_features(dp, options.features, &p), &p);
 	ck_assert(!dataplane_features(dp).affinity);
 	dataplane_close(dp);

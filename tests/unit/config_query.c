@@ -240,8 +240,33 @@ START_TEST(vlans_are_bits_by_number)
 }
 END_TEST
 
-RUN_TESTS("config_query", vlans_are_bits_by_number, texts_of_udp_probes_become_bytes,
-	  services_and_backends_are_found_by_identity,
+START_TEST(server_ids_count_as_listeners_do)
+{
+	static const char text[] =
+		"version: 1\ninterfaces: [{device: eth0}]\nservices:\n"
+		" - {name: h3, address: [203.0.113.1, 203.0.113.2], port: 443, protocol: udp, "
+		"affinity: quic,\n    quic: [{rotation: 0, server-id-length: 1, nonce-length: 4}, "
+		"{rotation: 1, server-id-length: 2, nonce-length: 4}],\n"
+		"    backends: [{address: 10.0.0.1, server-id: [0a, 0a0b]}, "
+		"{address: 10.0.0.2, server-id: [0b, 0b0b]}]}\n";
+	struct problems p = {};
+	struct config *config;
+	const char *ids;
+	uint8_t bytes[CONFIG_SERVER_ID_MAX];
+
+	ck_assert_int_eq(config_read("f", text, strlen(text), &config, &p), 0);
+	ck_assert_uint_eq(config_listener_count(config), 2 + 4);
+	ids = config->services[0].backends[1].server_ids;
+	ck_assert_uint_eq(config_server_id(&ids, bytes), 1);
+	ck_assert_uint_eq(config_server_id(&ids, bytes), 2);
+	ck_assert_mem_eq(bytes, "\x0b\x0b", 2);
+	ck_assert_uint_eq(config_server_id(&ids, bytes), 0);
+	config_free(config);
+}
+END_TEST
+
+RUN_TESTS("config_query", server_ids_count_as_listeners_do, vlans_are_bits_by_number,
+	  texts_of_udp_probes_become_bytes, services_and_backends_are_found_by_identity,
 	  tables_take_whole_lines_and_the_largest_size_that_fits_is_a_prime_that_fits,
 	  states_are_read_by_name, a_text_that_is_too_long_is_refused_unread,
 	  hostile_texts_of_the_full_length_are_refused_within_bounds,

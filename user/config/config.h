@@ -190,7 +190,8 @@ const struct config_service *config_find_service(const struct config *config, co
 const struct config_backend *config_find_backend(const struct config_service *service,
 						 const struct addr *address);
 
-size_t config_listener_count(const struct config *config); /* of all services */
+/* What counts towards limits.listeners: listeners and server ids of all services. */
+size_t config_listener_count(const struct config *config);
 
 /* Slots that all tables take together, and the largest prime table-size that all services could have. */
 uint64_t config_slots_needed(const struct config *config);

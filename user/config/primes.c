@@ -43,12 +43,24 @@ uint32_t table_size_that_fits(uint64_t slots, size_t services)
 	return size < TABLE_SIZE_MIN ? 0 : size;
 }
 
+static size_t server_ids_of(const struct config_service *service)
+{
+	uint8_t bytes[CONFIG_SERVER_ID_MAX];
+	size_t count = 0;
+
+	for (size_t i = 0; i < service->backend_count; i++)
+		for (const char *text = service->backends[i].server_ids;
+		     config_server_id(&text, bytes);)
+			count++;
+	return count;
+}
+
 size_t config_listener_count(const struct config *config)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < config->service_count; i++)
-		count += config->services[i].listener_count;
+		count += config->services[i].listener_count + server_ids_of(&config->services[i]);
 	return count;
 }
 
