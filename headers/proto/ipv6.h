@@ -36,9 +36,13 @@ static inline _Bool ipv6_is_extension(__u8 protocol)
 static inline __u32 ipv6_extension_length(__u8 protocol, const struct ipv6_extension *extension)
 {
 	__u64 is_ah = ((protocol ^ (__u64)IPPROTO_AH) - 1) >> 63;
+	__u64 bytes;
 
 	asm volatile("" : "+r"(is_ah));
-	return 8 + extension->length * (8 - 4 * is_ah);
+	bytes = 8 + extension->length * (8 - 4 * is_ah);
+	/* At most 2,048, which the verifier of Linux 6.1 does not see. */
+	asm volatile("" : "+r"(bytes));
+	return bytes & 0xfff;
 }
 
 #endif

@@ -4,7 +4,6 @@
  * frames are taken at all. The frames are those of the other suites with tags put in, which is where IEEE 802.1Q has them.
  */
 #include <check.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -449,37 +448,6 @@ START_TEST(a_tagged_frame_that_ends_early_is_not_sent)
 }
 END_TEST
 
-START_TEST(as_many_interfaces_have_vlans_as_may_be_configured)
-{
-	struct sl_vlans *vlans = mem_alloc(sizeof(*vlans)), *more = mem_alloc(sizeof(*more)),
-			*before = mem_alloc(sizeof(*before));
-	uint64_t listens[64] = {0};
-	int err = 0;
-
-	memset(vlans, 0, sizeof(*vlans));
-	memset(more, 0, sizeof(*more));
-	for (uint32_t i = 0; i < SL_VLAN_INTERFACES; i++) {
-		listens[0] = i;
-		ck_assert_int_eq(vlans_add(vlans, 2 + i * 4096, listens), 0);
-	}
-	for (uint32_t i = 0; i < SL_VLAN_INTERFACES; i++) {
-		uint32_t row = sl_vlans_row(vlans->factor, 2 + i * 4096);
-
-		ck_assert_uint_eq(vlans->row[row].ifindex, 2 + i * 4096);
-		ck_assert_uint_eq(vlans->row[row].listens[0], i);
-	}
-	for (uint32_t i = 0; !err && i < 4 * SL_VLAN_INTERFACES; i++) {
-		*before = *more;
-		err = vlans_add(more, 3 + i * i * 7919 % 100003, listens);
-	}
-	ck_assert_int_eq(err, -E2BIG);
-	ck_assert_mem_eq(more, before, sizeof(*more));
-	free(vlans);
-	free(more);
-	free(before);
-}
-END_TEST
-
 Suite *balancer_vlan_suite(void)
 {
 	Suite *suite = suite_create("balancer VLAN");
@@ -494,7 +462,6 @@ Suite *balancer_vlan_suite(void)
 	tcase_add_test(tcase, lists_change_while_packets_come);
 	tcase_add_test(tcase, what_is_behind_a_tag_and_not_for_a_service_passes);
 	tcase_add_test(tcase, a_tagged_frame_that_ends_early_is_not_sent);
-	tcase_add_test(tcase, as_many_interfaces_have_vlans_as_may_be_configured);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

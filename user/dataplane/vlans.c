@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "dataplane/dataplane.h"
 
-/* 64 interfaces find a factor in some 5,000 tries, half of that or double. */
+/* 64 interfaces find a factor within some thousands of tries. */
 #define TRIES 200000
 
 struct row {
