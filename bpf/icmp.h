@@ -82,6 +82,8 @@ static __always_inline bool icmp_is_to_sender(const struct pkt *quote, const str
  */
 static __always_inline enum sl_verdict icmp_read(struct pkt *p, struct icmp_quote *out)
 {
+	/* Asked for first: around a call further down, clang 19 forgets where the message is. */
+	__u32 frame = knobs.multi_buffer ? bpf_xdp_get_buff_len(p->ctx) : pkt_end(p) - pkt_data(p);
 	void *end = pkt_end(p), *message, *quoted;
 	enum sl_verdict verdict = parse(p);
 	struct pkt quote;
@@ -108,7 +110,7 @@ static __always_inline enum sl_verdict icmp_read(struct pkt *p, struct icmp_quot
 	out->is_v6 = p->family == 6;
 	out->tags = p->tags;
 	out->is_udp = quote.protocol == IPPROTO_UDP;
-	out->is_whole = p->length <= end - pkt_network(p) &&
+	out->is_whole = p->length + pkt_ethernet(p) <= frame &&
 			p->length + pkt_ethernet(p) >= out->transport + 8u;
 	/* A listener is where packets of the flow go to. That is the error's address, and the port that the quote is from. */
 	p->protocol = quote.protocol;

@@ -110,6 +110,7 @@ static __always_inline void *pkt_network(const struct pkt *p)
 	return pkt_data(p) + pkt_ethernet(p);
 }
 
+/* The end of what can be read: of the frame's first buffer. Headers lie there; more may come in others (service_holds()). */
 static __always_inline void *pkt_end(const struct pkt *p)
 {
 	return (void *)(long)p->ctx->data_end;

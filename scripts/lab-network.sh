@@ -29,11 +29,11 @@ lab_plug()
 	lab_ip "$host" addr add "2001:db8:$segment::$number/64" dev "$device" nodad
 }
 
-# lab_default_route HOST GATEWAY4 GATEWAY6: the way to clients has the usual MTU.
+# lab_default_route HOST GATEWAY4 GATEWAY6: the way to clients has their MTU.
 lab_default_route()
 {
-	lab_ip "$1" route add default via "$2" mtu 1500
-	lab_ip "$1" route add default via "$3" mtu 1500
+	lab_ip "$1" route add default via "$2" mtu "$LAB_MTU"
+	lab_ip "$1" route add default via "$3" mtu "$LAB_MTU"
 }
 
 lab_make_hosts()
@@ -55,7 +55,8 @@ lab_make_network()
 
 	lab_make_hosts
 	lab_sysctl router ipv4/ip_forward=1 ipv6/conf/all/forwarding=1
-	lab_ip client link add eth0 type veth peer name client netns "$(lab_namespace router)"
+	lab_ip client link add eth0 mtu "$LAB_MTU" type veth \
+		peer name client netns "$(lab_namespace router)" mtu "$LAB_MTU"
 	lab_ip client link set eth0 up
 	lab_ip client addr add "$LAB_CLIENT4/24" dev eth0
 	lab_ip client addr add "$LAB_CLIENT6/64" dev eth0 nodad
@@ -97,6 +98,6 @@ lab_prepare_xdp()
 	lab_in lb ethtool -K eth0 rxvlan off >/dev/null
 	for port in lb lb2; do
 		[ $port = lb ] || [ -e "$LAB_RUN/two-armed" ] || continue
-		lab_ip router link set dev $port xdpdrv object "$object" section xdp
+		lab_ip router link set dev $port xdpdrv object "$object" section xdp.frags
 	done
 }

@@ -117,7 +117,7 @@ static void make_path(const struct world_way *way, enum world_backend b, uint32_
 	path->ifindex = ifindex;
 	path->family = to.family;
 	path->encapsulation = way->encapsulation;
-	path->inner_max = WORLD_MTU - overhead(way, to.family);
+	path->inner_max = (way->mtu ? way->mtu : WORLD_MTU) - overhead(way, to.family);
 	memcpy(path->header, backends[b].mac, 6);
 	memcpy(path->header + 6, device_mac, 6);
 	if (way->tags) {

@@ -28,6 +28,7 @@ struct world_way {
 	bool entropy; /* ipip's outer source varies: in 198.18.0.0/15, and in the last 32 bits of 100:: */
 	const struct tagging *tags; /* of the paths; NULL: none */
 	bool keep_tags;
+	uint32_t mtu;		      /* of the way to the backends; 0: WORLD_MTU */
 	const struct sl_vlans *vlans; /* where services listen; NULL: untagged */
 	struct dataplane_features features;
 	bool all_features;

@@ -168,8 +168,11 @@ int agent_set_program(struct agent *agent, struct problems *p)
 {
 	struct program *wanted = program_wanted(engine_config(agent->engine), &agent->denied,
 						agent->net, engine_model(agent->engine));
-	int err = program_set(agent->dp, wanted, p);
+	int err;
 
+	/* It costs short frames nothing, and a driver may still need it: a veth goes by its peer's MTU. */
+	wanted->features.multi_buffer |= dataplane_features(agent->dp).multi_buffer;
+	err = program_set(agent->dp, wanted, p);
 	free(wanted);
 	return err;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/denyfile.h"
 #include "agent/interfaces.h"
@@ -21,8 +22,20 @@ static void want_services(const struct config *config, struct dataplane_features
 	}
 }
 
-/* Where services listen, of interfaces that there are; and whether ways may lead over VLANs. */
-static void want_vlans(const struct config *config, struct net *net, struct program *out)
+/*
+ * What a driver gives a program in one buffer: a memory page without XDP's headroom (256 bytes), the kernel's
+ * skb_shared_info at its end (320), and an Ethernet header with two VLAN tags. A driver that needs several for less
+ * refuses the program, and says why.
+ */
+#define BESIDES_PACKET (256 + 320 + 22)
+
+static bool needs_buffers(const struct net_device *device)
+{
+	return device->mtu > sysconf(_SC_PAGESIZE) - BESIDES_PACKET;
+}
+
+/* Of interfaces that there are: where services listen, whether ways may lead over VLANs, and how long frames are. */
+static void want_interfaces(const struct config *config, struct net *net, struct program *out)
 {
 	for (size_t i = 0; i < config->interface_count; i++) {
 		const struct config_interface *interface = &config->interfaces[i];
@@ -33,6 +46,7 @@ static void want_vlans(const struct config *config, struct net *net, struct prog
 		if (net_device(net, interface->device, &device))
 			continue;
 		out->features.vlans |= device.carries_vlans;
+		out->features.multi_buffer |= needs_buffers(&device);
 		/* As many as may be configured have room. */
 		vlans_add(&out->vlans, device.ifindex, listens);
 	}
@@ -67,7 +81,7 @@ struct program *program_wanted(const struct config *config, const struct denyfil
 	program->features.deny = config->denied_count || denied->count;
 	program->features.vlans = has_tagged_ways(model);
 	want_services(config, &program->features);
-	want_vlans(config, net, program);
+	want_interfaces(config, net, program);
 	return program;
 }
 

@@ -195,8 +195,8 @@ static int take_maps(const struct bpf_object *object, struct map_set *maps)
 	return 0;
 }
 
-static int find_program(const struct bpf_object *object, const char *name,
-			const struct bpf_program **out, struct problems *p)
+static int find_program(const struct bpf_object *object, const char *name, struct bpf_program **out,
+			struct problems *p)
 {
 	*out = bpf_object__find_program_by_name(object, name);
 	return *out ? 0 : problems_add(p, -EINVAL, "BPF object", name, "it has no such program");
@@ -221,12 +221,15 @@ static int load_object(struct bpf_object *object, const char *name,
 int load_run(struct bpf_object *object, const struct load_constants *constants,
 	     struct map_set *maps, struct load_programs *out, struct problems *p)
 {
-	const struct bpf_program *program, *clock;
+	struct bpf_program *program, *clock;
 	int err;
 
 	err = find_program(object, DATAPLANE_PROGRAM, &program, p);
 	if (!err)
 		err = find_program(object, CLOCK, &clock, p);
+	/* By this a driver knows that it may give the program frames in several buffers. */
+	if (!err && constants->knobs->multi_buffer)
+		bpf_program__set_flags(program, bpf_program__flags(program) | BPF_F_XDP_HAS_FRAGS);
 	if (!err)
 		err = load_object(object, DATAPLANE_PROGRAM, constants, maps, p);
 	if (err)
@@ -245,7 +248,7 @@ int load_probe(const struct dataplane_options *options, const struct map_set *ma
 	/* Of what it shares with the balancer: all that a path may need. It is not in anybody's hot path. */
 	const struct sl_knobs knobs = {.encaps = 1, .entropy = 1, .vlans = 1};
 	const struct load_constants constants = {.knobs = &knobs, .key = &options->key};
-	const struct bpf_program *program;
+	struct bpf_program *program;
 	const void *bytes = options->probe_object;
 	size_t size = options->probe_object_size;
 	struct bpf_object *object;

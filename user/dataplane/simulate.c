@@ -90,6 +90,8 @@ int dataplane_copy(const struct dataplane *running, struct dataplane **out, stru
 
 	options.limits = running->maps.limits;
 	options.host_key = running->host_key;
+	/* A frame on trial may be of any length, by whatever interface it came in when it was captured. */
+	options.features.multi_buffer = true;
 	err = dataplane_open(&options, &dp, p);
 	if (err)
 		return err;
