@@ -119,7 +119,11 @@ __noinline int find_in_prefixes(struct find_prefix *f)
 	if (!f)
 		return 0;
 #pragma nounroll
-	for (__u32 rank = 0; rank < SL_PREFIX_LENGTHS; rank++) {
+	for (__u32 i = 0; i < SL_PREFIX_LENGTHS; i++) {
+		__u32 rank = i;
+
+		/* Else each key has a variable of its own that counts along, and the stack has 8 bytes too many for Linux 6.1. */
+		PKT_OPAQUE(rank);
 		if (f->family == 4)
 			length = find4(f->table, sl_listener_key4(0, rank, 0, SL_LENGTH));
 		else
