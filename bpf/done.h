@@ -68,17 +68,21 @@ static __always_inline int sent(const struct pkt *p, __u32 row)
 	return bpf_redirect_map(&egress, p->path->ifindex, XDP_DROP);
 }
 
+static __always_inline void count_dropped(__u32 row, __u32 service_line)
+{
+	struct sl_counter_line *line = counter_line(row, service_line);
+
+	if (line)
+		line->count[SL_SERVICE_dropped]++;
+}
+
 static __always_inline int ended(const struct pkt *p, enum sl_verdict verdict, __u32 row)
 {
 	enum xdp_action action = verdict_action(verdict);
-	struct sl_counter_line *line;
 
 	count_verdict(row, verdict);
-	if (action == XDP_DROP && p->service_line) {
-		line = counter_line(row, p->service_line);
-		if (line)
-			line->count[SL_SERVICE_dropped]++;
-	}
+	if (action == XDP_DROP && p->service_line)
+		count_dropped(row, p->service_line);
 	return action;
 }
 

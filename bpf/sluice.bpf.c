@@ -24,6 +24,7 @@
 #include "encapsulate.h"
 #include "done.h"
 #include "icmp.h"
+#include "too_big.h"
 
 static __always_inline enum sl_verdict steps(struct pkt *p)
 {
@@ -43,7 +44,11 @@ int balancer(struct xdp_md *ctx)
 
 	pkt_init(&p, ctx);
 	verdict = steps(&p);
-	return verdict == SL_PASS_other_protocol ? icmp(ctx) : done(&p, verdict);
+	if (verdict == SL_PASS_other_protocol)
+		return icmp(ctx);
+	if (verdict == SL_DROP_too_big)
+		return too_big(ctx, p.path->inner_max, p.service_line);
+	return done(&p, verdict);
 }
 
 /*

@@ -18,6 +18,9 @@ enum icmp4_type {
 	ICMP4_PARAMETER_PROBLEM = 12,
 };
 
+/* Of ICMP4_UNREACHABLE: `rest` has the MTU of the next hop in its lower half (RFC 1191 section 4). */
+#define ICMP4_FRAGMENTATION_NEEDED 4
+
 enum icmp6_type {
 	ICMP6_UNREACHABLE = 1,
 	ICMP6_TOO_BIG = 2,

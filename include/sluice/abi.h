@@ -361,7 +361,13 @@ enum sl_event {
 #define SL_EVENT_LINES	 ((SL_EVENTS + SL_COUNTERS_PER_LINE - 1) / SL_COUNTERS_PER_LINE)
 #define SL_VERDICT_LINES ((SL_VERDICTS + SL_COUNTERS_PER_LINE - 1) / SL_COUNTERS_PER_LINE)
 
-/* ---- for the agent alone ----------------------------------------------------------------------- */
+/* ---- answers ------------------------------------------------------------------------------------ */
+
+/* One a CPU, which alone writes it: how many senders it has told in this tick that their packets are too big. */
+struct sl_answers {
+	__u32 tick, count;
+	__u8 pad[56];
+};
 
 /* ---- sources that are not let in --------------------------------------------------------------- */
 
@@ -376,6 +382,8 @@ struct sl_deny_key {
 	__u8 address[16]
 		__attribute__((aligned(8))); /* as it lies in a packet; IPv4 in the first four */
 };
+
+/* ---- for the agent alone ----------------------------------------------------------------------- */
 
 /* One record that says what the other maps are; read before they are adopted. */
 struct sl_meta {
@@ -442,6 +450,7 @@ SL_ASSERT_SIZE(struct sl_path, 96);
 SL_ASSERT_SIZE(struct sl_backend, 4 * SL_CACHE_LINE);
 SL_ASSERT_SIZE(struct sl_counter_line, SL_CACHE_LINE);
 SL_ASSERT_SIZE(struct sl_deny_key, 24);
+SL_ASSERT_SIZE(struct sl_answers, SL_CACHE_LINE);
 SL_ASSERT_SIZE(struct sl_meta, SL_CACHE_LINE);
 _Static_assert(SL_VLAN_ROWS == 1 << (32 - 24), "as many as sl_vlans_row() says");
 _Static_assert(SL_SERVICE_COUNTERS <= SL_COUNTERS_PER_LINE, "a service's counters fill one line");

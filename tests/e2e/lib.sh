@@ -347,3 +347,26 @@ wait_ready()
 		}
 	done
 }
+
+# ---- whole files -------------------------------------------------------------------------------------------
+
+# download URL, upload URL: the lab's big file, compared byte by byte.
+download()
+{
+	local sum
+
+	sum=$(lab_in client curl -gsS --fail -m 30 "$1files/big" | sha256sum | cut -d' ' -f1)
+	[ "$sum" = "$(cat "$LAB_RUN/files/big.sha256")" ]
+}
+
+# An upload lands on one backend; its name says where.
+upload()
+{
+	local name=$RANDOM$RANDOM headers host sum
+
+	headers=$(lab_in client curl -gsS --fail -m 30 -D - -o /dev/null -T "$LAB_RUN/files/big" "$1uploads/$name")
+	host=$(tr -d '\r' <<<"$headers" | sed -n 's/^X-Backend: //p' | tail -n 1)
+	sum=$(sha256sum <"$LAB_RUN/$host/uploads/$name" | cut -d' ' -f1)
+	rm -f "$LAB_RUN/$host/uploads/$name"
+	[ "$sum" = "$(cat "$LAB_RUN/files/big.sha256")" ]
+}

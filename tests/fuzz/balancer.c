@@ -112,6 +112,7 @@ static void make_memory(struct memory *m)
 		.flow_page = 64,
 		.place_factor = 1,
 		.tick_shift = 10,
+		.too_big_answers = 1000,
 		.manual_clock = 1,
 	};
 #define DATAPLANE_FEATURE(name, help) m->knobs.name = m->scene.features.name;
@@ -164,6 +165,7 @@ static void load(struct memory *m)
 	memcpy((void *)&vlans, &m->scene.vlans, sizeof(m->scene.vlans));
 	control = m->control;
 	memset(m->counters, 0, m->map_counters.entries * sizeof(*m->counters));
+	memset(m->answers, 0, m->map_answers.entries * sizeof(*m->answers));
 }
 
 /* ---- running --------------------------------------------------------------------------------------------------- */

@@ -119,6 +119,34 @@ long bpf_xdp_adjust_head(struct xdp_md *ctx, int delta)
 	return err;
 }
 
+/* Here only to cut something off. */
+long bpf_xdp_adjust_tail(struct xdp_md *ctx, int delta)
+{
+	if (delta > 0 || (int64_t)end + delta < (int64_t)start + 14)
+		return -EINVAL;
+	end += delta;
+	guard();
+	ctx->data_end = end;
+	return 0;
+}
+
+/* Here only to add up `to`. */
+int64_t bpf_csum_diff(const uint32_t *from, uint32_t from_size, const uint32_t *to,
+		      uint32_t to_size, uint32_t seed)
+{
+	uint64_t sum = seed;
+
+	(void)from;
+	SHIM_REQUIRE(from_size == 0, "%u bytes", from_size);
+	if (to_size % 4 || to_size > 512)
+		return -EINVAL;
+	for (uint32_t i = 0; i < to_size / 4; i++)
+		sum += to[i];
+	while (sum >> 32)
+		sum = (sum & 0xffffffff) + (sum >> 32);
+	return sum;
+}
+
 uint64_t bpf_xdp_get_buff_len(struct xdp_md *ctx)
 {
 	return ctx->data_end - ctx->data;

@@ -138,11 +138,10 @@ static const struct {
 	{"no backend udp", TO4("203.0.113.20", UDP), SL_DROP_no_backend},
 	{"no backend v6", TO6("2001:db8:f::20", TCP), SL_DROP_no_backend},
 	{"no next hop", TO4("203.0.113.21", TCP), SL_DROP_no_nexthop},
-	{"one byte too big, v4 in v4", TO4(VIP, TCP, .payload = WORLD_MTU - 20 - 39),
-	 SL_DROP_too_big},
-	{"one byte too big, v4 in v6", TO4("203.0.113.11", TCP, .payload = WORLD_MTU - 40 - 39),
-	 SL_DROP_too_big},
-	{"one byte too big, v6 in v4", TO6(VIP6, UDP, .payload = WORLD_MTU - 20 - 47),
+	{"one byte too big, v4 in v4, df clear",
+	 TO4(VIP, TCP, .payload = WORLD_MTU - 20 - 39, .clear_df = true), SL_DROP_too_big},
+	{"one byte too big, v4 in v6, df clear",
+	 TO4("203.0.113.11", TCP, .payload = WORLD_MTU - 40 - 39, .clear_df = true),
 	 SL_DROP_too_big},
 };
 

@@ -117,16 +117,6 @@ static void listen_at(struct sl_vlans *vlans, uint32_t ifindex, size_t count, co
 	ck_assert_int_eq(vlans_add(vlans, ifindex, listens), 0);
 }
 
-static void expect_same(const char *name, const struct frame *got, const struct frame *expected)
-{
-	ck_assert_msg(got->length == expected->length, "%s: %zu bytes, expected %zu", name,
-		      got->length, expected->length);
-	for (size_t b = 0; b < got->length; b++)
-		ck_assert_msg(got->data[b] == expected->data[b],
-			      "%s: byte %zu is 0x%02x, expected 0x%02x", name, b, got->data[b],
-			      expected->data[b]);
-}
-
 static const struct world_way ways[] = {
 	{.encapsulation = SL_ENCAP_IPIP},
 	{.encapsulation = SL_ENCAP_IPIP, .entropy = true, .all_features = true},
@@ -171,7 +161,7 @@ static void check_packet(struct world *w, size_t c, size_t i)
 	frame_tag(&tagged, &cases[c].in);
 	world_count(w, &before);
 	ck_assert_msg(world_run(w, &tagged, &out, IN) == XDP_TX, "%s: not sent", cases[c].name);
-	expect_same(cases[c].name, &out, &expected);
+	world_expect_frame(cases[c].name, &out, &expected);
 	world_count(w, &after);
 	ck_assert_uint_eq(after.verdict[SL_SEND_tx] - before.verdict[SL_SEND_tx], 1);
 	ck_assert_uint_eq(after.backend[packets[i].backend][SL_BACKEND_bytes] -
@@ -208,7 +198,7 @@ static void check_like_untagged(struct world *w, size_t c, const struct frame *f
 	frame_tag(&in, &cases[c].in);
 	set_ways(w, 0, c);
 	ck_assert_msg(world_run(w, &in, &out, IN) == XDP_TX, "%s: not sent", cases[c].name);
-	expect_same(cases[c].name, &out, &expected);
+	world_expect_frame(cases[c].name, &out, &expected);
 }
 
 START_TEST(icmp_errors_are_sent_with_tags)

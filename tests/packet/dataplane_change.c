@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Changes of the maps: bounds, spares and grace periods; and the program with every constant both ways. */
+/* Changes of the maps: bounds, spares and grace periods. */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <net/if.h>

@@ -90,7 +90,7 @@ static void put_ipv4(struct frame *f, const struct packet *p, const struct addr 
 	put16(f, 0); /* length: later */
 	put16(f, p->id);
 	put16(f, (p->clear_df ? 0 : 0x4000) | p->fragment);
-	put8(f, 57);
+	put8(f, p->ttl ? p->ttl : 57);
 	put8(f, p->protocol);
 	put16(f, 0); /* checksum: later */
 	put(f, s->bytes, 4);
@@ -128,7 +128,7 @@ static void put_ipv6(struct frame *f, const struct packet *p, const struct addr 
 	put32(f, (uint32_t)(p->version ? p->version : 6) << 28 | (uint32_t)p->tos << 20 | 0x12345);
 	put16(f, 0); /* length: later */
 	put8(f, e && *e != 255 ? *e : p->protocol);
-	put8(f, 57);
+	put8(f, p->ttl ? p->ttl : 57);
 	put(f, s->bytes, 16);
 	put(f, d->bytes, 16);
 	for (; e && *e != 255; e++)

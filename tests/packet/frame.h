@@ -40,9 +40,9 @@ struct packet {
 	int lie_ip_length;  /* added to the IP length */
 	int lie_udp_length; /* added to the UDP length */
 	bool no_checksum;   /* UDP's is 0 */
-	uint8_t ihl, version, tcp_offset; /* these values instead, when not 0 */
-	uint16_t ethertype;		  /* likewise */
-	bool to_group;			  /* destination MAC is a group address */
+	uint8_t ttl, ihl, version, tcp_offset; /* these values instead, when not 0 */
+	uint16_t ethertype;		       /* likewise */
+	bool to_group;			       /* destination MAC is a group address */
 };
 
 void frame_build(struct frame *frame, const struct packet *packet);

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/problem.h"
+#include "dataplane/internal.h"
 #include "packet/world.h"
 
 enum world_service { WEB_V4 = 1, WEB_V6, ANY, EMPTY, LOST, SPREAD, SERVICES };
@@ -210,6 +211,7 @@ void world_open(struct world *w, bool redirect)
 void world_open_way(struct world *w, const struct world_way *way)
 {
 	struct dataplane_options options = {.features = way->features,
+					    .manual_clock = way->manual_clock,
 					    .limits = {.cpus = 2,
 						       .services = 16,
 						       .listeners = 64,
@@ -238,6 +240,11 @@ void world_open_way(struct world *w, const struct world_way *way)
 	fill_backends(w);
 	fill_services(w);
 	fill_listeners(w);
+}
+
+void world_set_tick(struct world *w, uint16_t tick)
+{
+	__atomic_store_n(&w->dp->maps.control->tick, tick, __ATOMIC_RELEASE);
 }
 
 void world_close(struct world *w)
@@ -367,4 +374,14 @@ const char *world_verdict_name(enum sl_verdict verdict)
 	};
 
 	return verdict < SL_VERDICTS ? names[verdict] : "?";
+}
+
+void world_expect_frame(const char *name, const struct frame *got, const struct frame *expected)
+{
+	ck_assert_msg(got->length == expected->length, "%s: %zu bytes, expected %zu", name,
+		      got->length, expected->length);
+	for (size_t b = 0; b < got->length; b++)
+		ck_assert_msg(got->data[b] == expected->data[b],
+			      "%s: byte %zu is 0x%02x, expected 0x%02x", name, b, got->data[b],
+			      expected->data[b]);
 }

@@ -32,6 +32,7 @@ struct world_way {
 	const struct sl_vlans *vlans; /* where services listen; NULL: untagged */
 	struct dataplane_features features;
 	bool all_features;
+	bool manual_clock; /* world_set_tick() */
 };
 
 struct world {
@@ -58,11 +59,17 @@ void world_set_way(struct world *world, enum world_backend backend, const struct
 /* Bytes that the way to a backend adds before an IP packet. */
 size_t world_overhead(const struct world *world, enum world_backend backend);
 
+/* The clock of a world with `manual_clock`. */
+void world_set_tick(struct world *world, uint16_t tick);
+
 /* Sends the ways out of all backends to this interface. */
 void world_set_ifindex(struct world *world, uint32_t ifindex);
 
 /* Runs one packet as if it had come in by `ifindex`; returns the XDP action. */
 int world_run(struct world *world, const struct frame *in, struct frame *out, uint32_t ifindex);
+
+/* Fails the test at the first byte that differs; `name` is the case's. */
+void world_expect_frame(const char *name, const struct frame *got, const struct frame *expected);
 
 /* The keyed hash of the flow in a frame that has ports. */
 uint64_t world_hash(const struct world *world, const struct frame *in);

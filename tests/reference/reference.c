@@ -298,6 +298,33 @@ static enum sl_verdict fits(const struct reference_backend *b, const struct refe
 	return overhead > room + 4 * p->tags_count ? SL_DROP_no_headroom : SL_GO_ON;
 }
 
+/* RFC 1122 section 3.2.2: one that an error can be sent to. */
+static bool can_be_told(const struct reference_packet *p)
+{
+	const uint8_t *source = source_of(p);
+	static const uint8_t none[16];
+
+	if (p->family == 4)
+		return source[0] != 0 && source[0] != 127 && source[0] < 224;
+	return source[0] != 0xff && memcmp(source, none, sizeof(none));
+}
+
+/* One that is too big: its sender is told, where it must not be fragmented on the way. */
+static enum sl_verdict tell_sender(const struct run *run, const struct reference_packet *p,
+				   const struct reference_backend *b)
+{
+	uint32_t least = p->family == 4 ? 576 : 1280, mtu = b->mtu - reference_overhead(b);
+
+	if (mtu < least)
+		mtu = least;
+	if (p->length <= mtu || (p->family == 4 && !(p->at[6] & 0x40)) || !can_be_told(p))
+		return SL_DROP_too_big;
+	if (run->room < (p->family == 4 ? 28 : 48))
+		return SL_DROP_no_headroom;
+	reference_tell(run->in, p, mtu, run->out);
+	return SL_SEND_too_big_told;
+}
+
 /* ---- TCP and UDP --------------------------------------------------------------------------------------- */
 
 /* RFC 9293 section 3.1, RFC 768; RFC 791 and 8200 for the length. */
@@ -364,8 +391,13 @@ static enum sl_verdict for_ports(const struct run *run, const struct reference_p
 	if (service->is_quic && p->protocol == IPPROTO_UDP)
 		flow.named = reference_quic(run->r, service, transport + 8,
 					    reference_get16(transport + 4) - 8);
-	if ((verdict = choose(run->r, service, &flow, &h, &backend)) ||
-	    (verdict = fits(backend, p, run->room)))
+	verdict = choose(run->r, service, &flow, &h, &backend);
+	if (verdict)
+		return verdict;
+	verdict = fits(backend, p, run->room);
+	if (verdict == SL_DROP_too_big)
+		return tell_sender(run, p, backend);
+	if (verdict)
 		return verdict;
 	clamped = *run->in;
 	if (service->mss && p->protocol == IPPROTO_TCP && transport[13] & 2)

@@ -147,6 +147,10 @@ void reference_send(const struct reference_backend *b, const struct reference_pa
 		    uint64_t hash, bool own_sum, struct reference_frame *out,
 		    struct reference_result *result);
 
+/* Tells the sender of a packet that does not fit that `mtu` bytes do (RFC 1191, RFC 4443). */
+void reference_tell(const struct reference_frame *in, const struct reference_packet *p,
+		    uint32_t mtu, struct reference_frame *out);
+
 /* Bytes that go before the packet, tags aside. */
 size_t reference_overhead(const struct reference_backend *b);
 /* Tags with which a packet leaves; returns their number. */

@@ -253,3 +253,40 @@ void reference_clamp(struct reference_frame *out, size_t at, uint16_t mss)
 		      changed_checksum(reference_get16(header + 16), reference_get16(before + i),
 				       reference_get16(header + i)));
 }
+
+void reference_tell(const struct reference_frame *in, const struct reference_packet *p,
+		    uint32_t mtu, struct reference_frame *out)
+{
+	bool is4 = p->family == 4;
+	size_t ethernet = p->at - in->data, ip, icmp;
+
+	out->length = 0;
+	put(out, in->data + 6, 6);
+	put(out, in->data, 6);
+	put(out, in->data + 12, ethernet - 12);
+	ip = out->length;
+	if (is4) {
+		put(out,
+		    (const uint8_t[]){0x45, 0xc0, 576 >> 8, 576 & 0xff, 0, 0, 0x40, 0, 64, 1, 0, 0},
+		    12);
+		put(out, p->at + 16, 4);
+		put(out, p->at + 12, 4);
+		set16(out, ip + 10, reference_checksum(out->data + ip, 20, 0));
+	} else {
+		put(out, (const uint8_t[]){0x60, 0, 0, 0, 1240 >> 8, 1240 & 0xff, 58, 64}, 8);
+		put(out, p->at + 24, 16);
+		put(out, p->at + 8, 16);
+	}
+	icmp = out->length;
+	put8(out, is4 ? 3 : 2);
+	put8(out, is4 ? 4 : 0);
+	put16(out, 0);
+	put16(out, mtu >> 16);
+	put16(out, mtu);
+	put(out, p->at, is4 ? 576 - 28 : 1280 - 48);
+	if (is4)
+		set16(out, icmp + 2, reference_checksum(out->data + icmp, 576 - 20, 0));
+	else
+		set16(out, icmp + 2,
+		      transport_checksum(6, out->data + ip + 8, 58, out->data + icmp, 1240));
+}

@@ -176,7 +176,7 @@ static void look_at_ways(struct doctor *doctor)
 				    CLIENT_MTU + shortest.overhead);
 		doctor_add(doctor, "mtu", API_WARNING, shortest.device, advice,
 			   "packets of more than %u bytes do not fit the way to every backend and "
-			   "are dropped (too_big)",
+			   "are dropped, and their senders told (too_big_told)",
 			   shortest.inner_max);
 		free(advice);
 	} else {

@@ -18,6 +18,8 @@
 
 #define FILES 64 /* two sets of maps, the programs, and what libbpf asks the kernel by */
 
+#define TOO_BIG_ANSWERS \
+	1000 /* in a tick, by a CPU: as many ICMP messages as the kernel sends a second (icmp_msgs_per_sec) */
 #define SYN_MS	   3000	 /* for so long a handshake that does not go on holds its entry */
 #define CLOSING_MS 60000 /* for so long a closed flow holds its entry */
 
@@ -120,6 +122,7 @@ static struct sl_knobs knobs_of(const struct dataplane *dp, const struct datapla
 		.tick_shift = dp->tick_shift,
 		.syn_ticks = dataplane_ticks(&dp->view, SYN_MS),
 		.closing_ticks = dataplane_ticks(&dp->view, CLOSING_MS),
+		.too_big_answers = TOO_BIG_ANSWERS,
 		.manual_clock = options->manual_clock,
 		.order_loads = ORDER_LOADS,
 #define DATAPLANE_FEATURE(name, help) .name = options->features.name,

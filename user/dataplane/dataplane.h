@@ -47,6 +47,7 @@ struct dataplane_view {
 	const struct sl_cold_line *cold;
 	const struct sl_flow_bucket *flows;
 	const struct sl_backend *backends; /* [limits.backends + 1] */
+	const struct sl_answers *answers;
 	const struct sl_counter_line *counters;
 	struct flows_places places;
 	uint64_t tick_ns;    /* length of a tick, in which entries count */

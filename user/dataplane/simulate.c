@@ -23,15 +23,16 @@
 
 /* ---- the copy -------------------------------------------------------------------------------------- */
 
-/* What packets only read; counters and the meta record are the copy's own. */
+/* What packets only read; counters, the limit of answers and the meta record are the copy's own. */
 static void copy_arrays(const struct map_set *from, struct map_set *to)
 {
 	struct map_shape shapes[MAPS];
 
 	map_shapes(&from->limits, shapes);
-#define SL_ARRAY(name_, value, entries_)                                                        \
-	if (MAP_##name_ != MAP_counters && MAP_##name_ != MAP_meta && MAP_##name_ != MAP_flows) \
-		memcpy(to->name_, from->name_,                                                  \
+#define SL_ARRAY(name_, value, entries_)                                                          \
+	if (MAP_##name_ != MAP_counters && MAP_##name_ != MAP_meta && MAP_##name_ != MAP_flows && \
+	    MAP_##name_ != MAP_answers)                                                           \
+		memcpy(to->name_, from->name_,                                                    \
 		       (size_t)shapes[MAP_##name_].value_size *shapes[MAP_##name_].entries);
 #include <sluice/maps.def>
 	to->meta->revision = from->meta->revision;

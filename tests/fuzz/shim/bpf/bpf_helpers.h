@@ -31,6 +31,9 @@ void *shim_lookup(const void *map, const void *key);
 #define bpf_map_lookup_elem(map, key) shim_lookup(map, key)
 
 long bpf_xdp_adjust_head(struct xdp_md *ctx, int delta);
+long bpf_xdp_adjust_tail(struct xdp_md *ctx, int delta);
+int64_t bpf_csum_diff(const uint32_t *from, uint32_t from_size, const uint32_t *to,
+		      uint32_t to_size, uint32_t seed);
 uint64_t bpf_xdp_get_buff_len(struct xdp_md *ctx);
 long bpf_skb_pull_data(struct __sk_buff *skb, uint32_t length);
 long bpf_skb_adjust_room(struct __sk_buff *skb, int delta, uint32_t mode, uint64_t flags);
