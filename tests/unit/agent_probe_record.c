@@ -52,6 +52,27 @@ START_TEST(a_probe_through_the_tunnel_has_a_mark_a_device_and_a_source)
 }
 END_TEST
 
+START_TEST(nothing_in_it_is_the_configurations)
+{
+	char service[] = "web", path[] = "/health", method[] = "GET", status[] = "200";
+	struct arena *arena = arena_new();
+	struct wire_probe out;
+
+	start(CONFIG_HEALTH_HTTP);
+	probe.service = service;
+	how.path = path;
+	how.method = method;
+	how.status = status;
+	probe_record(&probe, NULL, arena, &out);
+	service[0] = path[0] = method[0] = status[0] = '?';
+	ck_assert_str_eq(out.service, "web");
+	ck_assert_str_eq(out.path, "/health");
+	ck_assert_str_eq(out.method, "GET");
+	ck_assert_str_eq(out.status, "200");
+	arena_free(arena);
+}
+END_TEST
+
 START_TEST(where_no_source_is_known_the_kernel_chooses)
 {
 	const struct probe_way way = {.index = 1, .device = "eth1"};
@@ -143,5 +164,6 @@ START_TEST(bytes_to_send_and_to_expect_are_hexadecimal)
 END_TEST
 
 RUN_TESTS("agent_probe_record", a_probe_through_the_tunnel_has_a_mark_a_device_and_a_source,
-	  where_no_source_is_known_the_kernel_chooses, a_direct_probe_has_none_of_these,
-	  what_a_kind_needs_is_handed_on, bytes_to_send_and_to_expect_are_hexadecimal)
+	  nothing_in_it_is_the_configurations, where_no_source_is_known_the_kernel_chooses,
+	  a_direct_probe_has_none_of_these, what_a_kind_needs_is_handed_on,
+	  bytes_to_send_and_to_expect_are_hexadecimal)

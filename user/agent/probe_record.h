@@ -15,7 +15,7 @@ struct probe_way {
 	struct addr source; /* family 0: the kernel's choice */
 };
 
-/* Strings lie in `arena`, or are the configuration's. `way` NULL: of a direct probe. */
+/* Strings lie in `arena`: the record outlives the configuration. `way` NULL: of a direct probe. */
 void probe_record(const struct health_probe *probe, const struct probe_way *way,
 		  struct arena *arena, struct wire_probe *out);
 
