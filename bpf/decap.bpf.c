@@ -26,6 +26,7 @@
 #include <proto/gue.h>
 #include <proto/ipv4.h>
 #include <proto/ipv6.h>
+#include <proto/vlan.h>
 #include <sluice/decap.h>
 
 /* Numbers of entries are set when the program is loaded. */
@@ -53,9 +54,6 @@ struct {
 
 /* Keeps the compiler from computing a checked pointer once more, by other steps that the verifier cannot follow. */
 #define OPAQUE(pointer) asm volatile("" : "+r"(pointer))
-
-#define TAG	 4 /* bytes of a VLAN tag */
-#define TAGS_MAX 2
 
 /* A packet that may be a tunnel's. */
 struct tunnel {
@@ -171,26 +169,16 @@ static __always_inline enum sl_decap_verdict read_ipv6(struct tunnel *t)
 	return SL_DECAP_GO_ON;
 }
 
-/* 1 or 0: without a branch, of which the verifier would follow both sides through all that comes after. */
-static __always_inline __u64 is_tag(__u64 type)
-{
-	__u64 customer = type ^ bpf_htons(ETH_P_8021Q), provider = type ^ bpf_htons(ETH_P_8021AD);
-
-	OPAQUE(customer);
-	OPAQUE(provider);
-	return ((customer - 1) | (provider - 1)) >> 63;
-}
-
 /* VLAN tags (IEEE 802.1Q), two at most: what a frame has on its way it keeps. A tagged frame with a packet has room for both. */
 static __always_inline __u32 read_tags(const void *data, const void *end)
 {
 	const __be16 *types = data + offsetof(struct ethhdr, h_proto);
 	__u64 first;
 
-	if ((void *)(types + 1 + TAGS_MAX * TAG / sizeof(*types)) > end)
+	if ((void *)(types + 1 + VLAN_TAGS_MAX * VLAN_TAG / sizeof(*types)) > end)
 		return 0;
-	first = is_tag(types[0]);
-	return (first + (first & is_tag(types[TAG / sizeof(*types)]))) * TAG;
+	first = vlan_is_tag(types[0]);
+	return (first + (first & vlan_is_tag(types[VLAN_TAG / sizeof(*types)]))) * VLAN_TAG;
 }
 
 static __always_inline enum sl_decap_verdict read_outer(struct tunnel *t)
@@ -356,14 +344,16 @@ static __always_inline enum sl_decap_verdict strip(struct xdp_md *ctx, const str
 	struct ethhdr *inner = inner_frame(t);
 
 	OPAQUE(new);
-	if ((void *)(inner + 1) > t->end || new + 2 * ETH_ALEN + TAGS_MAX * TAG > t->end ||
-	    old + 2 * ETH_ALEN + TAGS_MAX *TAG > t->end)
+	if ((void *)(inner + 1) > t->end ||
+	    new + 2 * ETH_ALEN + VLAN_TAGS_MAX * VLAN_TAG > t->end ||
+	    old + 2 * ETH_ALEN + VLAN_TAGS_MAX *VLAN_TAG > t->end)
 		return SL_DECAP_DROP_internal;
 	__builtin_memcpy(new, old, 2 * ETH_ALEN);
 	if (t->tags)
-		__builtin_memcpy(new + 2 * ETH_ALEN, old + 2 * ETH_ALEN, TAG);
-	if (t->tags > TAG)
-		__builtin_memcpy(new + 2 * ETH_ALEN + TAG, old + 2 * ETH_ALEN + TAG, TAG);
+		__builtin_memcpy(new + 2 * ETH_ALEN, old + 2 * ETH_ALEN, VLAN_TAG);
+	if (t->tags > VLAN_TAG)
+		__builtin_memcpy(new + 2 * ETH_ALEN + VLAN_TAG, old + 2 * ETH_ALEN + VLAN_TAG,
+				 VLAN_TAG);
 	inner->h_proto = t->inner == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
 	if (bpf_xdp_adjust_head(ctx, t->header))
 		return SL_DECAP_DROP_internal;

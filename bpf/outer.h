@@ -39,7 +39,7 @@ static __always_inline __u32 sum_word(__u32 word)
 	return (word & 0xffff) + (word >> 16);
 }
 
-/* Folds a sum of less than 2^31. */
+/* Folds a sum, which may have all of 32 bits: twice is enough. */
 static __always_inline __u16 sum_fold(__u32 sum)
 {
 	sum = (sum & 0xffff) + (sum >> 16);

@@ -19,6 +19,7 @@
 #include <proto/icmp.h>
 
 #include "done.h"
+#include "outer.h"
 #include "parse.h"
 #include "pkt.h"
 #include "track.h"
@@ -52,8 +53,8 @@ static __always_inline bool too_big_has_sender(const struct pkt *p)
 {
 	__u8 first = p->source[0];
 
-	if (p->family ==
-	    4) /* 0/8 is no host, 127/8 no other one; multicast, reserved, broadcast from 224 up */
+	/* 0/8 is no host, 127/8 no other one; multicast, reserved and broadcast are from 224 up. */
+	if (p->family == 4)
 		return first && first != 127 && first < 224;
 	return first != 0xff && (p->source64[0] || p->source64[1]);
 }
@@ -89,12 +90,6 @@ static __always_inline __u32 too_big_sum(void *bytes, __u32 length, __u32 sum)
 	return sum;
 }
 
-static __always_inline __u16 too_big_fold(__u32 sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~((sum & 0xffff) + (sum >> 16));
-}
-
 static __always_inline void too_big_write4(const struct pkt *p, void *network, __u32 mtu)
 {
 	struct iphdr *ip = network;
@@ -109,11 +104,11 @@ static __always_inline void too_big_write4(const struct pkt *p, void *network, _
 			     .protocol = IPPROTO_ICMP,
 			     .saddr = p->destination[0],
 			     .daddr = p->source[0]};
-	ip->check = too_big_fold(bpf_csum_diff(NULL, 0, (__be32 *)ip, sizeof(*ip), 0));
+	ip->check = ~sum_fold(bpf_csum_diff(NULL, 0, (__be32 *)ip, sizeof(*ip), 0));
 	*icmp = (struct icmp_header){.type = ICMP4_UNREACHABLE,
 				     .code = ICMP4_FRAGMENTATION_NEEDED,
 				     .rest = bpf_htonl(mtu)};
-	icmp->checksum = too_big_fold(too_big_sum(icmp, sizeof(*icmp) + TOO_BIG_QUOTE4, 0));
+	icmp->checksum = ~sum_fold(too_big_sum(icmp, sizeof(*icmp) + TOO_BIG_QUOTE4, 0));
 }
 
 static __always_inline void too_big_write6(const struct pkt *p, void *network, __u32 mtu)
@@ -137,7 +132,7 @@ static __always_inline void too_big_write6(const struct pkt *p, void *network, _
 	sum = bpf_csum_diff(NULL, 0, (__be32 *)address, 32,
 			    bpf_htonl(TOO_BIG_MIN6 - sizeof(*ip) + IPPROTO_ICMPV6));
 	sum = too_big_sum(icmp, sizeof(*icmp) + TOO_BIG_QUOTE6, sum);
-	icmp->checksum = too_big_fold(sum);
+	icmp->checksum = ~sum_fold(sum);
 }
 
 static __always_inline enum sl_verdict too_big_answer(struct pkt *p, __u32 mtu)

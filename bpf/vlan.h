@@ -15,6 +15,8 @@
 #include <linux/if_ether.h>
 #include <bpf/bpf_endian.h>
 
+#include <proto/vlan.h>
+
 #include "maps.h"
 #include "parse.h"
 #include "pkt.h"
@@ -38,16 +40,6 @@ static __always_inline bool vlan_listens(__u32 ifindex, __u32 vlan)
 	if (vlans.row[row].ifindex != ifindex)
 		return vlan == SL_VLAN_UNTAGGED;
 	return vlans.row[row].listens[word & 63] >> (vlan & 63) & 1;
-}
-
-/* 1 or 0: without a branch, of which the verifier would follow both sides through all that comes after. */
-static __always_inline __u64 vlan_is_tag(__u64 type)
-{
-	__u64 customer = type ^ bpf_htons(ETH_P_8021Q), provider = type ^ bpf_htons(ETH_P_8021AD);
-
-	PKT_OPAQUE(customer);
-	PKT_OPAQUE(provider);
-	return ((customer - 1) | (provider - 1)) >> 63;
 }
 
 static __always_inline enum sl_verdict parse_tagged(struct pkt *p)

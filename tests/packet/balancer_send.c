@@ -11,20 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "packet/client.h"
 #include "packet/world.h"
-
-#define V4(vip, ...)                                                                \
-	{                                                                           \
-		.source = "198.51.100.7", .destination = vip, .source_port = 40000, \
-		.destination_port = 443, __VA_ARGS__                                \
-	}
-#define V6(vip, ...)                                                                 \
-	{                                                                            \
-		.source = "2001:db8:c::7", .destination = vip, .source_port = 40000, \
-		.destination_port = 443, __VA_ARGS__                                 \
-	}
-#define TCP .protocol = IPPROTO_TCP
-#define UDP .protocol = IPPROTO_UDP
 
 static const uint8_t hop_by_hop[] = {IPPROTO_HOPOPTS, 255};
 static const uint8_t three[] = {IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_DSTOPTS, 255};

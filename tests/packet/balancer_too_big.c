@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <string.h>
 
+#include "packet/client.h"
 #include "packet/world.h"
 
 #define CLIENT	"198.51.100.7"
@@ -18,8 +19,6 @@
 		.source = client, .destination = vip, .source_port = 40000, \
 		.destination_port = 443, __VA_ARGS__                        \
 	}
-#define TCP .protocol = IPPROTO_TCP
-#define UDP .protocol = IPPROTO_UDP
 
 static const uint8_t options[] = {IPPROTO_HOPOPTS, IPPROTO_DSTOPTS, 255};
 static const struct tagging one_tag = {1, {0x8100, 0x2007}};

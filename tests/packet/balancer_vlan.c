@@ -10,22 +10,10 @@
 
 #include "base/mem.h"
 #include "base/problem.h"
+#include "packet/client.h"
 #include "packet/world.h"
 
 #define IN 1 /* ifindex that packets come in by */
-
-#define V4(vip, ...)                                                                \
-	{                                                                           \
-		.source = "198.51.100.7", .destination = vip, .source_port = 40000, \
-		.destination_port = 443, __VA_ARGS__                                \
-	}
-#define V6(vip, ...)                                                                 \
-	{                                                                            \
-		.source = "2001:db8:c::7", .destination = vip, .source_port = 40000, \
-		.destination_port = 443, __VA_ARGS__                                 \
-	}
-#define TCP .protocol = IPPROTO_TCP
-#define UDP .protocol = IPPROTO_UDP
 
 /* A tag: type, and priority (with drop eligible) and id. */
 #define CUSTOMER(control) 0x8100, control

@@ -25,9 +25,9 @@ static const struct sl_knobs knobs_off = {
 #include <sluice/knobs.def>
 };
 
-/* Numbers as in knobs_off, that is in small maps; whatever can be switched on is. */
+/* Whatever can be switched on is; sizes, and what is never 0, are as in knobs_off, so that maps are small. */
 static const struct sl_knobs all_on = {
-#define SL_KNOB(type, name_, off_, on_, help) .name_ = (on_) == 1 ? 1 : (off_),
+#define SL_KNOB(type, name_, off_, on_, help) .name_ = (off_) ? (off_) : (on_),
 #include <sluice/knobs.def>
 };
 
