@@ -290,6 +290,25 @@ START_TEST(down_is_the_agent_s_and_its_failure_is_told)
 }
 END_TEST
 
+START_TEST(what_comes_behind_down_changes_nothing)
+{
+	struct wire_reply reply;
+
+	asked_start();
+	ask_apply(API_TEXT);
+	asked.api.is_ending = true;
+	expect_error(ask(WIRE_COMMAND_apply, file_of(API_TEXT)), WIRE_FAILED,
+		     "apply: comes too late: sluice is being taken down");
+	expect_error(ask(WIRE_COMMAND_backend_drain, backend_of("web", "10.0.1.11")), WIRE_FAILED,
+		     "backend drain: comes too late");
+	ck_assert_uint_eq(engine_overrides(asked.host.engine)->count, 0);
+	reply = ask(WIRE_COMMAND_status, NOTHING);
+	expect_kind(&reply, WIRE_KIND_status);
+	wire_reply_free(&reply);
+	asked_stop();
+}
+END_TEST
+
 START_TEST(what_is_no_request_is_refused_as_usage)
 {
 	struct wire_reply reply;
@@ -318,4 +337,5 @@ RUN_TESTS("api_change", overrides_come_and_go_and_the_configured_state_ends_one,
 	  an_unsafe_apply_is_refused_told_by_a_dry_run_and_forced,
 	  an_invalid_configuration_is_refused_with_every_place,
 	  check_counts_slots_and_warns_of_other_limits, who_may_only_read_can_change_nothing,
-	  down_is_the_agent_s_and_its_failure_is_told, what_is_no_request_is_refused_as_usage)
+	  down_is_the_agent_s_and_its_failure_is_told, what_comes_behind_down_changes_nothing,
+	  what_is_no_request_is_refused_as_usage)

@@ -257,6 +257,16 @@ static int host_find(void *self, const struct config *config, struct problems *p
 	return agent_check_host(loop->agent, config, p);
 }
 
+/* From here on nothing may put back what `down` takes away: no repair, no news of netlink, no reload, no client. */
+static void stop_mending(struct loop *loop)
+{
+	uv_timer_stop(&loop->probe);
+	uv_timer_stop(&loop->gather);
+	uv_poll_stop(&loop->net);
+	uv_signal_stop(&loop->reload);
+	loop->api.is_ending = true;
+}
+
 /* Ends forwarding now, so that the reply can say how it went; the rest goes with the agent. */
 static int host_down(void *self, struct problems *p)
 {
@@ -266,6 +276,7 @@ static int host_down(void *self, struct problems *p)
 	if (err)
 		return err;
 	loop->is_down = true;
+	stop_mending(loop);
 	uv_timer_start(&loop->end, on_replied, REPLY_MS, 0);
 	return 0;
 }

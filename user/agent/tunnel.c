@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -299,6 +300,25 @@ static int undo_device(struct net *net, const struct tunnelfile_device *done, st
 	return failed ?: err;
 }
 
+/*
+ * What an earlier agent did is not known: its file is damaged. All but accept_local is found without it, by table, rule
+ * and gateways, which nobody else has (net/marked.h).
+ */
+static int undo_unknown(struct net *net, struct problems *p)
+{
+	struct if_nameindex *all = if_nameindex();
+	int err = 0;
+
+	if (!all)
+		err = problems_add(p, -errno, "interfaces", NULL,
+				   "cannot be listed to take away the ways out of probes: %s",
+				   strerror(errno));
+	for (const struct if_nameindex *i = all; i && i->if_name; i++)
+		err = close_ways(net, i->if_name, p) ?: err;
+	if_freenameindex(all);
+	return remove_rules(net, p) ?: err;
+}
+
 /* Forgets only what has been taken back. */
 static int undo_rest(struct tunnel *next, struct problems *p)
 {
@@ -335,6 +355,22 @@ static int undo_rest(struct tunnel *next, struct problems *p)
 	return err;
 }
 
+/* Of a damaged one what can be found is taken back, and its devices are those that have the program. */
+static int load(struct tunnel *next, struct problems *p)
+{
+	int err = tunnelfile_load(next->state_dir, &next->done, p);
+	char devices[DATAPLANE_PROBE_DEVICES][16];
+	size_t count;
+
+	if (err != -EBADMSG || undo_unknown(next->net, p))
+		return err;
+	count = dataplane_probe_devices(next->dp, devices, ARRAY_SIZE(devices));
+	for (size_t i = 0; i < count; i++)
+		tunnelfile_add(&next->done, devices[i]);
+	tunnelfile_store(next->state_dir, &next->done, p);
+	return err;
+}
+
 int tunnel_configure(struct tunnel *tunnel, const struct config *config, const struct model *model,
 		     struct problems *p)
 {
@@ -342,7 +378,7 @@ int tunnel_configure(struct tunnel *tunnel, const struct config *config, const s
 	int err = 0, failed;
 
 	if (!next.is_loaded)
-		err = tunnelfile_load(next.state_dir, &next.done, p);
+		err = load(&next, p);
 	next.is_loaded = true;
 	next.list = NULL;
 	next.count = 0;
@@ -361,21 +397,23 @@ int tunnel_down(const char *state_dir, struct problems *p)
 {
 	struct tunnelfile done;
 	struct net *net = NULL;
-	int err = tunnelfile_load(state_dir, &done, p);
+	int unread = tunnelfile_load(state_dir, &done, p), err;
 
-	if (err || !done.count)
-		return err;
+	if (!unread && !done.count)
+		return 0;
 	err = net_open(&net, p);
 	for (size_t i = 0; net && i < done.count; i++)
 		err = undo_device(net, &done.list[i], p) ?: err;
 	if (net)
-		err = remove_rules(net, p) ?: err;
+		err = (unread ? undo_unknown(net, p) : remove_rules(net, p)) ?: err;
 	net_close(net);
 	if (!err)
 		tunnelfile_free(&done);
-	err = tunnelfile_store(state_dir, &done, p) ?: err;
+	/* One that is damaged goes when it stands for nothing more; one that cannot be read may be whole. */
+	if (!unread || (unread == -EBADMSG && !err))
+		err = tunnelfile_store(state_dir, &done, p) ?: err;
 	tunnelfile_free(&done);
-	return err;
+	return unread ?: err;
 }
 
 /* ---- looking --------------------------------------------------------------------------------- */

@@ -111,8 +111,9 @@ int tunnelfile_decode(const char *name, const char *boot, const char *data, size
 		tunnelfile_free(&file);
 	if (err)
 		return problems_add(p, -EBADMSG, name, NULL,
-				    "%s; what it says of accept_local is not taken back (sysctl "
-				    "net.ipv4.conf.DEVICE.accept_local)",
+				    "%s; rules and routes of probes are found without it, but "
+				    "accept_local may stay 1 where probes had set it: look at "
+				    "sysctl net.ipv4.conf.DEVICE.accept_local",
 				    what ?: "has a line that makes no sense");
 	*out = file;
 	return 0;

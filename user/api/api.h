@@ -133,6 +133,7 @@ struct api {
 	uint64_t started_at_ms; /* CLOCK_MONOTONIC */
 	const struct history *history;
 	struct api_followers *followers;
+	bool is_ending; /* `down` was answered: nothing is changed any more */
 };
 
 /* Who asks. */

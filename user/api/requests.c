@@ -62,6 +62,11 @@ static enum wire_code answer(struct request *request, const struct wire_request 
 			     request->client->uid);
 		return WIRE_FAILED;
 	}
+	if (is_change(decoded) && request->api->is_ending) {
+		problems_add(&request->errors, -ESHUTDOWN, name, NULL,
+			     "comes too late: sluice is being taken down; start sluiced first");
+		return WIRE_FAILED;
+	}
 	code = functions[decoded->command](request);
 	if (code && !request->errors.count)
 		problems_add(&request->errors, -EIO, name, NULL,
