@@ -63,6 +63,7 @@ static struct answer answer_to(const uint8_t *query, size_t length)
 	answer.bytes[3] = 0x80;
 	answer.bytes[7] = 1;
 	memcpy(answer.bytes + length, record, sizeof(record));
+	memcpy(answer.bytes + length + 2, query + length - 4, 2); /* the type asked for */
 	answer.length = length + sizeof(record);
 	return answer;
 }
@@ -117,6 +118,181 @@ START_TEST(a_truncated_answer_without_records_says_so)
 	answer.bytes[7] = 0;
 	ck_assert_int_eq(dns_judge(query, length, answer.bytes, length, why), JUDGE_BAD);
 	ck_assert_str_eq(why, "answer: is truncated and holds no record");
+}
+END_TEST
+
+/* An answer made of parts: the question, then records with a name as given and as much data. */
+struct record {
+	const char *name; /* bytes; "\xc0\x0c" is the name asked for */
+	size_t name_length;
+	uint16_t type, class;
+	const char *data;
+	size_t data_length;
+};
+#define BYTES(text) (text), sizeof(text) - 1
+#define ASKED	    BYTES("\xc0\x0c") /* where the question's name lies */
+#define FOUR	    BYTES("\xc0\x00\x02\x01")
+
+static struct answer answer_of(const uint8_t *query, size_t length, const struct record *records,
+			       size_t count)
+{
+	struct answer answer = answer_to(query, length);
+	uint8_t *at = answer.bytes + length;
+
+	answer.bytes[7] = (uint8_t)count;
+	for (size_t i = 0; i < count; i++) {
+		const struct record *r = &records[i];
+		const uint8_t fixed[] = {r->type >> 8, r->type, r->class >> 8, r->class, 0, 0, 0,
+					 60,	       0,	r->data_length};
+
+		memcpy(at, r->name, r->name_length);
+		memcpy(at += r->name_length, fixed, sizeof(fixed));
+		memcpy(at += sizeof(fixed), r->data, r->data_length);
+		at += r->data_length;
+	}
+	answer.length = at - answer.bytes;
+	return answer;
+}
+
+/* Asked: type A of "a.b", whose name lies at 12 and ends at 17; the first record begins at 21. */
+static const struct {
+	const char *name;
+	struct record records[3];
+	size_t count;
+	enum judge judge;
+	const char *why;
+} records[] = {
+	{"its own name", {{BYTES("\1A\1b\0"), 1, 1, FOUR}}, 1, JUDGE_GOOD, ""},
+	{"half of it by a pointer", {{BYTES("\1a\xc0\x0e"), 1, 1, FOUR}}, 1, JUDGE_GOOD, ""},
+	{"another name",
+	 {{BYTES("\1x\xc0\x0e"), 1, 1, FOUR}},
+	 1,
+	 JUDGE_BAD,
+	 "answer: no record of the name and type asked for, but 1 others"},
+	{"another type",
+	 {{ASKED, 16, 1, FOUR}},
+	 1,
+	 JUDGE_BAD,
+	 "answer: no record of the name and type asked for, but 1 others"},
+	{"another class",
+	 {{ASKED, 1, 3, FOUR}},
+	 1,
+	 JUDGE_BAD,
+	 "answer: no record of the name and type asked for, but 1 others"},
+	{"the second one fits", {{ASKED, 46, 1, FOUR}, {ASKED, 1, 1, FOUR}}, 2, JUDGE_GOOD, ""},
+	{"an alias and what it stands for",
+	 {{ASKED, 5, 1, BYTES("\1x\xc0\x0e")}, {BYTES("\xc0\x21"), 1, 1, FOUR}},
+	 2,
+	 JUDGE_GOOD,
+	 ""},
+	{"in the other order",
+	 {{BYTES("\1x\1b\0"), 1, 1, FOUR}, {ASKED, 5, 1, BYTES("\1X\xc0\x0e")}},
+	 2,
+	 JUDGE_GOOD,
+	 ""},
+	{"an alias alone",
+	 {{ASKED, 5, 1, BYTES("\1x\xc0\x0e")}},
+	 1,
+	 JUDGE_BAD,
+	 "answer: an alias (CNAME), but no record of the type asked for of what it stands for"},
+	{"an alias of itself",
+	 {{ASKED, 5, 1, BYTES("\xc0\x0c")}},
+	 1,
+	 JUDGE_BAD,
+	 "answer: more than 16 aliases (CNAME) of the name"},
+	{"aliases in a circle",
+	 {{ASKED, 5, 1, BYTES("\1x\1b\0")}, {BYTES("\1x\1b\0"), 5, 1, BYTES("\xc0\x0c")}},
+	 2,
+	 JUDGE_BAD,
+	 "answer: more than 16 aliases (CNAME) of the name"},
+	{"an alias with bytes behind its name",
+	 {{ASKED, 5, 1, BYTES("\xc0\x0c\0")}},
+	 1,
+	 JUDGE_BAD,
+	 "answer: record 1 of 1 is damaged or cut off"},
+	{"a pointer to itself",
+	 {{BYTES("\xc0\x15"), 1, 1, FOUR}},
+	 1,
+	 JUDGE_BAD,
+	 "answer: record 1 of 1 is damaged or cut off"},
+	{"a pointer to the label before it",
+	 {{BYTES("\1a\xc0\x15"), 1, 1, FOUR}},
+	 1,
+	 JUDGE_BAD,
+	 "answer: record 1 of 1 is damaged or cut off"},
+	{"a pointer forwards",
+	 {{BYTES("\xc0\x20"), 1, 1, FOUR}},
+	 1,
+	 JUDGE_BAD,
+	 "answer: record 1 of 1 is damaged or cut off"},
+	{"a label of a kind that there is not",
+	 {{BYTES("\x41\1a\0"), 1, 1, FOUR}},
+	 1,
+	 JUDGE_BAD,
+	 "answer: record 1 of 1 is damaged or cut off"},
+};
+
+START_TEST(an_answer_must_hold_a_record_of_the_name_and_type)
+{
+	uint8_t query[DNS_QUERY_MAX];
+	size_t length = dns_query(7, "a.b", 1, query);
+
+	for (size_t i = 0; i < ARRAY_SIZE(records); i++) {
+		struct answer answer =
+			answer_of(query, length, records[i].records, records[i].count);
+		char why[JUDGE_WHY_SIZE] = "";
+
+		ck_assert_msg(dns_judge(query, length, answer.bytes, answer.length, why) ==
+				      records[i].judge,
+			      "%s: %s", records[i].name, why);
+		ck_assert_str_eq(why, records[i].why);
+		/* Cut anywhere it is no good answer, and read no further. */
+		for (size_t cut = 0; cut < answer.length; cut++) {
+			uint8_t *bytes = mem_alloc(cut ? cut : 1);
+
+			memcpy(bytes, answer.bytes, cut);
+			ck_assert_msg(dns_judge(query, length, bytes, cut, why) != JUDGE_GOOD,
+				      "%s, cut to %zu", records[i].name, cut);
+			free(bytes);
+		}
+	}
+	/* Any type will do. */
+	length = dns_query(7, "a.b", 255, query);
+	for (size_t i = 3; i < 5; i++) {
+		struct answer answer = answer_of(query, length, records[i].records, 1);
+		char why[JUDGE_WHY_SIZE] = "";
+
+		ck_assert_int_eq(dns_judge(query, length, answer.bytes, answer.length, why),
+				 i == 3 ? JUDGE_GOOD : JUDGE_BAD);
+	}
+}
+END_TEST
+
+START_TEST(a_name_of_nothing_but_pointers_costs_a_bounded_time)
+{
+	static uint8_t bytes[65535];
+	uint8_t query[DNS_QUERY_MAX];
+	size_t length = dns_query(7, "a.b", 1, query), at = length;
+	struct answer answer = answer_to(query, length);
+	char why[JUDGE_WHY_SIZE] = "";
+
+	memcpy(bytes, answer.bytes, length);
+	/* A record of text that is one long chain, and one whose name is its end. */
+	memcpy(bytes + at, "\xc0\x0c\0\x10\0\1\0\0\0\0\x40\0", 12);
+	at += 12;
+	for (size_t i = 0; i < 0x2000; i++, at += 2) {
+		size_t to = i ? at - 2 : 12;
+
+		bytes[at] = 0xc0 | to >> 8;
+		bytes[at + 1] = (uint8_t)to;
+	}
+	bytes[7] = 2;
+	bytes[at] = 0xc0 | 0x3f;
+	bytes[at + 1] = 0xf1;
+	memcpy(bytes + at + 2, "\0\1\0\1\0\0\0\0\0\4\0\0\0\0", 14);
+	at += 16;
+	ck_assert_int_eq(dns_judge(query, length, bytes, at, why), JUDGE_BAD);
+	ck_assert_str_eq(why, "answer: record 2 of 2 is damaged or cut off");
 }
 END_TEST
 
@@ -212,6 +388,8 @@ RUN_TESTS("prober_packets", a_question_is_written_as_rfc_1035_says,
 	  what_is_no_domain_name_makes_no_question,
 	  an_answer_counts_only_for_its_question_and_with_a_record,
 	  a_truncated_answer_without_records_says_so,
+	  an_answer_must_hold_a_record_of_the_name_and_type,
+	  a_name_of_nothing_but_pointers_costs_a_bounded_time,
 	  random_bytes_and_cut_answers_are_never_good_and_never_read_too_far,
 	  an_echo_request_has_the_checksum_of_rfc_1071,
 	  an_echo_reply_counts_only_with_every_byte_of_its_token)

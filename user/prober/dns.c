@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <ctype.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +11,12 @@
 #define NAME_MAX_ 255 /* RFC 1035, section 2.3.4, length bytes included */
 #define LABEL_MAX 63
 #define CLASS_IN  1
+#define RECORD	  10 /* type, class, time to live, length of the data (section 4.1.3) */
+#define POINTER	  0xc0
+#define POINTERS  127 /* in a name, which has no more labels */
+#define ALIASES	  16  /* of a name; more are a circle, or nobody's friend */
+
+enum { TYPE_CNAME = 5, TYPE_ANY = 255 };
 
 /* Second pair of bytes of the header. */
 #define QR	0x8000
@@ -95,11 +102,147 @@ static enum judge bad(char why[JUDGE_WHY_SIZE], const char *what)
 	return JUDGE_BAD;
 }
 
+/* ---- the records of an answer ---------------------------------------------------------------- */
+
+struct name {
+	uint8_t bytes[NAME_MAX_]; /* labels with their lengths, in small letters */
+	size_t length;
+};
+
+struct message {
+	const uint8_t *bytes;
+	size_t length;
+	size_t at; /* what is read next */
+};
+
+/*
+ * Reads a name, which may end by a pointer to an earlier one (section 4.1.4). Each pointer must lead to before where the
+ * labels that it ends began, so there is no circle, and there is a bound on what a name costs.
+ */
+static bool take_name(struct message *m, struct name *out)
+{
+	size_t at = m->at, began = at;
+	unsigned int pointers = 0;
+
+	out->length = 0;
+	while (at < m->length) {
+		uint8_t length = m->bytes[at];
+
+		if ((length & POINTER) == POINTER) {
+			if (at + 2 > m->length || pointers == POINTERS)
+				return false;
+			if (!pointers++)
+				m->at = at + 2;
+			at = get16(m->bytes + at) & 0x3fff;
+			if (at >= began)
+				return false;
+			began = at;
+			continue;
+		}
+		if (length > LABEL_MAX || at + 1 + length > m->length ||
+		    out->length + 1 + length > NAME_MAX_)
+			return false;
+		for (size_t i = 0; i <= length; i++)
+			out->bytes[out->length++] = (uint8_t)tolower(m->bytes[at++]);
+		if (length)
+			continue;
+		if (!pointers)
+			m->at = at;
+		return true;
+	}
+	return false;
+}
+
+static bool same_name(const struct name *a, const struct name *b)
+{
+	return a->length == b->length && !memcmp(a->bytes, b->bytes, a->length);
+}
+
+/* Reads a record; of an alias *target is the name that it stands for. */
+static bool take_record(struct message *m, struct name *owner, uint16_t *type, struct name *target)
+{
+	struct message data;
+	uint16_t class, length;
+
+	if (!take_name(m, owner) || m->at + RECORD > m->length)
+		return false;
+	*type = get16(m->bytes + m->at);
+	class = get16(m->bytes + m->at + 2);
+	length = get16(m->bytes + m->at + 8);
+	m->at += RECORD;
+	if (m->at + length > m->length)
+		return false;
+	data = (struct message){m->bytes, m->at + length, m->at};
+	m->at += length;
+	if (class != CLASS_IN)
+		*type = 0; /* which is no type */
+	return *type != TYPE_CNAME || (take_name(&data, target) && data.at == data.length);
+}
+
+/* What one walk over the records has come to. */
+enum found { FOUND, FOUND_ALIAS, FOUND_NOTHING, FOUND_DAMAGE };
+
+/* Looks for a record of this name and type; an alias is followed by the caller: it may stand before what it stands for. */
+static enum found find_record(struct message m, unsigned int count, struct name *name,
+			      uint16_t wanted, unsigned int *at)
+{
+	struct name owner, target, alias = {};
+	bool is_there = false;
+	uint16_t type;
+
+	for (*at = 1; *at <= count; ++*at) {
+		if (!take_record(&m, &owner, &type, &target))
+			return FOUND_DAMAGE;
+		if (!same_name(&owner, name))
+			continue;
+		is_there |= type && (type == wanted || wanted == TYPE_ANY);
+		if (type == TYPE_CNAME)
+			alias = target;
+	}
+	if (is_there)
+		return FOUND;
+	if (!alias.length)
+		return FOUND_NOTHING;
+	*name = alias;
+	return FOUND_ALIAS;
+}
+
+/* `m` is at the first record. */
+static enum judge judge_records(struct message m, unsigned int count, struct name name,
+				uint16_t wanted, char why[JUDGE_WHY_SIZE])
+{
+	enum found found = FOUND_ALIAS;
+	unsigned int at = 0, aliases;
+
+	for (aliases = 0; found == FOUND_ALIAS && aliases <= ALIASES; aliases++)
+		found = find_record(m, count, &name, wanted, &at);
+	if (found == FOUND)
+		return JUDGE_GOOD;
+	if (found == FOUND_DAMAGE)
+		snprintf(why, JUDGE_WHY_SIZE, "answer: record %u of %u is damaged or cut off", at,
+			 count);
+	else if (found == FOUND_ALIAS)
+		snprintf(why, JUDGE_WHY_SIZE, "answer: more than %d aliases (CNAME) of the name",
+			 ALIASES);
+	else if (aliases > 1)
+		snprintf(why, JUDGE_WHY_SIZE,
+			 "answer: an alias (CNAME), but no record of the type asked for of what it "
+			 "stands for");
+	else
+		snprintf(why, JUDGE_WHY_SIZE,
+			 "answer: no record of the name and type asked for, but %u others", count);
+	return JUDGE_BAD;
+}
+
+/* ---- the whole of it ------------------------------------------------------------------------- */
+
 enum judge dns_judge(const uint8_t *query, size_t query_length, const uint8_t *answer,
 		     size_t length, char why[JUDGE_WHY_SIZE])
 {
 	uint16_t flags, questions, answers;
+	struct message question;
 	unsigned int rcode;
+	struct name name;
 
 	if (length < HEADER || get16(answer) != get16(query))
 		return JUDGE_NOT_OURS;
@@ -121,8 +264,11 @@ enum judge dns_judge(const uint8_t *query, size_t query_length, const uint8_t *a
 			 rcode_name(rcode));
 		return JUDGE_BAD;
 	}
-	if (!answers || length == query_length)
+	if (!answers)
 		return bad(why, flags & TC ? "is truncated and holds no record"
 					   : "holds no record, expected at least one");
-	return JUDGE_GOOD;
+	question = (struct message){query, query_length, HEADER};
+	take_name(&question, &name);
+	return judge_records((struct message){answer, length, query_length}, answers, name,
+			     get16(query + query_length - 4), why);
 }

@@ -17,8 +17,9 @@
 size_t dns_query(uint16_t id, const char *name, uint16_t type, uint8_t out[DNS_QUERY_MAX]);
 
 /*
- * JUDGE_GOOD: it answers this query with at least one record; JUDGE_BAD: it answers this query, but
- * not well, see `why`; JUDGE_NOT_OURS: it answers nothing that was asked.
+ * JUDGE_GOOD: it answers this query with a record of the type asked for (255: any) of this name, or of what that is an
+ * alias of by records of this answer; JUDGE_BAD: it answers this query, but not well, see `why`; JUDGE_NOT_OURS: it
+ * answers nothing that was asked.
  */
 enum judge dns_judge(const uint8_t *query, size_t query_length, const uint8_t *answer,
 		     size_t length, char why[JUDGE_WHY_SIZE]);
