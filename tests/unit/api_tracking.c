@@ -88,6 +88,7 @@ START_TEST(a_service_says_how_its_slots_are_since_when_and_until_when)
 	ck_assert_uint_eq(reply.service->slots_moving, 125);
 	ck_assert_uint_eq(reply.service->moving_for_ms, 10000);
 	ck_assert_uint_eq(reply.service->moving_left_ms, 52000);
+	ck_assert_uint_eq(reply.service->changing_for_ms, 10000);
 	ck_assert_ptr_null(reply.service->held_open);
 	wire_reply_free(&reply);
 	reply = ask_as(&asked_reader, WIRE_COMMAND_service_list, NOTHING);
@@ -111,10 +112,11 @@ START_TEST(what_holds_a_change_open_is_said_by_service_and_status)
 		SL_COLD_CROWDED;
 	reply = show();
 	ck_assert_uint_eq(reply.service->slots_crowded, 1);
-	ck_assert_ptr_nonnull(strstr(reply.service->held_open, "1 slots move again"));
+	ck_assert_ptr_nonnull(strstr(reply.service->held_open, "1 slot moves again"));
 	wire_reply_free(&reply);
 	reply = ask(WIRE_COMMAND_status, NOTHING);
-	ck_assert_ptr_nonnull(strstr(reply.status->findings.list[0].what, "held open: 1 slots"));
+	ck_assert_ptr_nonnull(
+		strstr(reply.status->findings.list[0].what, "held open: 1 slot moves"));
 	wire_reply_free(&reply);
 	/* What fails is more than what is crowded. */
 	asked.host.fake->fail_at = asked.host.fake->calls + 1;

@@ -212,6 +212,11 @@ START_TEST(crowded_turns_into_hold_and_the_window_starts_again)
 	pass(T + 2 - 56 + 1); /* the window of the others is over */
 	CHECK_SLOT(2, B | LOOK, B);
 	CHECK_SLOT(3, B | LOOK, A | SL_COLD_HOLD_UDP);
+	/* Its window is another one, and the change the same. */
+	ck_assert(track_state(track, BASE, &state));
+	ck_assert_uint_eq(state.since, 1051);
+	ck_assert(state.is_open);
+	ck_assert_uint_eq(state.opened, 1000);
 	pass(50);
 	CHECK_SLOT(3, B | LOOK, A | SL_COLD_HOLD_UDP);
 	pass(1);

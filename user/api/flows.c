@@ -31,9 +31,9 @@ static const char *held_open(struct request *request, const struct engine_slots 
 		return problem;
 	if (slots->crowded)
 		return arena_format(request->arena,
-				    "%u slots move again from the start, since the flow table was "
+				    "%u slot%s again from the start, since the flow table was "
 				    "full; it goes on when there is room, or raise limits.flows",
-				    slots->crowded);
+				    slots->crowded, slots->crowded == 1 ? " moves" : "s move");
 	return NULL;
 }
 
@@ -180,6 +180,8 @@ static struct slots_document sum_slots(struct request *request)
 		sum.slots.moving += one.slots.moving;
 		sum.slots.settling += one.slots.settling;
 		sum.slots.crowded += one.slots.crowded;
+		if (one.slots.open_ms > sum.slots.open_ms)
+			sum.slots.open_ms = one.slots.open_ms;
 		if (one.slots.since_ms > sum.slots.since_ms)
 			sum.slots.since_ms = one.slots.since_ms;
 		if (one.slots.left_ms > sum.slots.left_ms)

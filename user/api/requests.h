@@ -75,11 +75,11 @@ struct slots_document {
 struct slots_document describe_slots(struct request *request, const char *service);
 const char *track_problem(struct request *request); /* engine_track_problem(), in the arena */
 
-#define SLOTS_FIELDS(document)                                                                   \
-	.slots_stable = (document).slots.stable, .slots_moving = (document).slots.moving,        \
-	.slots_settling = (document).slots.settling, .moving_for_ms = (document).slots.since_ms, \
-	.moving_left_ms = (document).slots.left_ms, .slots_crowded = (document).slots.crowded,   \
-	.held_open = (document).held_open
+#define SLOTS_FIELDS(document)                                                                    \
+	.slots_stable = (document).slots.stable, .slots_moving = (document).slots.moving,         \
+	.slots_settling = (document).slots.settling, .changing_for_ms = (document).slots.open_ms, \
+	.moving_for_ms = (document).slots.since_ms, .moving_left_ms = (document).slots.left_ms,   \
+	.slots_crowded = (document).slots.crowded, .held_open = (document).held_open
 
 /* NULL: no address, no device. */
 const char *addr_text(struct arena *arena, const struct addr *address);

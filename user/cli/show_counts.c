@@ -11,7 +11,7 @@
 
 /* WIRE_SLOTS() of any document. */
 struct slots {
-	uint64_t stable, moving, settling, for_ms, left_ms;
+	uint64_t stable, moving, settling, changing_ms, for_ms, left_ms;
 	const char *held_open;
 };
 
@@ -19,11 +19,11 @@ struct slots {
 	(struct slots)                                                                          \
 	{                                                                                       \
 		(document)->slots_stable, (document)->slots_moving, (document)->slots_settling, \
-			(document)->moving_for_ms, (document)->moving_left_ms,                  \
-			(document)->held_open                                                   \
+			(document)->changing_for_ms, (document)->moving_for_ms,                 \
+			(document)->moving_left_ms, (document)->held_open                       \
 	}
 
-/* "stable", or "1201 moving for 2m 10s, 4m 2s left at least; 30 settling; 15150 stable; held open: ..." */
+/* "stable", or "1201 moving for 2m 10s, 4m 2s left at least; 30 settling until their flows end; 15150 stable; changing for 9m 1s; held open: ..." */
 static void add_slots(const struct slots *slots, struct text *out)
 {
 	char since[UNIT_TEXT_SIZE], left[UNIT_TEXT_SIZE];
@@ -36,8 +36,10 @@ static void add_slots(const struct slots *slots, struct text *out)
 		text_add(out, "%" PRIu64 " moving for %s, %s left at least; ", slots->moving,
 			 unit_time(slots->for_ms, since), unit_time(slots->left_ms, left));
 	if (slots->settling)
-		text_add(out, "%" PRIu64 " settling; ", slots->settling);
+		text_add(out, "%" PRIu64 " settling until their flows end; ", slots->settling);
 	text_add(out, "%" PRIu64 " stable", slots->stable);
+	if (slots->changing_ms)
+		text_add(out, "; changing for %s", unit_time(slots->changing_ms, since));
 	if (slots->held_open)
 		text_add(out, "; held open: %s", slots->held_open);
 }

@@ -212,9 +212,10 @@ const struct engine_backend_place *engine_place_of(const struct engine_backend_p
 /* How the slots of a service are that tracks its flows (track.h). */
 struct engine_slots {
 	uint32_t stable, moving, settling;
-	uint32_t crowded;	    /* moving slots that are held open: the flow table was full */
-	bool has_window;	    /* slots move: */
-	uint64_t since_ms, left_ms; /* ago; until the last one's base follows, at the earliest */
+	uint32_t crowded; /* moving slots that are held open: the flow table was full */
+	uint64_t open_ms; /* for how long not all of them have been stable; 0: they are */
+	uint64_t since_ms,
+		left_ms; /* the first window's begin, ago; the last one's end; 0: none is open */
 };
 /* False: no such service, or it does not track. */
 bool engine_service_slots(const struct engine *engine, const char *service,

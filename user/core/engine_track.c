@@ -320,10 +320,11 @@ bool engine_service_slots(const struct engine *engine, const char *service,
 		.moving = state.moving,
 		.settling = state.settling,
 		.crowded = state.crowded,
-		.has_window = state.has_window &&
-			      !engine->options.ops->clock(engine->options.dataplane, &now),
 	};
-	if (!out->has_window)
+	if (!state.is_open || engine->options.ops->clock(engine->options.dataplane, &now))
+		return true;
+	out->open_ms = (now - state.opened) * unit_ns / 1000000;
+	if (!state.has_window)
 		return true;
 	out->since_ms = (now - state.since) * unit_ns / 1000000;
 	if ((int32_t)(state.until - now) > 0)

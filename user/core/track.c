@@ -285,6 +285,18 @@ static const struct track_phase phases[] = {
 	{track_lower_longest, NULL},
 };
 
+/* Since when slots are looked up, for people. */
+static void note_opened(struct track *t, uint32_t now)
+{
+	for (size_t n = 0; n < t->service_count; n++) {
+		struct track_service *s = &t->services[n];
+
+		if (s->is_open && !s->has_opened)
+			s->opened = now;
+		s->has_opened = s->is_open;
+	}
+}
+
 const struct track_step *track_next(struct track *t, uint32_t now)
 {
 	if (!track_is_busy(t)) {
@@ -294,12 +306,14 @@ const struct track_step *track_next(struct track *t, uint32_t now)
 	if (t->phase == 0) {
 		t->is_graced = t->is_lower_graced = t->is_scanned = t->has_due = false;
 		t->began = now;
+		note_opened(t, now);
 	}
 	for (; t->phase < ARRAY_SIZE(phases); t->phase++) {
 		t->stores.count = t->swaps.count = t->numbers.count = 0;
 		if (phases[t->phase].make(t, now))
 			return &t->step;
 	}
+	note_opened(t, now);
 	t->phase = 0;
 	return NULL;
 }
@@ -417,6 +431,8 @@ bool track_state(const struct track *t, uint32_t base, struct track_state *out)
 	if (!s)
 		return false;
 	out->stable = s->is_open ? 0 : s->region.slots;
+	out->is_open = s->is_open && s->has_opened;
+	out->opened = s->opened;
 	for (uint32_t slot = base; s->is_open && slot < base + s->region.slots; slot++) {
 		struct slot_words words = track_words(t, slot);
 		enum slot_state state = slot_state(words);

@@ -171,8 +171,10 @@ static inline uint32_t track_window(uint16_t idle_ticks)
 
 struct track_state {
 	uint32_t stable, moving, settling; /* slots */
-	uint32_t crowded;      /* moving slots that the full table holds open, or has held open */
-	bool has_window;       /* some moving slot's window has begun: */
+	uint32_t crowded; /* moving slots that the full table holds open, or has held open */
+	bool is_open;	  /* some slot is not stable: */
+	uint32_t opened;  /* clock: since when, or since the region was adopted */
+	bool has_window;  /* some moving slot's window has begun (anew, where it was crowded): */
 	uint32_t since, until; /* clock: the first window's begin, the last one's end */
 };
 /* False: no such region. */

@@ -16,7 +16,9 @@ struct track_service {
 	struct track_region region;
 	uint16_t *wanted; /* NULL: what is in force is wanted */
 	bool is_urgent, is_released;
-	bool is_open;	   /* some slot may be looked up */
+	bool is_open;	   /* some slot may be looked up: */
+	bool has_opened;   /* the round that made it so is over, or another one has begun: */
+	uint32_t opened;   /* clock */
 	bool needs_repair; /* found in force: a change of it may be half done */
 	bool is_damaged;   /* stable slots are to be as they were */
 };
