@@ -9,11 +9,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "base/problem.h"
 #include "prober/confine.h"
 
-#define FILES_MAX 8192 /* more probes than this in flight are held back */
-#define FILES_OWN 256  /* the loop's, programs' pipes, what libraries open */
+#define FILES_MAX  8192	       /* more probes than this in flight are held back */
+#define SIZE_BOUND (1UL << 30) /* of a file and of a process's data */
+#define FILES_OWN  256	       /* the loop's, programs' pipes, what libraries open */
 
 static int failed(struct problems *p, const char *what)
 {
@@ -68,18 +70,44 @@ static int limit_files(unsigned int *sockets_max, struct problems *p)
 	return 0;
 }
 
+/* Of programs, which have it from us. What they write is no more than that, and each of their processes is no larger. */
+static int limit_sizes(struct problems *p)
+{
+	static const struct {
+		int what;
+		const char *name;
+		rlim_t most;
+	} limits[] = {
+		{RLIMIT_CORE, "RLIMIT_CORE", 0},
+		{RLIMIT_FSIZE, "RLIMIT_FSIZE", SIZE_BOUND},
+		{RLIMIT_DATA, "RLIMIT_DATA", SIZE_BOUND},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+		struct rlimit limit;
+
+		if (getrlimit(limits[i].what, &limit))
+			return failed(p, limits[i].name);
+		if (limit.rlim_max > limits[i].most)
+			limit.rlim_max = limits[i].most;
+		limit.rlim_cur = limit.rlim_max;
+		if (setrlimit(limits[i].what, &limit))
+			return failed(p, limits[i].name);
+	}
+	return 0;
+}
+
 int confine(unsigned int *sockets_max, struct problems *p)
 {
-	static const struct rlimit none = {0, 0};
 	int err;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return failed(p, "PR_SET_NO_NEW_PRIVS");
-	if (setrlimit(RLIMIT_CORE, &none))
-		return failed(p, "RLIMIT_CORE");
 	umask(022);
 	if (chdir("/"))
 		return failed(p, "/");
-	err = drop_capabilities(p);
+	err = limit_sizes(p);
+	if (!err)
+		err = drop_capabilities(p);
 	return err ? err : limit_files(sockets_max, p);
 }

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -15,6 +16,7 @@
 #include "base/children.h"
 #include "base/mem.h"
 #include "prober/process.h"
+#include "prober/quota.h"
 #include "prober/watch.h"
 
 /* Programs that are there, those that are killed and do not die included. */
@@ -36,7 +38,9 @@ struct process {
 /* A child that is none of these: an orphan that a program has left. */
 struct stray {
 	pid_t pid;
-	uint64_t number; /* of the last program that was started when it was first seen */
+	uint64_t
+		number; /* of its program, or of the last one that was started when it was first seen */
+	bool is_certain; /* which of both */
 };
 
 struct processes {
@@ -48,6 +52,7 @@ struct processes {
 	uint64_t last_number;
 	struct stray *strays;
 	size_t stray_count;
+	struct quota quota;
 };
 
 /* ---- output ---------------------------------------------------------------------------------- */
@@ -108,50 +113,85 @@ static bool is_known(const struct processes *all, pid_t pid)
 	return false;
 }
 
-/* Whether a program runs that was started no later than the one of this number. */
-static bool runs_up_to(const struct processes *all, uint64_t number)
+/* Whether the program runs that has left this child, or may have: any that was started no later. */
+static bool has_owner(const struct processes *all, const struct stray *stray)
 {
 	for (const struct process *process = all->first; process; process = process->next)
-		if (process->number <= number)
+		if (stray->is_certain ? process->number == stray->number
+				      : process->number <= stray->number)
 			return true;
 	return false;
 }
 
-/* The number of the last program that can have left this child to us. */
-static uint64_t noted(const struct processes *all, pid_t pid)
+/* The number in its environment, which it has from its program unless it has changed that; 0: there is none. */
+static uint64_t number_of(pid_t pid)
 {
+	static char text[65536];
+	char path[64];
+	const char *at;
+	size_t length;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/environ", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	length = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[length] = '\0';
+	for (at = text; at < text + length; at += strlen(at) + 1)
+		if (strncmp(at, PROCESS_NUMBER "=", sizeof(PROCESS_NUMBER)) == 0)
+			return strtoull(at + sizeof(PROCESS_NUMBER), NULL, 10);
+	return 0;
+}
+
+static struct stray note(const struct processes *all, pid_t pid)
+{
+	uint64_t number;
+
 	for (size_t i = 0; i < all->stray_count; i++)
 		if (all->strays[i].pid == pid)
-			return all->strays[i].number;
-	return all->last_number;
+			return all->strays[i];
+	number = number_of(pid);
+	return (struct stray){pid, number ? number : all->last_number, number != 0};
 }
 
 /*
  * Children that we have not started: what a program has left in another group, for its parent is
- * dead. Whose it is nobody says; but its program was started before it was first seen here, so it is
- * let be while any such runs. Children of one that is killed become ours, which is a SIGCHLD again.
+ * dead. Lists those whose program runs no more; where nobody says whose it is, its program was started
+ * before it was first seen here, so it is let be while any such runs.
  */
-static void look_for_strays(struct processes *all)
+static ssize_t list_left(void *self, pid_t **out)
 {
+	struct processes *all = self;
 	pid_t *list = NULL;
-	ssize_t count = children_list(&list);
+	ssize_t count = children_list(&list), left = 0;
 	struct stray *strays = NULL;
 	size_t kept = 0;
 
 	for (ssize_t i = 0; i < count; i++) {
-		struct stray stray = {list[i], noted(all, list[i])};
+		pid_t pid = list[i];
+		struct stray stray;
 
-		if (is_known(all, stray.pid) || waitpid(stray.pid, NULL, WNOHANG) == stray.pid)
+		if (is_known(all, pid) || waitpid(pid, NULL, WNOHANG) == pid)
 			continue;
-		if (!runs_up_to(all, stray.number))
-			kill(stray.pid, SIGKILL);
+		stray = note(all, pid);
 		strays = mem_grow(strays, kept, sizeof(*strays));
 		strays[kept++] = stray;
+		if (!has_owner(all, &stray))
+			list[left++] = pid;
 	}
-	free(list);
 	free(all->strays);
 	all->strays = strays;
 	all->stray_count = kept;
+	*out = list;
+	return left;
+}
+
+/* Children of one that is killed become ours, which is a SIGCHLD again. */
+static void look_for_strays(struct processes *all)
+{
+	children_kill(list_left, all);
 }
 
 static void on_child(uv_signal_t *signal, int number)
@@ -246,8 +286,17 @@ static int spawn(struct process *process, const struct process_order *order, int
 		.stdio_count = ARRAY_SIZE(stdio),
 		.stdio = stdio,
 	};
+	int err;
 
-	return uv_spawn(process->all->loop, &process->uv, &options);
+	quota_begin(&process->all->quota, uv_now(process->all->loop));
+	err = uv_spawn(process->all->loop, &process->uv, &options);
+	quota_end(err ? 0 : process->uv.pid);
+	return err;
+}
+
+uint64_t process_number(const struct processes *all)
+{
+	return all->last_number + 1;
 }
 
 int process_start(struct processes *all, const struct process_order *order, struct process **out)
@@ -316,6 +365,12 @@ int processes_open(uv_loop_t *loop, struct watcher *watcher, struct processes **
 	return 0;
 }
 
+static ssize_t list_all(void *self, pid_t **out)
+{
+	(void)self;
+	return children_list(out);
+}
+
 void processes_end(struct processes *all)
 {
 	pid_t *list = NULL;
@@ -323,12 +378,11 @@ void processes_end(struct processes *all)
 
 	for (struct process *process = all->first; process; process = process->next)
 		process_kill(process);
-	/* They die one level after the other: what lives becomes ours when its parent is gone. */
+	/* What becomes ours when its parent is gone is killed in the next round. */
 	while ((count = children_list(&list)) > 0) {
-		for (ssize_t i = 0; i < count; i++) {
-			kill(list[i], SIGKILL);
+		children_kill(list_all, NULL);
+		for (ssize_t i = 0; i < count; i++)
 			waitpid(list[i], NULL, 0);
-		}
 		free(list);
 	}
 	free(list);
