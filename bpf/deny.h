@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /*
- * Step 3: drops what comes from a source of the deny list. It is asked only for packets to a listener: others are not
+ * Within step 2: drops what comes from a source of the deny list. It is asked only for packets to a listener: others are not
  * ours to drop. A trie is no array, so this step alone pays for the call of a helper, behind a knob.
  */
 #ifndef BPF_DENY_H

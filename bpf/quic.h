@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /*
- * Which backend a QUIC packet's connection id names (draft-ietf-quic-load-balancers, plaintext): servers put their
+ * Within step 2: which backend a QUIC packet's connection id names (draft-ietf-quic-load-balancers, plaintext): servers put their
  * server id into the connection ids that they give out, so that a connection stays where it is whatever address and
  * port its client has by now. Only what all versions share is read (RFC 8999).
  *

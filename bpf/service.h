@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /*
  * Step 2: whose packet is it, and is it well-formed? What is no service's passes. Lengths are judged only
- * now, so that only packets to a listener are dropped for them.
+ * now, so that only packets to a listener are dropped for them. Then the deny list is asked, and after it the packet's
+ * connection id: nothing is read for a source that is not let in.
  */
 #ifndef BPF_SERVICE_H
 #define BPF_SERVICE_H
@@ -13,6 +14,7 @@
 #include <linux/udp.h>
 #include <bpf/bpf_endian.h>
 
+#include "deny.h"
 #include "find.h"
 #include "pkt.h"
 #include "quic.h"
@@ -97,6 +99,9 @@ static __always_inline enum sl_verdict service(struct pkt *p)
 		return SL_DROP_internal;
 	p->service_line = p->service->counters;
 	verdict = p->part == PKT_FIRST_FRAGMENT ? SL_DROP_fragment : service_check(p);
+	/* Not a step in a row with this one: what follows wants the table and the record, which are in registers only here. */
+	if (!verdict)
+		verdict = deny(p);
 	if (knobs.quic && !verdict && p->service->flags & SL_SERVICE_QUIC)
 		p->backend_index =
 			quic_backend(p->ctx, table, pkt_ethernet(p) + p->headers, record);

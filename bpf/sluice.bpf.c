@@ -5,8 +5,9 @@
  *
  * Story: a packet goes through the steps below, one header file each. A step fills in struct pkt and returns
  * SL_GO_ON, or the verdict that ends the packet. There is one exit, done(), which counts and answers the driver.
- * No step calls a helper but deny (a look-up in a trie, behind its knob), encapsulate (bpf_xdp_adjust_head) and done
- * (the CPU's number, which the JIT inlines since Linux 6.10); whatever is read lies in array maps, whose look-ups the JIT inlines.
+ * No step calls a helper but service (a look-up in the deny list's trie, behind its knob), encapsulate
+ * (bpf_xdp_adjust_head) and done (the CPU's number, which the JIT inlines since Linux 6.10); whatever is read lies in
+ * array maps, whose look-ups the JIT inlines.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -16,7 +17,6 @@
 #include "parse.h"
 #include "vlan.h"
 #include "service.h"
-#include "deny.h"
 #include "slot.h"
 #include "track.h"
 #include "clamp.h"
@@ -30,9 +30,9 @@ static __always_inline enum sl_verdict steps(struct pkt *p)
 {
 	enum sl_verdict verdict;
 
-	(verdict = parse(p)) || (verdict = service(p)) || (verdict = deny(p)) ||
-		(verdict = slot(p)) || (verdict = track(p)) || (verdict = nexthop(p)) ||
-		(verdict = clamp(p)) || (verdict = encapsulate(p));
+	(verdict = parse(p)) || (verdict = service(p)) || (verdict = slot(p)) ||
+		(verdict = track(p)) || (verdict = nexthop(p)) || (verdict = clamp(p)) ||
+		(verdict = encapsulate(p));
 	return verdict;
 }
 

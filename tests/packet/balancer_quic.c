@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/problem.h"
 #include "packet/quic.h"
 #include "packet/world.h"
 
@@ -100,12 +101,17 @@ static const uint16_t configs[SL_QUIC_CONFIGS] = {
 	QUIC_CONFIG(2, 6), QUIC_CONFIG(1, 4) | SL_QUIC_ENCODES_LENGTH, QUIC_CONFIG(7, 4),
 	QUIC_CONFIG(8, 4), QUIC_CONFIG(15, 4)};
 
-static void open_world(bool service, bool knob)
+static void open_world_way(bool service, const struct world_way *way)
 {
-	world_open_way(&w, &(struct world_way){.features.quic = knob});
+	world_open_way(&w, way);
 	quic_service(&w, RECORD, service ? configs : NULL);
 	quic_write_ids(&w, RECORD, ids, sizeof(ids) / sizeof(ids[0]), true);
 	quic_write_ids(&w, RECORD + 1, others, 1, false);
+}
+
+static void open_world(bool service, bool knob)
+{
+	open_world_way(service, &(struct world_way){.features.quic = knob});
 }
 
 /* A packet from one of two clients, IPv4 and IPv6, of which `payload` bytes are there. */
@@ -356,6 +362,43 @@ START_TEST(an_id_that_is_taken_away_or_given_to_another_leads_nowhere_else)
 }
 END_TEST
 
+/* By its verdict, and by no event: the deny list is asked first. */
+START_TEST(of_a_denied_source_no_connection_id_is_read)
+{
+	struct world_counts before, after;
+	uint64_t events[SL_EVENTS], later[SL_EVENTS];
+	struct problems p = {0};
+	struct prefix denied;
+	uint8_t data[64];
+	struct frame in, out;
+
+	open_world_way(true, &(struct world_way){.features = {.quic = true, .deny = true}});
+	build(&in, data, put_header(data, &cases[0], false), _i);
+	expect_at(&in, WORLD_V6, SL_EVENT_quic_named, "not denied");
+	ck_assert_int_eq(prefix_parse(_i ? "2001:db8:c::/48" : "198.51.100.0/24", &denied), 0);
+	ck_assert_int_eq(dataplane_write_denied(w.dp, &denied, 1, &p), 0);
+	quic_events(&w, events);
+	world_count(&w, &before);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (int is_long = 0; is_long < 2; is_long++) {
+			build(&in, data, put_header(data, &cases[i], is_long), _i);
+			ck_assert_int_eq(world_run(&w, &in, &out, 1), XDP_DROP);
+		}
+	world_count(&w, &after);
+	quic_events(&w, later);
+	ck_assert_uint_eq(after.verdict[SL_DROP_denied] - before.verdict[SL_DROP_denied],
+			  2 * sizeof(cases) / sizeof(cases[0]));
+	ck_assert_mem_eq(events, later, sizeof(events));
+	/* What is malformed is dropped for that, whoever sent it. */
+	in.data[_i ? 58 : 38] = 0; /* the length in UDP's header */
+	in.data[_i ? 59 : 39] = 7;
+	ck_assert_int_eq(world_run(&w, &in, &out, 1), XDP_DROP);
+	world_count(&w, &before);
+	ck_assert_uint_eq(before.verdict[SL_DROP_bad_udp] - after.verdict[SL_DROP_bad_udp], 1);
+	world_close(&w);
+}
+END_TEST
+
 Suite *balancer_quic_suite(void)
 {
 	Suite *suite = suite_create("balancer QUIC");
@@ -377,6 +420,7 @@ Suite *balancer_quic_suite(void)
 	tcase_add_test(tcase, another_configuration_is_in_force_at_once);
 	tcase_add_loop_test(tcase, an_id_that_is_taken_away_or_given_to_another_leads_nowhere_else,
 			    0, 2);
+	tcase_add_loop_test(tcase, of_a_denied_source_no_connection_id_is_read, 0, 2);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
