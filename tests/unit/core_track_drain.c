@@ -78,8 +78,8 @@ START_TEST(a_drain_ends_as_drain_end_says)
 	pass(119);
 	ck_assert_uint_eq(holding("10.0.1.12").left_ms, 0);
 	pass(1);
-	expect_told(1, "service web: backend 10.0.1.12 is past its drain-timeout: 1 live flows "
-		       "with entries, and those of 0 slots that move away, are kept");
+	expect_told(1, "backend web 10.0.1.12 is past its drain-timeout: 1 live flow with an entry "
+		       "is kept");
 	pass(19);
 	ck_assert_uint_eq(host.fake->backends[b].flags, 0);
 	ck_assert_uint_eq(holding("10.0.1.12").entries, 1);
@@ -91,7 +91,7 @@ START_TEST(a_drain_ends_as_drain_end_says)
 	pass(80);
 	ck_assert_uint_eq(slots().stable, 251);
 	ck_assert(!holding("10.0.1.12").holds);
-	expect_told(2, "service web: backend 10.0.1.12 is drained: it is empty");
+	expect_told(2, "backend web 10.0.1.12 is drained: it is empty");
 	fake_host_free(&host);
 
 	start(SERVICE(", drain-end: move", A "," B));
@@ -105,8 +105,8 @@ START_TEST(a_drain_ends_as_drain_end_says)
 	ck_assert_uint_eq(host.fake->backends[b].flags, 0);
 	pass(2);
 	ck_assert_uint_eq(host.fake->backends[b].flags, SL_BACKEND_DOWN | SL_BACKEND_DEAD);
-	expect_told(1, "service web: backend 10.0.1.12 is past its drain-timeout: 1 live flows "
-		       "with entries, and those of 0 slots that move away, are let go");
+	expect_told(1, "backend web 10.0.1.12 is past its drain-timeout: 1 live flow with an entry "
+		       "is let go");
 	pass(11);
 	ck_assert_uint_eq(slots().stable, 251);
 	fake_host_free(&host);
@@ -239,6 +239,20 @@ START_TEST(who_left_takes_no_successor_along_that_is_not_tracked)
 }
 END_TEST
 
+START_TEST(a_drain_that_is_over_before_its_slots_have_moved_says_so)
+{
+	start(" - {name: web, address: 203.0.113.10, port: 443, table-size: 251, tracking: "
+	      "changes, "
+	      "idle-timeout: 60s, drain-timeout: 60s, drain-end: move, "
+	      "backends: [" A "," B "]}\n");
+	override_state("10.0.1.12", CONFIG_DRAIN);
+	pass(60);
+	expect_told(1, "backend web 10.0.1.12 is past its drain-timeout: 0 live flows with entries "
+		       "are let go, and so are those of 125 slots that move away");
+	fake_host_free(&host);
+}
+END_TEST
+
 #define OTHER                                                                            \
 	" - {name: other, address: 203.0.113.11, port: 443, table-size: 251, tracking: " \
 	"changes, idle-timeout: 60s, drain-timeout: 2m, backends: [{address: 10.0.1.13}]}\n"
@@ -302,7 +316,7 @@ START_TEST(a_drain_that_is_held_open_is_told_and_goes_on_where_drain_end_says_ke
 	ck_assert_uint_eq(host.told_count[ENGINE_CROWDED], 1);
 	ck_assert_uint_eq(host.told_count[ENGINE_HELD_OPEN], 0);
 	pass(1);
-	ck_assert_str_eq(host.told, "service web: backend 10.0.1.12 is past its drain-timeout, and "
+	ck_assert_str_eq(host.told, "backend web 10.0.1.12 is past its drain-timeout, and "
 				    "slots are held open (1), since the flow table was full; raise "
 				    "limits.flows, or set drain-end: move");
 	ck_assert_uint_eq(host.fake->backends[index_of("10.0.1.12")].flags, 0);
@@ -323,7 +337,7 @@ END_TEST
 RUN_TESTS("core_track_drain",
 	  what_an_administrator_takes_down_is_dead_at_once_and_alive_when_enabled,
 	  new_flows_leave_a_drained_backend_that_loses_its_way_at_once,
-	  a_drain_ends_as_drain_end_says,
+	  a_drain_ends_as_drain_end_says, a_drain_that_is_over_before_its_slots_have_moved_says_so,
 	  a_backend_is_empty_only_by_a_scan_after_its_last_slot_was_rebased,
 	  a_removed_backend_keeps_its_flows_its_way_and_its_index_until_they_end,
 	  a_removed_backend_whose_flows_go_on_is_dead_at_its_deadline,

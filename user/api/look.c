@@ -126,6 +126,9 @@ static void describe(struct request *request, const struct model_service *servic
 	out->server_ids = server_ids_of(service, backend);
 	if (place)
 		describe_holding(request, place, out);
+	if (out->drains)
+		out->drain_end = config_drain_end_name(
+			backend->leaves ? CONFIG_DRAIN_MOVE : service->config->drain_end);
 	if (!backend->leaves)
 		describe_health(request, backend, out);
 	if (backend->leaves && backend->reason == MODEL_DRAINED)

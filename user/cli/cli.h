@@ -126,6 +126,7 @@ void show_backends(const struct wire_backends *backends, struct text *out);
 void show_backend(const struct wire_backend *backend, struct text *out);
 /* "1201 slots move away, 240 entries of flows (200 live), 54m 3s left", or "empty". */
 void show_holding(const struct wire_backend *backend, struct text *out);
+bool drain_lets_go(const struct wire_backend *backend); /* at the deadline */
 void show_backend_check(const struct wire_backend_check *check, struct text *out);
 /* A table of those that are probed; nothing where none is. */
 void show_health(const struct wire_backend *list, size_t count, struct text *out);

@@ -85,9 +85,15 @@ static void add_part(struct text *out, size_t start, uint64_t count, const char 
 			 count == 1 ? one : many);
 }
 
+bool drain_lets_go(const struct wire_backend *backend)
+{
+	return backend->drain_end && strcmp(backend->drain_end, "move") == 0;
+}
+
 void show_holding(const struct wire_backend *backend, struct text *out)
 {
 	size_t start = out->length;
+	const char *end = drain_lets_go(backend) ? "let go" : "kept";
 	char left[UNIT_TEXT_SIZE];
 
 	if (!backend->holds) {
@@ -102,9 +108,9 @@ void show_holding(const struct wire_backend *backend, struct text *out)
 	if (out->length == start)
 		text_add(out, "the next scan tells what is left");
 	if (backend->drain_left_ms)
-		text_add(out, ", %s left", unit_time(backend->drain_left_ms, left));
+		text_add(out, ", %s left, then %s", unit_time(backend->drain_left_ms, left), end);
 	else if (backend->drains)
-		text_add(out, ", past its drain-timeout");
+		text_add(out, ", past its drain-timeout: %s", end);
 }
 
 static void add_new_flows(const struct wire_backend *backend, struct table_rows *rows)

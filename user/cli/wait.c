@@ -62,11 +62,17 @@ static bool is_over(const struct wire_backend *backend, enum wire_code *code, st
 	}
 	if (!backend->drains || backend->drain_left_ms)
 		return false;
-	problems_add(
-		p, -ETIMEDOUT, "backend", backend->address,
-		"its drain-timeout is over, and it still has flows; 'sluicectl backend disable "
-		"%s %s' lets them go",
-		backend->service, backend->address);
+	if (drain_lets_go(backend))
+		problems_add(
+			p, -ETIMEDOUT, "backend", backend->address,
+			"its drain-timeout is over, and the flows that it still had are let go "
+			"(drain-end: move)");
+	else
+		problems_add(
+			p, -ETIMEDOUT, "backend", backend->address,
+			"its drain-timeout is over, and it still has flows; 'sluicectl backend "
+			"disable %s %s' lets them go",
+			backend->service, backend->address);
 	return true;
 }
 

@@ -25,7 +25,7 @@ static void tell_drains(struct engine *engine, const struct ids_service *service
 			continue;
 		drain->is_told = true;
 		engine_tell(engine, ENGINE_HELD_OPEN, service->name, &known[i].address,
-			    mem_format("service %s: backend %s is past its drain-timeout, and "
+			    mem_format("backend %s %s is past its drain-timeout, and "
 				       "slots are held open (%u), since the flow table was full; "
 				       "raise limits.flows, or set drain-end: move",
 				       service->name, addr_format(&known[i].address, address),

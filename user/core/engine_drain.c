@@ -26,13 +26,18 @@ static void tell_past(struct engine *engine, const struct model_service *service
 		      const struct engine_holding *holding)
 {
 	bool keeps = service->config->drain_end == CONFIG_DRAIN_KEEP && !holding->leaves;
-	char address[ADDR_TEXT_SIZE];
+	char address[ADDR_TEXT_SIZE], *without = NULL;
 
+	/* These may have none, and are not counted. */
+	if (place->bases)
+		without = mem_format(", and so are those of %u slot%s away", place->bases,
+				     place->bases == 1 ? " that moves" : "s that move");
 	engine_tell(engine, ENGINE_DRAIN_OVER, service->name, &place->address,
-		    mem_format("service %s: backend %s is past its drain-timeout: %u live flows "
-			       "with entries, and those of %u slots that move away, are %s",
+		    mem_format("backend %s %s is past its drain-timeout: %u live flow%s %s%s",
 			       service->name, addr_format(&place->address, address), holding->live,
-			       place->bases, keeps ? "kept" : "let go"));
+			       holding->live == 1 ? " with an entry is" : "s with entries are",
+			       keeps ? "kept" : "let go", without ? without : ""));
+	free(without);
 }
 
 /* One that is empty from the start has nothing to tell. */
@@ -50,8 +55,8 @@ static void look_at_drain(struct engine *engine, const struct model_service *ser
 	if (drain->has_held && !holding.holds) {
 		drain->is_over = true;
 		engine_tell(engine, ENGINE_DRAIN_OVER, service->name, &place->address,
-			    mem_format("service %s: backend %s is drained: it is empty",
-				       service->name, addr_format(&place->address, address)));
+			    mem_format("backend %s %s is drained: it is empty", service->name,
+				       addr_format(&place->address, address)));
 	} else if (holding.holds && !drain->is_past &&
 		   engine_is_drain_over(drain, service->config, now_ms)) {
 		drain->is_past = true;
