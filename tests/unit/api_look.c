@@ -69,6 +69,8 @@ START_TEST(status_tells_what_is_wrong_worst_first)
 		ck_assert_str_eq(reply.status->findings.list[i].level, expected[i][0]);
 		ck_assert_str_eq(reply.status->findings.list[i].about, expected[i][1]);
 	}
+	ck_assert_str_eq(reply.status->findings.list[5].what,
+			 "changed at run time: weight 3 (configured: 1)");
 	ck_assert_str_eq(reply.status->file, "a.yaml");
 	ck_assert_uint_eq(reply.status->revision, 1);
 	ck_assert_uint_eq(reply.status->services, 2);
@@ -82,6 +84,26 @@ START_TEST(status_tells_what_is_wrong_worst_first)
 	ck_assert_str_eq(reply.status->usage.list[1].name, "listeners");
 	ck_assert_uint_eq(reply.status->usage.list[1].used, 3);
 	ck_assert_uint_eq(reply.status->usage.list[1].limit, 64);
+	wire_reply_free(&reply);
+	asked_stop();
+}
+END_TEST
+
+START_TEST(a_fallback_that_stands_by_counts_towards_the_limit_and_not_as_one_that_is_missing)
+{
+	struct wire_reply reply;
+
+	asked_start();
+	ask_apply(FAKE_HEAD
+		  "services:\n"
+		  " - {name: web, address: 203.0.113.10, port: 443, table-size: 251,\n"
+		  "    backends: [{address: 10.0.1.11}, {address: 10.0.1.12, state: drain}],\n"
+		  "    fallback: [{address: 10.0.1.13}]}\n");
+	reply = ask(WIRE_COMMAND_status, NOTHING);
+	expect_kind(&reply, WIRE_KIND_status);
+	ck_assert_uint_eq(reply.status->backends, 2);
+	ck_assert_str_eq(reply.status->usage.list[2].name, "backends");
+	ck_assert_uint_eq(reply.status->usage.list[2].used, 3);
 	wire_reply_free(&reply);
 	asked_stop();
 }
@@ -263,6 +285,7 @@ END_TEST
 
 RUN_TESTS("api_look", an_agent_without_a_configuration_says_so_first,
 	  status_tells_what_is_wrong_worst_first,
+	  a_fallback_that_stands_by_counts_towards_the_limit_and_not_as_one_that_is_missing,
 	  services_and_backends_are_shown_with_counters_and_reasons,
 	  every_verdict_service_and_backend_is_counted, a_flow_s_backend_is_named_with_its_reason,
 	  a_flow_that_cannot_be_is_refused_by_what_is_wrong,

@@ -208,13 +208,63 @@ static void look_at_services(struct doctor *doctor)
 				   "none of its other backends is healthy and may take flows: its "
 				   "fallback takes the new ones");
 		else if (service->is_panic)
-			doctor_add(doctor, "service", API_WARNING, service->name, advice,
+			doctor_add(doctor, "service", API_ERROR, service->name, advice,
 				   "so few backends are healthy that health is ignored (panic)");
 		free(advice);
 	}
 	if (ready == model->service_count)
 		doctor_add(doctor, "service", API_OK, NULL, NULL,
 			   "every one of %zu services has a backend that takes new flows", ready);
+}
+
+/* ---- health ---------------------------------------------------------------------------------- */
+
+/* Out by what probes say of it, or in nevertheless. */
+static bool is_unwell(const struct model_backend *backend)
+{
+	return backend->kept != MODEL_NOT_KEPT || backend->reason == MODEL_UNPROBED ||
+	       backend->reason == MODEL_PROBES_FAIL || backend->reason == MODEL_DAMPED;
+}
+
+static void look_at_health_of(struct doctor *doctor, const struct model_service *service,
+			      size_t *probed, size_t *unwell)
+{
+	const struct model_backend *first = NULL;
+	size_t count = 0;
+	char address[ADDR_TEXT_SIZE], *advice;
+
+	for (size_t i = 0; i < service->backend_count; i++) {
+		const struct model_backend *backend = &service->backends[i];
+
+		*probed += backend->is_probed;
+		if (!is_unwell(backend))
+			continue;
+		count++;
+		first = first ? first : backend;
+	}
+	*unwell += count;
+	if (!count)
+		return;
+	advice = mem_format("`sluicectl service show %s` tells what its probes find, `sluicectl "
+			    "backend check %s %s` probes it now",
+			    service->name, service->name, addr_format(&first->address, address));
+	doctor_add(doctor, "health", API_WARNING, service->name, advice,
+		   "%zu of %zu backends %s not well by what probes say%s %s", count,
+		   service->backend_count, count == 1 ? "is" : "are",
+		   count == 1 ? ":" : ", the first of them", address);
+	free(advice);
+}
+
+static void look_at_health(struct doctor *doctor)
+{
+	const struct model *model = engine_model(doctor->agent->engine);
+	size_t probed = 0, unwell = 0;
+
+	for (size_t s = 0; s < model->service_count; s++)
+		look_at_health_of(doctor, &model->services[s], &probed, &unwell);
+	if (probed && !unwell)
+		doctor_add(doctor, "health", API_OK, NULL, NULL,
+			   "probes keep no backend out; %zu are probed", probed);
 }
 
 /* ---- limits ---------------------------------------------------------------------------------- */
@@ -234,15 +284,13 @@ static void look_at_limits(struct doctor *doctor)
 	const struct engine *engine = doctor->agent->engine;
 	const struct sl_limits *limits = &engine_view(engine)->limits;
 	const struct config *config = engine_config(engine);
-	uint64_t backends = 0;
 
-	for (size_t i = 0; config && i < config->service_count; i++)
-		backends += config->services[i].backend_count;
 	look_at_limit(doctor, "limits.services", config ? config->service_count : 0,
 		      limits->services);
 	look_at_limit(doctor, "limits.listeners", config ? config_listener_count(config) : 0,
 		      limits->listeners);
-	look_at_limit(doctor, "limits.backends", backends, limits->backends);
+	look_at_limit(doctor, "limits.backends", config ? config_backend_count(config) : 0,
+		      limits->backends);
 	look_at_limit(doctor, "limits.maglev-slots", config ? config_slots_needed(config) : 0,
 		      limits->slots);
 	look_at_limit(doctor, "limits.deny",
@@ -304,10 +352,12 @@ size_t doctor_look(struct agent *agent, bool quick, struct arena *arena, struct 
 	if (!quick) {
 		look_at_interfaces(&doctor);
 		look_at_services(&doctor);
+		look_at_health(&doctor);
 		look_at_ways(&doctor);
 		look_at_limits(&doctor);
 		doctor_look_at_host(&doctor);
 	}
+	doctor_look_at_state(&doctor, quick);
 	*out = arena_alloc(arena, (doctor.count + 1) * sizeof(**out));
 	for (size_t i = 0; i < doctor.count; i++)
 		(*out)[i] = doctor.list[i];

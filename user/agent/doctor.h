@@ -34,6 +34,7 @@ void doctor_add(struct doctor *doctor, const char *name, enum api_level level, c
 	__attribute__((format(printf, 6, 7)));
 
 void doctor_look_at_host(struct doctor *doctor);
+void doctor_look_at_state(struct doctor *doctor, bool quick); /* where changes are kept */
 void doctor_look_at_queues(struct doctor *doctor, const char *device);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the kernel, the NICs and the disk say; read from /proc, /sys and by ethtool. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #define SMALL_FILE   4096
 #define LARGE_FILE   (1 << 20)
 #define STATE_NEEDED (16 << 20) /* bytes free, so that changes can be kept */
+#define STATE_LEAST  (1 << 20)	/* with fewer, some cannot */
 
 /* A number in a file of /proc; false: it cannot be read. */
 static bool read_number(const char *path, long *out)
@@ -151,7 +153,7 @@ static void look_at_privileges(struct doctor *doctor)
 	problems_free(&p);
 }
 
-static void look_at_state(struct doctor *doctor)
+void doctor_look_at_state(struct doctor *doctor, bool quick)
 {
 	const char *dir = doctor->agent->options.state_dir;
 	struct statvfs disk;
@@ -159,14 +161,19 @@ static void look_at_state(struct doctor *doctor)
 
 	if (access(dir, W_OK) || statvfs(dir, &disk)) {
 		doctor_add(doctor, "state", API_ERROR, dir,
-			   "see its owner and mode: it belongs to the agent's user",
-			   "cannot be written: every change will be refused");
+			   "see that it is there and belongs to the agent's user, and its disk",
+			   "cannot be written: %s: every change is refused", strerror(errno));
 		return;
 	}
 	free_bytes = (unsigned long long)disk.f_bavail * disk.f_frsize;
-	if (free_bytes < STATE_NEEDED)
+	if (free_bytes < STATE_LEAST)
 		doctor_add(doctor, "state", API_ERROR, dir, "make room on its disk",
-			   "%llu bytes are free: changes may be refused", free_bytes);
+			   "only %llu KiB are free: changes may be refused", free_bytes >> 10);
+	else if (quick)
+		return;
+	else if (free_bytes < STATE_NEEDED)
+		doctor_add(doctor, "state", API_WARNING, dir, "make room on its disk",
+			   "only %llu KiB are free", free_bytes >> 10);
 	else
 		doctor_add(doctor, "state", API_OK, dir, NULL, "can be written, %llu MiB are free",
 			   free_bytes >> 20);
@@ -177,5 +184,4 @@ void doctor_look_at_host(struct doctor *doctor)
 	look_at_kernel(doctor);
 	look_at_jit(doctor);
 	look_at_privileges(doctor);
-	look_at_state(doctor);
 }

@@ -124,7 +124,7 @@ const char *panic_text(struct arena *arena, const struct model_service *service)
 	for (size_t i = 0; i < service->backend_count; i++)
 		healthy += service->backends[i].reason == MODEL_TAKES_FLOWS &&
 			   service->backends[i].kept == MODEL_NOT_KEPT;
-	return arena_format(arena,
-			    "%zu of %zu backends are healthy, fewer than %u %%: health is ignored",
-			    healthy, service->eligible, service->config->panic);
+	return arena_format(
+		arena, "%zu of %zu backends %s healthy, fewer than %u %%: health is ignored",
+		healthy, service->eligible, healthy == 1 ? "is" : "are", service->config->panic);
 }

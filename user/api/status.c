@@ -92,6 +92,25 @@ static const char *fault_text(struct request *request, const struct model_servic
 			    says.kept ? "; it is kept in by " : "", says.kept ? says.kept : "");
 }
 
+/* What operators have set, and what the configuration says. */
+static const char *override_text(struct request *request, const struct model_service *service,
+				 const struct model_backend *backend)
+{
+	const struct config_backend *wanted =
+		config_find_backend(service->config, &backend->address);
+	const char *state = "", *weight = "";
+
+	if (backend->state_overridden)
+		state = arena_format(request->arena, " state %s (configured: %s)",
+				     config_state_name(backend->state),
+				     config_state_name(wanted->state));
+	if (backend->weight_overridden)
+		weight = arena_format(request->arena, " weight %u (configured: %u)",
+				      backend->weight, wanted->weight);
+	return arena_format(request->arena, "changed at run time:%s%s%s", state,
+			    *state && *weight ? "," : "", weight);
+}
+
 static void look_at_backend(struct request *request, const struct model_service *service,
 			    const struct model_backend *backend, struct findings *findings)
 {
@@ -107,9 +126,7 @@ static void look_at_backend(struct request *request, const struct model_service 
 	if (broken)
 		add(findings, warning, about, fault_text(request, service, backend));
 	if (changed)
-		add(findings, note, about,
-		    arena_format(request->arena, "changed at run time: state %s, weight %u",
-				 config_state_name(backend->state), backend->weight));
+		add(findings, note, about, override_text(request, service, backend));
 }
 
 static void look_at_services(struct request *request, struct findings *findings,
@@ -200,7 +217,7 @@ static void look_at_usage(struct request *request, const struct config *config,
 	const struct wire_usage usage[] = {
 		{"services", out->services, limits->services},
 		{"listeners", config ? config_listener_count(config) : 0, limits->listeners},
-		{"backends", out->backends, limits->backends},
+		{"backends", config ? config_backend_count(config) : 0, limits->backends},
 		{"flows", engine_scans(request->api->engine).entries, limits->flows},
 		{"maglev-slots", config ? config_slots_needed(config) : 0, limits->slots},
 		{"deny", (config ? config->denied_count : 0) + host->denied(host->self, &added),

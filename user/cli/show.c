@@ -65,6 +65,25 @@ static void show_findings(const struct cli *cli, const struct wire_status *statu
 		text_add(out, "\n");
 }
 
+static void show_usage(const struct wire_status *status, struct text *out)
+{
+	static const char *const heads[] = {"LIMIT", ">USED", ">OF", ">SHARE", NULL};
+	struct table_rows *rows = rows_new(heads);
+	char share[UNIT_TEXT_SIZE];
+
+	if (status->usage.count)
+		text_add(out, "\n");
+	for (size_t i = 0; i < status->usage.count; i++) {
+		const struct wire_usage *usage = &status->usage.list[i];
+
+		rows_add(rows, "%s", usage->name);
+		rows_add(rows, "%" PRIu64, usage->used);
+		rows_add(rows, "%" PRIu64, usage->limit);
+		rows_add(rows, "%s", unit_share(usage->used, usage->limit, share));
+	}
+	rows_print(rows, out);
+}
+
 static void show_status(const struct cli *cli, const struct wire_status *status, struct text *out)
 {
 	char text[UNIT_TEXT_SIZE];
@@ -92,12 +111,7 @@ static void show_status(const struct cli *cli, const struct wire_status *status,
 			text_add(out, " (configured: %s)", interface->wanted);
 		text_add(out, "\n");
 	}
-	for (size_t i = 0; i < status->usage.count; i++) {
-		const struct wire_usage *usage = &status->usage.list[i];
-
-		text_add(out, "%s: %" PRIu64 " of %" PRIu64 " used (%s)\n", usage->name,
-			 usage->used, usage->limit, unit_share(usage->used, usage->limit, text));
-	}
+	show_usage(status, out);
 }
 
 /* ---- doctor ---------------------------------------------------------------------------------- */

@@ -182,7 +182,7 @@ void show_service(const struct wire_service *service, struct text *out)
 {
 	char text[UNIT_TEXT_SIZE];
 
-	text_add(out, "%s: %" PRIu64 " backends ready of %zu\n", service->name,
+	text_add(out, "%s: %" PRIu64 " of %zu backends ready\n", service->name,
 		 service->backends_ready, service->backends.count);
 	for (size_t i = 0; i < service->listeners.count; i++)
 		text_add(out, "%-14s %s\n", i ? "" : "listeners", service->listeners.list[i]);

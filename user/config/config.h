@@ -190,6 +190,8 @@ const struct config_service *config_find_service(const struct config *config, co
 const struct config_backend *config_find_backend(const struct config_service *service,
 						 const struct addr *address);
 
+/* What counts towards limits.backends: those of all services, fallbacks, too. */
+size_t config_backend_count(const struct config *config);
 /* What counts towards limits.listeners: listeners and server ids of all services. */
 size_t config_listener_count(const struct config *config);
 

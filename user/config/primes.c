@@ -55,6 +55,15 @@ static size_t server_ids_of(const struct config_service *service)
 	return count;
 }
 
+size_t config_backend_count(const struct config *config)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < config->service_count; i++)
+		count += config->services[i].backend_count;
+	return count;
+}
+
 size_t config_listener_count(const struct config *config)
 {
 	size_t count = 0;
