@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The sealed files of the state directory (state, health, tunnel, deny) and the key file. The seal's checksum would keep the
+ * The sealed files of the state directory (state, health, tunnel, deny), the alerts in one of them, and the key file. The seal's checksum would keep the
  * fuzzer out, so it is made here: what is behind it may be anything.
  *
  *	input	which file, its content (of the sealed ones, behind the first line)
@@ -13,6 +13,7 @@
 #include "agent/sealed.h"
 #include "agent/state.h"
 #include "agent/tunnelfile.h"
+#include "alert/alert.h"
 #include "base/problem.h"
 #include "base/text.h"
 #include "core/key.h"
@@ -95,6 +96,44 @@ static void try_deny(const struct text *file)
 	problems_free(&p);
 }
 
+static struct alerts *take_alerts(const char *data, size_t size)
+{
+	const struct alert_sink sinks[] = {{.kind = ALERT_EXEC, .target = "/x"},
+					   {.kind = ALERT_WEBHOOK, .target = "https://x/"}};
+	struct alerts *alerts = alerts_new("lb1", 1);
+	struct problems p = {0};
+
+	alerts_configure(alerts, sinks, 2);
+	if (alerts_restore(alerts, data, size, 1000000, 5, &p))
+		REQUIRE(p.count == 1);
+	problems_free(&p);
+	return alerts;
+}
+
+static size_t count_lines(const struct text *text)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < text->length; i++)
+		count += text->data[i] == '\n';
+	return count;
+}
+
+static void try_alerts(const char *data, size_t size)
+{
+	struct alerts *alerts = take_alerts(data, size), *again;
+	struct text written = {0}, rewritten = {0};
+
+	alerts_store(alerts, 1000000, &written);
+	again = take_alerts(written.data, written.length);
+	alerts_store(again, 1000005, &rewritten);
+	REQUIRE(count_lines(&written) == count_lines(&rewritten));
+	alerts_free(alerts);
+	alerts_free(again);
+	text_free(&written);
+	text_free(&rewritten);
+}
+
 static void try_key(const char *data, size_t size)
 {
 	struct problems p = {0};
@@ -119,9 +158,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!size)
 		return 0;
-	which = data[0] % 5;
-	if (which == 4) {
-		try_key((const char *)data + 1, size - 1);
+	which = data[0] % 6;
+	if (which >= 4) {
+		(which == 4 ? try_key : try_alerts)((const char *)data + 1, size - 1);
 		return 0;
 	}
 	text_add_bytes(&body, data + 1, size - 1);

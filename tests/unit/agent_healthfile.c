@@ -21,6 +21,7 @@ static struct healthfile example(void)
 
 	text_add(&file.health, "up 10.0.1.11 web\nhealth 7\nclocks 3\n");
 	text_add(&file.clocks, "drain 10.0.1.12 5000 web\n");
+	text_add(&file.alerts, "sink\texec\t=/etc/on-alert\n");
 	return file;
 }
 
@@ -31,6 +32,8 @@ static void expect_equal(const struct healthfile *a, const struct healthfile *b)
 			 b->health.data ? b->health.data : "");
 	ck_assert_str_eq(a->clocks.data ? a->clocks.data : "",
 			 b->clocks.data ? b->clocks.data : "");
+	ck_assert_str_eq(a->alerts.data ? a->alerts.data : "",
+			 b->alerts.data ? b->alerts.data : "");
 }
 
 /* Decodes what must be refused, and gives the problem's text. */
@@ -112,6 +115,8 @@ START_TEST(lines_in_no_order_of_ours_are_refused)
 		"boot 5\nhealth 0\n",
 		"boot 5\nclocks 0\nhealth 0\n",
 		"boot 5\nhealth 0\nclocks 0\nmore 0\n",
+		"boot 5\nhealth 0\nclocks 0\nalerts 1\n",
+		"boot 5\nhealth 0\nclocks 0\nalerts 0\nmore 0\n",
 		"boot 5\nhealth 1\nclocks 0\n",
 		"boot 5\nhealth 1000000\nclocks 0\n",
 		"boot -5\nhealth 0\nclocks 0\n",
@@ -131,13 +136,29 @@ START_TEST(lines_in_no_order_of_ours_are_refused)
 }
 END_TEST
 
+START_TEST(one_of_an_agent_that_kept_no_alerts_is_read)
+{
+	struct text text = sealed("sluice-health 1", "boot 5\nhealth 2\na\nclocks 2\nb\n");
+	struct healthfile read;
+	struct problems p = {};
+
+	ck_assert_int_eq(healthfile_decode("health", text.data, text.length, &read, &p), 0);
+	ck_assert_str_eq(read.health.data, "a\n");
+	ck_assert_str_eq(read.clocks.data, "b\n");
+	ck_assert_uint_eq(read.alerts.length, 0);
+	healthfile_free(&read);
+	text_free(&text);
+}
+END_TEST
+
 START_TEST(another_kind_of_file_is_named_and_not_believed)
 {
 	struct text text = sealed("sluice-health 2", "boot 5\nhealth 0\nclocks 0\n");
 	char *why = refused(text.data, text.length);
 
-	ck_assert_str_eq(why, "health: is not a state file of this version; nothing in it is used, "
-			      "and the health of all backends begins anew");
+	ck_assert_str_eq(why, "health: is not a state file of this version; nothing in it is used: "
+			      "the health of all backends begins anew, and what lasts is alerted "
+			      "once more");
 	free(why);
 	text_free(&text);
 }
@@ -203,6 +224,7 @@ END_TEST
 
 RUN_TESTS("agent_healthfile", what_is_written_reads_back,
 	  any_byte_that_differs_or_is_missing_is_damage, lines_in_no_order_of_ours_are_refused,
+	  one_of_an_agent_that_kept_no_alerts_is_read,
 	  another_kind_of_file_is_named_and_not_believed,
 	  a_directory_without_one_gives_an_empty_one,
 	  a_file_is_kept_for_the_agent_alone_and_replaced,

@@ -391,6 +391,7 @@ void agent_close(struct agent *agent)
 	interfaces_free(&agent->interfaces);
 	ways_free(&agent->ways);
 	repair_free(&agent->repair);
+	text_free(&agent->doubts.kept);
 	tunnel_free(&agent->tunnel);
 	if (agent->dp)
 		dataplane_close(agent->dp);

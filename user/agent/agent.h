@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "agent/denyfile.h"
+#include "agent/doubts.h"
 #include "agent/events.h"
 #include "agent/interfaces.h"
 #include "agent/options.h"
@@ -45,6 +46,7 @@ struct agent {
 	struct interfaces interfaces;
 	struct ways ways;
 	struct events *events;
+	struct doubts doubts;
 	struct repair repair;
 	struct health *health;
 	struct launcher *launcher; /* main's; NULL: there is none, and why: */

@@ -19,6 +19,7 @@ void healthfile_free(struct healthfile *file)
 {
 	text_free(&file->health);
 	text_free(&file->clocks);
+	text_free(&file->alerts);
 	*file = (struct healthfile){};
 }
 
@@ -37,6 +38,7 @@ void healthfile_encode(const struct healthfile *file, struct text *out)
 	text_add(&body, "boot %llu\n", (unsigned long long)file->boot_ms);
 	encode_block("health", &file->health, &body);
 	encode_block("clocks", &file->clocks, &body);
+	encode_block("alerts", &file->alerts, &body);
 	sealed_add(MAGIC, &body, out);
 	text_free(&body);
 }
@@ -80,14 +82,18 @@ int healthfile_decode(const char *name, const char *data, size_t length, struct 
 		err = take_block(&s, "health", &file.health);
 	if (!err)
 		err = take_block(&s, "clocks", &file.clocks);
+	if (!err && s.at != s.end)
+		err = take_block(&s, "alerts", &file.alerts);
 	if (!err && s.at == s.end) {
 		*out = file;
 		return 0;
 	}
 	healthfile_free(&file);
-	return problems_add(p, -EBADMSG, name, NULL,
-			    "%s; nothing in it is used, and the health of all backends begins anew",
-			    what);
+	return problems_add(
+		p, -EBADMSG, name, NULL,
+		"%s; nothing in it is used: the health of all backends begins anew, and "
+		"what lasts is alerted once more",
+		what);
 }
 
 uint64_t healthfile_boot_ms(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What an agent knew of its backends, so that the next one goes on where it was: their health, and how long drains
- * last and backends are down. It changes with every flap, so it has a file of its own beside the state, and is
+ * What an agent knew of its backends, so that the next one goes on where it was: their health, how long drains
+ * last and backends are down, and what alert sinks were told of. It changes with every flap, so it has a file of its own beside the state, and is
  * worth less: one that is missing or damaged is done without (health begins anew, forwarding goes on).
  *
  *	sluice-health 1 CHECKSUM	(sealed.h)
@@ -9,6 +9,8 @@
  *	health LENGTH			health_store() (health/health.h)
  *	LENGTH bytes
  *	clocks LENGTH			engine_clocks_store() (core/engine.h)
+ *	LENGTH bytes
+ *	alerts LENGTH			alerts_store() (alert/alert.h); absent in files of agents that kept none
  *	LENGTH bytes
  */
 #ifndef AGENT_HEALTHFILE_H
@@ -25,7 +27,7 @@ struct problems;
 
 struct healthfile {
 	uint64_t boot_ms; /* 0: there is none */
-	struct text health, clocks;
+	struct text health, clocks, alerts;
 };
 
 void healthfile_free(struct healthfile *file); /* and leaves it empty */

@@ -176,6 +176,7 @@ static void on_probe(uv_timer_t *timer)
 	if (ways_probe(loop->agent->net, engine_model(loop->agent->engine), ways_now_ms()))
 		gather(loop);
 	repair_run(loop->agent, ways_now_ms());
+	doubts_settle(loop->agent, ways_now_ms());
 	probing_send_alerts(loop->agent->probing);
 	api_followers_answer(&loop->api, ways_now_ms());
 }

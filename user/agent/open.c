@@ -96,8 +96,8 @@ static void say_lost(struct agent *agent, struct problems *p)
 }
 
 /*
- * What the agent before knew is worth something only where its maps are still at work: then nothing changes until probes
- * say so. `last` NULL: what is in force is not known, and what follows counts as that.
+ * What the agent before knew of health is worth something only where its maps are still at work: then nothing changes until
+ * probes say so. What sinks were told is told in any case. `last` NULL: what is in force is not known, and what follows counts as that.
  */
 static void open_health(struct agent *agent, const struct config *last, struct healthfile *kept)
 {
@@ -108,9 +108,8 @@ static void open_health(struct agent *agent, const struct config *last, struct h
 	agent->health = health_new();
 	if (last || adopted)
 		health_configure(agent->health, last ? last : agent->first, adopted, now);
-	if (adopted)
-		healthfile_load(agent->options.state_dir, kept, &p);
-	if (kept->boot_ms)
+	healthfile_load(agent->options.state_dir, kept, &p);
+	if (adopted && kept->boot_ms)
 		health_restore(agent->health, kept->health.data, kept->health.length, now,
 			       healthfile_away_ms(kept), &p);
 	say_lost(agent, &p);
@@ -135,10 +134,13 @@ static int open_engine(struct agent *agent, struct problems *p)
 
 	open_health(agent, options.config, &kept);
 	err = engine_new(&options, &agent->engine, p);
-	if (!err && kept.boot_ms)
+	if (!err && kept.boot_ms && dataplane_adopted(agent->dp))
 		engine_clocks_restore(agent->engine, kept.clocks.data, kept.clocks.length,
 				      ways_now_ms(), healthfile_away_ms(&kept), &unread);
 	say_lost(agent, &unread);
+	agent->doubts =
+		(struct doubts){.kept = kept.alerts, .kept_away_ms = healthfile_away_ms(&kept)};
+	kept.alerts = (struct text){};
 	healthfile_free(&kept);
 	return err;
 }
@@ -241,6 +243,7 @@ int agent_enforce(struct agent *agent, struct problems *p)
 	log_info("%s the maps and links in %s", adopted ? "adopted" : "made",
 		 agent->options.pin_dir);
 	events_configure(agent->events, engine_config(agent->engine));
+	doubts_begin(agent);
 	ways_say(&agent->ways, engine_model(agent->engine), agent->events);
 	agent->tunnel = (struct tunnel){
 		.dp = agent->dp,

@@ -55,6 +55,7 @@ static void store_now(struct probing *probing)
 
 	health_store(agent->health, now, &file.health);
 	engine_clocks_store(agent->engine, now, &file.clocks);
+	doubts_store(agent, now, &file.alerts);
 	is_broken = healthfile_store(agent->options.state_dir, &file, &p) != 0;
 	if (is_broken != probing->is_store_broken)
 		probing_say_store(agent, is_broken ? &p.list[0] : NULL);
@@ -87,6 +88,7 @@ static void on_store(uv_timer_t *timer)
 			 "list` show it",
 			 probing->said - LINES_MAX);
 	probing->said = 0;
+	probing->has_changed |= events_have_changed_alerts(probing->agent->events);
 	if (probing->has_changed || (age_ms >= STORE_CLOCK_MS && has_clocks(probing)))
 		store_now(probing);
 }

@@ -10,15 +10,6 @@
 
 #define NEVER UINT64_MAX
 
-struct alerts {
-	char *host;
-	uint64_t run, chance;
-	uint32_t last_id;
-	struct sink **sinks;
-	size_t count;
-	char *why; /* the last answer of alerts_lost() */
-};
-
 /* ---- what is open ---------------------------------------------------------------------------- */
 
 /* The kind and the subject, so that a condition is found again. */
@@ -46,8 +37,9 @@ static void note_due(struct sink *sink, uint64_t due_ms)
 		sink->due_ms = due_ms;
 }
 
+/* Takes over the key and the id. */
 static struct open *open_new(struct sink *sink, const struct event *event, char *key,
-			     size_t key_length, uint64_t now_ms)
+			     size_t key_length, char *id, uint64_t now_ms)
 {
 	struct open *open = mem_alloc(sizeof(*open));
 
@@ -57,7 +49,7 @@ static struct open *open_new(struct sink *sink, const struct event *event, char 
 		.key = key,
 		.key_length = key_length,
 		.event = event_copy(event),
-		.first_seq = event->seq,
+		.id = id,
 		.since_ms = now_ms,
 		.lasts = event_is_condition(event->kind),
 	};
@@ -68,6 +60,7 @@ static struct open *open_new(struct sink *sink, const struct event *event, char 
 	sink->open_count++;
 	table_set(sink->by_key, key, key_length, open);
 	note_due(sink, open->due_ms);
+	sink->has_changed = true;
 	return open;
 }
 
@@ -78,9 +71,40 @@ static void open_free(struct sink *sink, struct open *open)
 		open->next->at = open->at;
 	sink->open_count--;
 	table_remove(sink->by_key, open->key, open->key_length);
+	sink->has_changed = true;
 	event_free(open->event);
 	free(open->key);
+	free(open->id);
 	free(open);
+}
+
+struct open *sink_find(const struct sink *sink, enum event_kind kind, const struct event *about)
+{
+	size_t length;
+	char *key = key_of(kind, about, &length);
+	struct open *open = table_get(sink->by_key, key, length);
+
+	free(key);
+	return open;
+}
+
+void sink_reopen(struct sink *sink, const struct event *event, const char *id, bool is_told,
+		 uint64_t since_ms, uint64_t repeats)
+{
+	struct open *open;
+	size_t length;
+	char *key;
+
+	if (sink->open_count == ALERT_CONDITIONS_MAX || sink_find(sink, event->kind, event) ||
+	    (!is_told && event_level(event->kind) > sink->config.level))
+		return;
+	key = key_of(event->kind, event, &length);
+	open = open_new(sink, event, key, length, mem_string(id), since_ms);
+	open->is_told = is_told;
+	open->repeats = repeats;
+	open->is_doubtful = true;
+	if (is_told)
+		open->due_ms = NEVER;
 }
 
 /* ---- sinks ----------------------------------------------------------------------------------- */
@@ -197,6 +221,7 @@ void alerts_configure(struct alerts *alerts, const struct alert_sink *list, size
 		if (alerts->sinks[i])
 			sink_free(alerts->sinks[i]);
 	free(alerts->sinks);
+	alerts->has_changed |= count || alerts->count;
 	alerts->sinks = next;
 	alerts->count = count;
 }
@@ -204,15 +229,15 @@ void alerts_configure(struct alerts *alerts, const struct alert_sink *list, size
 /* ---- telling --------------------------------------------------------------------------------- */
 
 /* `event` is the one to show: of what is resolved the one that ended it. */
-static void tell(const struct alerts *alerts, struct sink *sink, const struct open *open,
-		 enum alert_state state, const struct event *event, uint64_t now_ms)
+static void tell(struct sink *sink, const struct open *open, enum alert_state state,
+		 const struct event *event, uint64_t now_ms)
 {
 	struct queued *queued = mem_alloc(sizeof(*queued));
 
 	*queued = (struct queued){
 		.state = state,
 		.alert = open->event->kind,
-		.id = mem_format("%" PRIu64 "-%" PRIu64, alerts->run, open->first_seq),
+		.id = mem_string(open->id),
 		.repeats = open->repeats,
 		.lasted_ms = state == ALERT_RESOLVED ? now_ms - open->since_ms : 0,
 		.event = event_copy(event),
@@ -221,26 +246,21 @@ static void tell(const struct alerts *alerts, struct sink *sink, const struct op
 }
 
 /* Whether something was open that is over by this event. */
-static bool end(struct alerts *alerts, struct sink *sink, const struct event *event,
-		uint64_t now_ms)
+static bool end(struct sink *sink, const struct event *event, uint64_t now_ms)
 {
 	uint64_t ends = event_ends(event->kind);
 	bool is_any = false;
 
 	for (enum event_kind kind = 0; kind < EVENT_KINDS; kind++) {
 		struct open *open;
-		size_t length;
-		char *key;
 
 		if (!(ends & UINT64_C(1) << kind))
 			continue;
-		key = key_of(kind, event, &length);
-		open = table_get(sink->by_key, key, length);
-		free(key);
+		open = sink_find(sink, kind, event);
 		if (!open)
 			continue;
 		if (open->is_told)
-			tell(alerts, sink, open, ALERT_RESOLVED, event, now_ms);
+			tell(sink, open, ALERT_RESOLVED, event, now_ms);
 		open_free(sink, open);
 		is_any = true;
 	}
@@ -248,20 +268,20 @@ static bool end(struct alerts *alerts, struct sink *sink, const struct event *ev
 }
 
 /* Its moment has come: it is told, or was told and has been quiet since. */
-static void do_due(struct alerts *alerts, struct sink *sink, struct open *open, uint64_t now_ms)
+static void do_due(struct sink *sink, struct open *open, uint64_t now_ms)
 {
 	if (!open->lasts && open->is_told && !open->repeats) {
 		open_free(sink, open);
 		return;
 	}
-	tell(alerts, sink, open, open->lasts ? ALERT_FIRING : ALERT_NOTICE, open->event, now_ms);
+	tell(sink, open, open->lasts ? ALERT_FIRING : ALERT_NOTICE, open->event, now_ms);
 	open->is_told = true;
 	open->repeats = 0;
 	open->due_ms = open->lasts ? NEVER : now_ms + ALERT_REPEAT_MS;
 	note_due(sink, open->due_ms);
 }
 
-static void do_all_due(struct alerts *alerts, struct sink *sink, uint64_t now_ms)
+static void do_all_due(struct sink *sink, uint64_t now_ms)
 {
 	struct open *open, *next;
 
@@ -271,20 +291,20 @@ static void do_all_due(struct alerts *alerts, struct sink *sink, uint64_t now_ms
 	for (open = sink->opens; open; open = next) {
 		next = open->next;
 		if (open->due_ms <= now_ms)
-			do_due(alerts, sink, open, now_ms);
+			do_due(sink, open, now_ms);
 		else
 			note_due(sink, open->due_ms);
 	}
 }
 
-static void consider(struct alerts *alerts, struct sink *sink, const struct event *event,
+static void consider(const struct alerts *alerts, struct sink *sink, const struct event *event,
 		     uint64_t now_ms)
 {
 	struct open *open;
 	size_t length;
 	char *key;
 
-	if (end(alerts, sink, event, now_ms) || event_level(event->kind) > sink->config.level)
+	if (end(sink, event, now_ms) || event_level(event->kind) > sink->config.level)
 		return;
 	key = key_of(event->kind, event, &length);
 	open = table_get(sink->by_key, key, length);
@@ -292,15 +312,18 @@ static void consider(struct alerts *alerts, struct sink *sink, const struct even
 		event_free(open->event);
 		open->event = event_copy(event);
 		open->repeats++;
+		open->is_doubtful = false;
 		free(key);
 	} else if (sink->open_count == ALERT_CONDITIONS_MAX) {
 		sink->losses[LOSS_OPEN]++;
 		sink->lost++;
 		free(key);
 	} else {
-		open = open_new(sink, event, key, length, now_ms);
+		open = open_new(sink, event, key, length,
+				mem_format("%" PRIu64 "-%" PRIu64, alerts->run, event->seq),
+				now_ms);
 		if (open->due_ms <= now_ms)
-			do_due(alerts, sink, open, now_ms);
+			do_due(sink, open, now_ms);
 	}
 }
 
@@ -319,7 +342,7 @@ bool alerts_next(struct alerts *alerts, uint64_t now_ms, struct alert_try *out)
 		struct sink *sink = alerts->sinks[i];
 		const char *body;
 
-		do_all_due(alerts, sink, now_ms);
+		do_all_due(sink, now_ms);
 		body = queue_due(sink, alerts->host, now_ms);
 		if (!body)
 			continue;

@@ -39,6 +39,8 @@ struct alert_sink {
 };
 
 struct alerts;
+struct problems;
+struct text;
 
 /* `host` names this host in alerts; `run` (history.h) tells their ids from those of the agent before. */
 struct alerts *alerts_new(const char *host, uint64_t run);
@@ -74,6 +76,28 @@ struct alert_loss {
 	const char *why;
 };
 bool alerts_lost(struct alerts *alerts, struct alert_loss *out);
+
+/* ---- what is durable (durable.c) ------------------------------------------------------------- */
+
+/* Appends lines of text: the conditions that are open, and what sinks wait for, with times as ages. */
+void alerts_store(struct alerts *alerts, uint64_t now_ms, struct text *out);
+/* Whether it would write something else than the last time. */
+bool alerts_have_changed(const struct alerts *alerts);
+/*
+ * Takes such lines in, after the first alerts_configure() and before the first event: those of sinks that are not
+ * configured are passed over. `away_ms` have passed since they were written. Who was told is not told again, and is told
+ * of the end under the same id. Returns 0, or -EINVAL, explained in `p`, and then nothing is changed.
+ */
+int alerts_restore(struct alerts *alerts, const char *text, size_t length, uint64_t now_ms,
+		   uint64_t away_ms, struct problems *p);
+/*
+ * Conditions that were taken in and of which no event has said since that they last, or are over. The caller finds out:
+ * of what lasts it says so by alerts_believe(), of what is over by an event that ends it. It frees the list and each of it.
+ */
+struct event **alerts_doubts(const struct alerts *alerts, size_t *count);
+void alerts_believe(struct alerts *alerts, const struct event *event);
+
+/* ---- looking --------------------------------------------------------------------------------- */
 
 /* For people: how a sink fares. False: there is no such one. */
 struct alert_look {

@@ -13,6 +13,7 @@ static void remove_at(struct sink *sink, struct queued **at)
 	if (!gone->next)
 		sink->queue_end = at;
 	sink->queued--;
+	sink->has_changed = true;
 	event_free(gone->event);
 	free(gone->id);
 	free(gone);
@@ -42,6 +43,7 @@ void queue_add(struct sink *sink, struct queued *queued)
 	*sink->queue_end = queued;
 	sink->queue_end = &queued->next;
 	sink->queued++;
+	sink->has_changed = true;
 }
 
 /* The first ones are over; the next are due. */

@@ -17,10 +17,11 @@ struct open {
 	char *key;
 	size_t key_length;
 	struct event *event; /* the last one that said so */
-	uint64_t first_seq;
+	char *id;
 	uint64_t since_ms, due_ms; /* when something is to be done: told, or looked at again */
 	uint64_t repeats;
 	bool lasts, is_told;
+	bool is_doubtful; /* an agent before has opened it, and this one has not heard of it yet */
 };
 
 enum alert_state { ALERT_FIRING, ALERT_RESOLVED, ALERT_NOTICE };
@@ -53,11 +54,29 @@ struct sink {
 	uint64_t sent, failed, lost;
 	uint64_t losses[LOSSES]; /* that nobody was told of yet */
 	char *failure;
+	bool has_changed; /* what alerts_store() writes, since it was called */
+};
+
+/* alerts.c's, and durable.c's, which keeps it. */
+struct alerts {
+	char *host;
+	uint64_t run, chance;
+	uint32_t last_id;
+	struct sink **sinks;
+	size_t count;
+	bool has_changed; /* the list of them, as of each sink */
+	char *why;	  /* the last answer of alerts_lost() */
 };
 
 struct sink *sink_new(const struct alert_sink *config);
 void sink_free(struct sink *sink);
 void sink_configure(struct sink *sink, const struct alert_sink *config);
+
+/* The condition of this kind on the subject of `about`; NULL: it is not open. */
+struct open *sink_find(const struct sink *sink, enum event_kind kind, const struct event *about);
+/* Opens a condition that was open before, unless that makes too many, or its level counts no more and nobody was told. */
+void sink_reopen(struct sink *sink, const struct event *event, const char *id, bool is_told,
+		 uint64_t since_ms, uint64_t repeats);
 
 /* ---- queue.c --------------------------------------------------------------------------------- */
 
