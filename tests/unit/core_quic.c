@@ -11,24 +11,29 @@
 #include "unit/support/tracked_web.h"
 #include "unit/unit.h"
 
-#define QUIC(more, backends)                                                               \
-	" - {name: web, address: 203.0.113.10, port: 443, protocol: udp, affinity: quic, " \
-	"table-size: 251, tracking: changes, idle-timeout: 60s, drain-timeout: 2m, quic: " \
-	"{rotation: 0, "                                                                   \
-	"server-id-length: 2, nonce-length: 6" more ", backends: [" backends "]}\n"
-#define SERVICE_OF(backends) QUIC("}", backends)
+#define QUIC_OF(size, more, backends)                                                             \
+	" - {name: web, address: 203.0.113.10, port: 443, protocol: udp, affinity: quic, "        \
+	"table-size: " size ", tracking: changes, idle-timeout: 60s, drain-timeout: 2m, "         \
+	"quic: {rotation: 0, server-id-length: 2, nonce-length: 6" more "}, backends: [" backends \
+	"]}\n"
+#define QUIC(more, backends) QUIC_OF("251", more, backends)
+#define SERVICE_OF(backends) QUIC("", backends)
 #define QA		     "{address: 10.0.1.11, server-id: 0a01}"
 #define QB		     "{address: 10.0.1.12, server-id: 0a02}"
 #define QB_OTHER	     "{address: 10.0.1.12, server-id: 0b02}"
 #define QC		     "{address: 10.0.1.13, server-id: 0a02}"
 
-/* The value of an id of two bytes. */
-static uint16_t named(uint8_t high, uint8_t low)
+/* With backends QA and QB; returns the index of QB. */
+static uint32_t start_two(void)
 {
-	struct engine_service_place place = {};
+	start(SERVICE_OF(QA "," QB));
+	return index_of("10.0.1.12");
+}
 
-	ck_assert(engine_service_place(host.engine, "web", &place));
-	return dataplane_find_server_id(&host.fake->view, place.record, (uint8_t[]){high, low}, 2);
+/* The value of an id of two bytes. */
+static uint16_t named(uint16_t id)
+{
+	return fake_named(&host, "web", id);
 }
 
 static size_t count_ids(void)
@@ -45,31 +50,31 @@ static size_t count_ids(void)
 
 START_TEST(ids_name_their_backends_and_follow_the_configuration)
 {
-	struct engine_service_place place = {};
+	struct engine_service_place place;
 
-	start(SERVICE_OF(QA "," QB));
-	ck_assert_uint_eq(named(0x0a, 1), index_of("10.0.1.11"));
-	ck_assert_uint_eq(named(0x0a, 2), index_of("10.0.1.12"));
+	start_two();
+	ck_assert_uint_eq(named(0x0a01), index_of("10.0.1.11"));
+	ck_assert_uint_eq(named(0x0a02), index_of("10.0.1.12"));
 	ck_assert_uint_eq(count_ids(), 2);
-	ck_assert(engine_service_place(host.engine, "web", &place));
+	place = fake_service_place(&host, "web");
 	ck_assert_uint_eq(host.fake->services[place.record].flags,
 			  SL_SERVICE_TRACKS | SL_SERVICE_QUIC);
 	ck_assert_uint_eq(host.fake->services[place.record].quic[0], 2 | 6 << SL_QUIC_NONCE_SHIFT);
 	apply(SERVICE_OF(QA "," QB_OTHER));
-	ck_assert_uint_eq(named(0x0a, 2), 0);
-	ck_assert_uint_eq(named(0x0b, 2), index_of("10.0.1.12"));
+	ck_assert_uint_eq(named(0x0a02), 0);
+	ck_assert_uint_eq(named(0x0b02), index_of("10.0.1.12"));
 	fake_host_free(&host);
 }
 END_TEST
 
 START_TEST(other_configurations_are_stored_in_the_record_in_force)
 {
-	struct engine_service_place before = {}, after = {};
+	struct engine_service_place before, after;
 
-	start(SERVICE_OF(QA "," QB));
-	ck_assert(engine_service_place(host.engine, "web", &before));
-	apply(QUIC(", encodes-length: true}", QA "," QB));
-	ck_assert(engine_service_place(host.engine, "web", &after));
+	start_two();
+	before = fake_service_place(&host, "web");
+	apply(QUIC(", encodes-length: true", QA "," QB));
+	after = fake_service_place(&host, "web");
 	ck_assert_uint_eq(after.record, before.record);
 	ck_assert_uint_eq(host.fake->services[after.record].quic[0],
 			  2 | 6 << SL_QUIC_NONCE_SHIFT | SL_QUIC_ENCODES_LENGTH);
@@ -79,20 +84,18 @@ END_TEST
 
 START_TEST(a_backend_that_takes_no_new_flows_is_closed_to_what_may_begin)
 {
-	uint32_t b;
+	uint32_t b = start_two();
 
-	start(SERVICE_OF(QA "," QB));
-	b = index_of("10.0.1.12");
 	override_state("10.0.1.12", CONFIG_DRAIN);
-	ck_assert_uint_eq(named(0x0a, 2), b | SL_SERVER_ID_CLOSED);
+	ck_assert_uint_eq(named(0x0a02), b | SL_SERVER_ID_CLOSED);
 	ck_assert(holding("10.0.1.12").holds); /* its connections have neither slots nor entries */
 	pass(100);
 	ck_assert(holding("10.0.1.12").holds);
 	override_state("10.0.1.12", CONFIG_UP);
-	ck_assert_uint_eq(named(0x0a, 2), b);
+	ck_assert_uint_eq(named(0x0a02), b);
 	/* One that is down is told by its flags. */
 	override_state("10.0.1.12", CONFIG_DOWN);
-	ck_assert_uint_eq(named(0x0a, 2), b);
+	ck_assert_uint_eq(named(0x0a02), b);
 	ck_assert_uint_eq(host.fake->backends[b].flags, SL_BACKEND_DOWN | SL_BACKEND_DEAD);
 	fake_host_free(&host);
 }
@@ -101,19 +104,17 @@ END_TEST
 /* It may have connections, whatever the slots and entries say. */
 START_TEST(a_removed_backend_is_named_until_its_drain_is_over_and_its_index_is_nobody_s_before)
 {
-	uint32_t b;
+	uint32_t b = start_two();
 
-	start(SERVICE_OF(QA "," QB));
-	b = index_of("10.0.1.12");
 	apply(SERVICE_OF(QA));
-	ck_assert_uint_eq(named(0x0a, 2), b | SL_SERVER_ID_CLOSED);
+	ck_assert_uint_eq(named(0x0a02), b | SL_SERVER_ID_CLOSED);
 	pass(118);
-	ck_assert_uint_eq(named(0x0a, 2), b | SL_SERVER_ID_CLOSED);
+	ck_assert_uint_eq(named(0x0a02), b | SL_SERVER_ID_CLOSED);
 	ck_assert_uint_eq(host.fake->backends[b].flags, 0);
 	ck_assert_uint_eq(host.fake->backends[b].family, 4);
 	pass(120);
 	ck_assert_uint_eq(host.fake->backends[b].family, 0);
-	ck_assert_uint_eq(named(0x0a, 2), 0);
+	ck_assert_uint_eq(named(0x0a02), 0);
 	ck_assert_uint_eq(count_ids(), 1);
 	fake_host_free(&host);
 }
@@ -121,39 +122,31 @@ END_TEST
 
 START_TEST(an_id_goes_to_the_backend_that_has_it_now)
 {
-	start(SERVICE_OF(QA "," QB));
+	start_two();
 	apply(SERVICE_OF(QA "," QC));
-	ck_assert_uint_eq(named(0x0a, 2), index_of("10.0.1.13"));
+	ck_assert_uint_eq(named(0x0a02), index_of("10.0.1.13"));
 	ck_assert_uint_eq(count_ids(), 2);
 	pass(300);
-	ck_assert_uint_eq(named(0x0a, 2), index_of("10.0.1.13"));
+	ck_assert_uint_eq(named(0x0a02), index_of("10.0.1.13"));
 	fake_host_free(&host);
 }
 END_TEST
 
 START_TEST(another_table_keeps_ids_of_backends_that_leave)
 {
-	uint32_t b;
+	uint32_t b = start_two();
 
-	start(SERVICE_OF(QA "," QB));
-	b = index_of("10.0.1.12");
 	apply(SERVICE_OF(QA));
-	fake_apply(
-		&host,
-		" - {name: web, address: 203.0.113.10, port: 443, protocol: udp, affinity: quic, "
-		"table-size: 257, tracking: changes, idle-timeout: 60s, drain-timeout: 2m, quic: "
-		"{rotation: 0, "
-		"server-id-length: 2, nonce-length: 6}, backends: [" QA "]}\n",
-		true, 0);
-	ck_assert_uint_eq(named(0x0a, 2), b | SL_SERVER_ID_CLOSED);
-	ck_assert_uint_eq(named(0x0a, 1), index_of("10.0.1.11"));
+	fake_apply(&host, QUIC_OF("257", "", QA), true, 0);
+	ck_assert_uint_eq(named(0x0a02), b | SL_SERVER_ID_CLOSED);
+	ck_assert_uint_eq(named(0x0a01), index_of("10.0.1.11"));
 	fake_host_free(&host);
 }
 END_TEST
 
 START_TEST(ids_go_with_the_affinity_and_with_the_service)
 {
-	start(SERVICE_OF(QA "," QB));
+	start_two();
 	fake_apply(&host, WEB(A "," B), true, 0);
 	ck_assert_uint_eq(count_ids(), 0);
 	fake_apply(&host, SERVICE_OF(QA "," QB), true, 0);
@@ -167,20 +160,18 @@ END_TEST
 START_TEST(a_change_that_fails_leaves_the_ids_as_they_were)
 {
 	for (unsigned int at = 1;; at++) {
+		uint32_t b = start_two();
 		struct problems p = {};
-		uint32_t b;
 		int err;
 
-		start(SERVICE_OF(QA "," QB));
-		b = index_of("10.0.1.12");
 		host.fake->fail_at = host.fake->calls + at;
 		err = engine_apply(host.engine,
-				   fake_config(QUIC(", encodes-length: true}", QA "," QC)), false,
+				   fake_config(QUIC(", encodes-length: true", QA "," QC)), false,
 				   now_ms, NULL, &p);
 		host.fake->fail_at = 0;
 		problems_free(&p);
 		if (err) {
-			ck_assert_uint_eq(named(0x0a, 2), b);
+			ck_assert_uint_eq(named(0x0a02), b);
 			ck_assert_uint_eq(count_ids(), 2);
 		}
 		fake_host_free(&host);
@@ -193,14 +184,12 @@ END_TEST
 
 START_TEST(a_restarted_agent_knows_the_ids_of_what_leaves)
 {
-	uint32_t b;
+	uint32_t b = start_two();
 
-	start(SERVICE_OF(QA "," QB));
-	b = index_of("10.0.1.12");
 	apply(SERVICE_OF(QA));
 	fake_host_start(&host);
 	fake_apply(&host, SERVICE_OF(QA), false, 0);
-	ck_assert_uint_eq(named(0x0a, 2), b | SL_SERVER_ID_CLOSED);
+	ck_assert_uint_eq(named(0x0a02), b | SL_SERVER_ID_CLOSED);
 	fake_host_free(&host);
 }
 END_TEST
@@ -238,7 +227,7 @@ START_TEST(flow_lookup_says_where_a_connection_id_leads_and_why_not)
 	};
 	struct engine_flow_answer answer;
 
-	start(SERVICE_OF(QA "," QB));
+	start_two();
 	for (uint8_t low = 1; low <= 2; low++) {
 		const struct addr b = fake_address(low == 1 ? "10.0.1.11" : "10.0.1.12");
 
@@ -268,7 +257,7 @@ START_TEST(an_id_that_names_no_backend_of_its_service_is_refused)
 	struct problems p = {};
 	struct ids ids;
 
-	start(SERVICE_OF(QA "," QB));
+	start_two();
 	host.fake->backends[index_of("10.0.1.12")].service++;
 	ck_assert_int_eq(ids_read(&host.fake->view, &ids, &p), -EPROTO);
 	ck_assert_str_eq(p.list[0].expected,

@@ -226,6 +226,22 @@ struct engine_backend_place fake_place(struct fake_host *host, const char *servi
 	return place;
 }
 
+struct engine_service_place fake_service_place(struct fake_host *host, const char *service)
+{
+	struct engine_service_place place = {};
+
+	ck_assert_msg(engine_service_place(host->engine, service, &place), "%s", service);
+	return place;
+}
+
+uint16_t fake_named(struct fake_host *host, const char *service, uint16_t id)
+{
+	struct engine_service_place place = fake_service_place(host, service);
+
+	return dataplane_find_server_id(&host->fake->view, place.record,
+					(uint8_t[]){id >> 8, id & 255}, 2);
+}
+
 char *fake_host_image(const struct fake_host *host)
 {
 	struct text text = {};

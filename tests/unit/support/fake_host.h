@@ -80,6 +80,10 @@ bool fake_find_place(struct fake_host *host, const char *service, const char *ba
 /* Likewise of one that must be somewhere. */
 struct engine_backend_place fake_place(struct fake_host *host, const char *service,
 				       const char *backend);
+/* The counters line, record and region of a service that must be there. */
+struct engine_service_place fake_service_place(struct fake_host *host, const char *service);
+/* What a server id of two bytes says of a service's backends: an index and SL_SERVER_ID_CLOSED, or 0. */
+uint16_t fake_named(struct fake_host *host, const char *service, uint16_t id);
 char *fake_host_image(const struct fake_host *host); /* fake_image() */
 
 struct model_sources fake_sources(struct fake_host *host);
