@@ -237,8 +237,8 @@ static bool is_named_by_ids(const struct engine *engine, const struct ids_servic
 static bool retire_gone(struct engine *engine, const struct ids_service *service, uint64_t now_ms)
 {
 	const struct ids_backend *known;
-	bool is_any = false;
-	size_t count;
+	struct addr *gone = NULL;
+	size_t count, gone_count = 0;
 
 	known = ids_backends_of(&engine->ids, service->line, &count);
 	for (size_t i = 0; i < count; i++) {
@@ -246,10 +246,13 @@ static bool retire_gone(struct engine *engine, const struct ids_service *service
 		    is_named_by_ids(engine, service, known[i].index, now_ms))
 			continue;
 		ids_retire_backend(&engine->ids, known[i].index);
-		model_remove_leaving(engine->model, service->name, &known[i].address);
-		is_any = true;
+		gone = mem_grow(gone, gone_count, sizeof(*gone));
+		gone[gone_count++] = known[i].address;
 	}
-	return is_any;
+	if (gone_count)
+		model_remove_leaving(engine->model, service->name, gone, gone_count);
+	free(gone);
+	return gone_count > 0;
 }
 
 /* Frees the indices that nothing names any more. */

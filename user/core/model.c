@@ -129,16 +129,20 @@ void model_add_leaving(struct model *model, const struct config *config, const c
 	backend->reason = backend->path.ifindex ? MODEL_DRAINED : MODEL_NO_WAY;
 }
 
-void model_remove_leaving(struct model *model, const char *service, const struct addr *address)
+void model_remove_leaving(struct model *model, const char *service, const struct addr *gone,
+			  size_t count)
 {
 	struct model_service *of = (struct model_service *)model_find_service(model, service);
-	size_t count = 0;
+	size_t kept = 0, at = 0;
 
-	for (size_t i = 0; of && i < of->leaving_count; i++)
-		if (!addr_equal(&of->leaving[i].address, address))
-			of->leaving[count++] = of->leaving[i];
+	for (size_t i = 0; of && i < of->leaving_count; i++) {
+		while (at < count && addr_compare(&gone[at], &of->leaving[i].address) < 0)
+			at++;
+		if (at == count || !addr_equal(&gone[at], &of->leaving[i].address))
+			of->leaving[kept++] = of->leaving[i];
+	}
 	if (of)
-		of->leaving_count = count;
+		of->leaving_count = kept;
 }
 
 void model_free(struct model *model)
@@ -171,13 +175,22 @@ static int compare_address(const void *address, const void *backend)
 	return addr_compare(address, &((const struct model_backend *)backend)->address);
 }
 
+static const struct model_backend *find(const struct model_backend *list, size_t count,
+					const struct addr *address)
+{
+	return count ? bsearch(address, list, count, sizeof(*list), compare_address) : NULL;
+}
+
 const struct model_backend *model_find_backend(const struct model_service *service,
 					       const struct addr *address)
 {
-	if (!service->backend_count)
-		return NULL;
-	return bsearch(address, service->backends, service->backend_count,
-		       sizeof(*service->backends), compare_address);
+	return find(service->backends, service->backend_count, address);
+}
+
+const struct model_backend *model_find_leaving(const struct model_service *service,
+					       const struct addr *address)
+{
+	return find(service->leaving, service->leaving_count, address);
 }
 
 uint32_t model_flags(enum model_reason reason)

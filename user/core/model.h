@@ -73,7 +73,7 @@ struct model_service {
 	const struct config_service *config;
 	struct model_backend *backends; /* sorted by address */
 	size_t backend_count;
-	struct model_backend *leaving; /* what model_add_leaving() added */
+	struct model_backend *leaving; /* what model_add_leaving() added; likewise sorted */
 	size_t leaving_count;
 	size_t ready;	    /* backends that take new flows */
 	size_t eligible;    /* those that would, were it not for their health; no fallbacks */
@@ -120,11 +120,14 @@ void model_add_leaving(struct model *model, const struct config *config, const c
 		       const struct addr *address, bool leaves_already,
 		       const struct model_sources *sources);
 
-/* One that is gone: no flow of it is left. */
-void model_remove_leaving(struct model *model, const char *service, const struct addr *address);
+/* Those that are gone, since no flow of them is left; sorted by address, too. */
+void model_remove_leaving(struct model *model, const char *service, const struct addr *gone,
+			  size_t count);
 
 const struct model_service *model_find_service(const struct model *model, const char *name);
 const struct model_backend *model_find_backend(const struct model_service *service,
+					       const struct addr *address);
+const struct model_backend *model_find_leaving(const struct model_service *service,
 					       const struct addr *address);
 
 /* enum sl_backend_flag of a backend that takes, or does not take, new flows for this reason. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/table.h"
 #include "core/plan_build.h"
 
 _Static_assert(CONFIG_SERVER_ID_MAX == SL_SERVER_ID_MAX, "the maps hold every server id");
@@ -40,47 +41,49 @@ static void add(struct plan_builder *b, const struct dataplane_listener *listene
 	b->listeners[b->listener_count++] = *listener;
 }
 
-static bool is_taken(const struct plan_builder *b, size_t first,
-		     const struct dataplane_listener *listener)
+/* Which indices are those of backends that leave: by index. */
+static bool *mark_leaving(const struct plan_builder *b, const struct model_service *service,
+			  const struct ids_service *old)
 {
-	for (size_t i = first; i < b->listener_count; i++)
-		if (dataplane_is_server_id(&b->listeners[i]) &&
-		    addr_equal(&b->listeners[i].address, &listener->address))
-			return true;
-	return false;
-}
-
-/* The ids of a backend that is no longer configured, as they are in force. */
-static void add_leaving(struct plan_builder *b, const struct ids_service *old, uint32_t record,
-			const struct addr *address, size_t first)
-{
+	bool *leaves = mem_array(b->view->limits.backends + 1, sizeof(*leaves));
 	const struct ids_backend *known;
-	uint32_t index = 0;
-	size_t count;
+	size_t count, at = 0;
 
 	known = ids_backends_of(b->before, old->line, &count);
-	for (size_t i = 0; i < count; i++)
-		if (addr_equal(&known[i].address, address))
-			index = known[i].index;
-	for (size_t i = 0; index && i < b->before->listener_count; i++) {
-		struct dataplane_listener id = b->before->listeners[i];
+	/* Both are sorted by address, and whoever leaves is known. */
+	for (size_t i = 0; i < service->leaving_count; i++) {
+		while (at < count && !addr_equal(&known[at].address, &service->leaving[i].address))
+			at++;
+		if (at < count)
+			leaves[known[at].index] = true;
+	}
+	return leaves;
+}
 
-		if (!dataplane_is_server_id(&id) || (id.service & ~SL_SERVER_ID_CLOSED) != index)
+/* The ids of backends that are no longer configured, as they are in force, but for those that others have got. */
+static void add_leaving(struct plan_builder *b, const struct model_service *service,
+			const struct ids_service *old, uint32_t record, struct table *taken)
+{
+	bool *leaves = mark_leaving(b, service, old);
+
+	for (size_t i = 0; i < b->before->listener_count; i++) {
+		struct dataplane_listener id = b->before->listeners[i];
+		uint32_t index = id.service & ~SL_SERVER_ID_CLOSED;
+
+		if (!dataplane_is_server_id(&id) || !leaves[index] ||
+		    table_get(taken, id.address.bytes, sizeof(id.address.bytes)))
 			continue;
 		id.port = record;
 		id.service = index | SL_SERVER_ID_CLOSED;
-		if (!is_taken(b, first, &id))
-			add(b, &id);
+		add(b, &id);
 	}
+	free(leaves);
 }
 
-void plan_add_server_ids(struct plan_builder *b, const struct model_service *service,
-			 const struct ids_service *old, uint32_t record, const uint16_t *indices)
+/* The ids of backends that are configured; `taken`: they are written down there. */
+static void add_configured(struct plan_builder *b, const struct model_service *service,
+			   uint32_t record, const uint16_t *indices, struct table *taken)
 {
-	size_t first = b->listener_count;
-
-	if (service->config->affinity != CONFIG_AFFINITY_QUIC)
-		return;
 	for (size_t i = 0; i < service->backend_count; i++) {
 		const struct model_backend *backend = &service->backends[i];
 		const char *text =
@@ -93,8 +96,21 @@ void plan_add_server_ids(struct plan_builder *b, const struct model_service *ser
 				record, bytes, length, indices[i] | closed(backend));
 
 			add(b, &id);
+			table_set(taken, id.address.bytes, sizeof(id.address.bytes), b);
 		}
 	}
-	for (size_t i = 0; old && old->tracks && i < service->leaving_count; i++)
-		add_leaving(b, old, record, &service->leaving[i].address, first);
+}
+
+void plan_add_server_ids(struct plan_builder *b, const struct model_service *service,
+			 const struct ids_service *old, uint32_t record, const uint16_t *indices)
+{
+	struct table *taken;
+
+	if (service->config->affinity != CONFIG_AFFINITY_QUIC)
+		return;
+	taken = table_new();
+	add_configured(b, service, record, indices, taken);
+	if (old && old->tracks && service->leaving_count)
+		add_leaving(b, service, old, record, taken);
+	table_free(taken);
 }

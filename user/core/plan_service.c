@@ -123,13 +123,12 @@ static void plan_known_backend(struct service_plan *s, const struct model_backen
 /* Its flows may end first: nothing is freed here. */
 static void plan_leaving_backend(struct service_plan *s, const struct ids_backend *known)
 {
-	const struct model_service *service = s->wanted;
+	const struct model_backend *leaving = model_find_leaving(s->wanted, &known->address);
 
-	for (size_t i = 0; i < service->leaving_count; i++)
-		if (addr_equal(&service->leaving[i].address, &known->address)) {
-			plan_known_backend(s, &service->leaving[i], known->index);
-			s->b->plan->backends_removed += !service->leaving[i].leaves_already;
-		}
+	if (!leaving)
+		return;
+	plan_known_backend(s, leaving, known->index);
+	s->b->plan->backends_removed += !leaving->leaves_already;
 }
 
 static void plan_removed_backend(struct service_plan *s, const struct ids_backend *known)
