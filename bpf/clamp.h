@@ -14,24 +14,21 @@
 
 #include "maps.h"
 #include "pkt.h"
+#include "sum.h"
 
 #define CLAMP_OPTIONS_MAX 40 /* bytes: a header of 60 less 20 */
 
 /*
- * RFC 1624, eqn. 3: HC' = ~(~HC + ~m + m'). Where the option begins at an odd byte, the value lies across two of the words
- * that are summed, in each the other way round.
+ * Where the option begins at an odd byte, the value lies across two of the words that are summed, in each the other way
+ * round.
  */
 static __always_inline void clamp_checksum(struct tcphdr *tcp, __be16 from, __be16 to, bool is_odd)
 {
-	__u32 sum;
-
 	if (is_odd) {
 		from = __builtin_bswap16(from);
 		to = __builtin_bswap16(to);
 	}
-	sum = (__u16)~tcp->check + (__u16)~from + to;
-	sum = (sum & 0xffff) + (sum >> 16);
-	tcp->check = ~(sum + (sum >> 16));
+	tcp->check = sum_replace(tcp->check, from, to);
 }
 
 /* Where the option is, from the start of the header; 0: it is not there, or the options are nonsense. */

@@ -19,6 +19,7 @@
 
 #include "deny.h"
 #include "done.h"
+#include "echo.h"
 #include "encapsulate.h"
 #include "find.h"
 #include "nexthop.h"
@@ -45,8 +46,11 @@ struct icmp_quote {
 	__u8 is_v6 : 1, is_udp : 1;
 	__u8 tags : 4;	   /* bytes of them, in front of all that */
 	__u8 is_whole : 1; /* it lies within the IP packet, and that within the frame */
-	__u8 action;	   /* by which the packet has ended */
+	__u8 action;	   /* by which the packet has ended; or ICMP_ASKS */
 };
+
+/* No action: it is an echo request, and its end is echo.h's to say. */
+#define ICMP_ASKS 255
 
 /* Where the error belongs. */
 struct icmp_home {
@@ -76,7 +80,7 @@ static __always_inline bool icmp_is_to_sender(const struct pkt *quote, const str
 }
 
 /*
- * Reads an error and what it quotes. What no service's host can have sent is not ours, and passes: a quote that
+ * Reads an error and what it quotes; of an echo request this says only that it is one (SL_SEND_echo_answered). What no service's host can have sent is not ours, and passes: a quote that
  * cannot be read up to 8 bytes of its transport header, or is of another protocol or sender than the address that
  * the error came to.
  */
@@ -87,6 +91,7 @@ static __always_inline enum sl_verdict icmp_read(struct pkt *p, struct icmp_quot
 	void *end = pkt_end(p), *message, *quoted;
 	enum sl_verdict verdict = parse(p);
 	struct pkt quote;
+	__u8 type;
 
 	if (verdict != SL_PASS_other_protocol || p->part != PKT_WHOLE ||
 	    p->protocol != (p->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
@@ -96,8 +101,10 @@ static __always_inline enum sl_verdict icmp_read(struct pkt *p, struct icmp_quot
 	quoted = message + sizeof(struct icmp_header);
 	if (quoted > end)
 		return SL_PASS_unreadable;
-	if (!icmp_is_error(p->family, ((struct icmp_header *)message)->type))
-		return verdict;
+	type = ((struct icmp_header *)message)->type;
+	if (!icmp_is_error(p->family, type))
+		return knobs.echo && echo_is_request(p->family, type) ? SL_SEND_echo_answered
+								      : verdict;
 	pkt_init(&quote, p->ctx);
 	verdict =
 		p->family == 4 ? parse_ipv4(&quote, quoted, end) : parse_ipv6(&quote, quoted, end);
@@ -132,7 +139,9 @@ __noinline __u64 icmp_find(struct xdp_md *ctx)
 	verdict = icmp_read(&p, &found.quote);
 	if (verdict) {
 		found.number = 0;
-		found.quote.action = ended(&p, verdict, counter_row());
+		found.quote.action = verdict == SL_SEND_echo_answered
+					     ? ICMP_ASKS
+					     : ended(&p, verdict, counter_row());
 	}
 	return found.number;
 }
@@ -280,6 +289,8 @@ static __always_inline int icmp(struct xdp_md *ctx)
 	union icmp_quote_number found = {.number = icmp_find(ctx)};
 	union icmp_home_number home;
 
+	if (knobs.echo && found.quote.action == ICMP_ASKS)
+		return echo(ctx);
 	if (!found.quote.service)
 		return found.quote.action;
 	home.number = icmp_find_home(ctx, found.number);

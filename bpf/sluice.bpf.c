@@ -23,6 +23,7 @@
 #include "nexthop.h"
 #include "encapsulate.h"
 #include "done.h"
+#include "echo.h"
 #include "icmp.h"
 #include "too_big.h"
 

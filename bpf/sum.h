@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
-/* For GUE's checksum (gue.h). */
+/* Checksums: what a packet's own tells (for gue.h), and how one follows a change. */
 #ifndef BPF_SUM_H
 #define BPF_SUM_H
 
@@ -26,6 +26,15 @@ static __always_inline bool pkt_knows_sum(const struct pkt *p)
 		return false;
 	return p->protocol != IPPROTO_UDP ||
 	       (udp->check && bpf_ntohs(udp->len) == p->length - p->headers);
+}
+
+/* The checksum of what had the word `from` and has `to` now. RFC 1624, eqn. 3: HC' = ~(~HC + ~m + m'). */
+static __always_inline __u16 sum_replace(__u16 checksum, __u16 from, __u16 to)
+{
+	__u32 sum = (__u16)~checksum + (__u16)~from + to;
+
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~(sum + (sum >> 16));
 }
 
 #endif

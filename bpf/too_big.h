@@ -18,6 +18,7 @@
 
 #include <proto/icmp.h>
 
+#include "answer.h"
 #include "done.h"
 #include "outer.h"
 #include "parse.h"
@@ -47,16 +48,6 @@ static __always_inline __u32 too_big_mtu(const struct pkt *p, __u32 inner_max)
 	__u32 least = p->family == 4 ? TOO_BIG_MIN4 : TOO_BIG_MIN6;
 
 	return inner_max < least ? least : inner_max;
-}
-
-static __always_inline bool too_big_has_sender(const struct pkt *p)
-{
-	__u8 first = p->source[0];
-
-	/* 0/8 is no host, 127/8 no other one; multicast, reserved and broadcast are from 224 up. */
-	if (p->family == 4)
-		return first && first != 127 && first < 224;
-	return first != 0xff && (p->source64[0] || p->source64[1]);
 }
 
 /* Whether one more answer is allowed to this CPU. */
@@ -100,7 +91,7 @@ static __always_inline void too_big_write4(const struct pkt *p, void *network, _
 			     .tos = 0xc0, /* internetwork control: RFC 1812 section 4.3.2.5 */
 			     .tot_len = bpf_htons(TOO_BIG_MIN4),
 			     .frag_off = IPV4_DF,
-			     .ttl = 64,
+			     .ttl = ANSWER_TTL,
 			     .protocol = IPPROTO_ICMP,
 			     .saddr = p->destination[0],
 			     .daddr = p->source[0]};
@@ -122,7 +113,7 @@ static __always_inline void too_big_write6(const struct pkt *p, void *network, _
 	ip->version = 6;
 	ip->payload_len = bpf_htons(TOO_BIG_MIN6 - sizeof(*ip));
 	ip->nexthdr = IPPROTO_ICMPV6;
-	ip->hop_limit = 64;
+	ip->hop_limit = ANSWER_TTL;
 	address[0] = p->destination64[0];
 	address[1] = p->destination64[1];
 	address[2] = p->source64[0];
@@ -161,8 +152,7 @@ static __always_inline enum sl_verdict too_big_answer(struct pkt *p, __u32 mtu)
 		return SL_DROP_internal;
 	/* Some bytes more than there are: those behind are written below. Then the addresses, swapped. */
 	*(struct too_big_frame *)data = frame;
-	__builtin_memcpy(data, (void *)&frame + ETH_ALEN, ETH_ALEN);
-	__builtin_memcpy(data + ETH_ALEN, &frame, ETH_ALEN);
+	answer_swap_macs(data);
 	data += ethernet & 31; /* as the verifier must be told */
 	PKT_OPAQUE(data);
 	if (is_v6) {
@@ -190,7 +180,7 @@ __noinline int too_big(struct xdp_md *ctx, __u32 inner_max, __u32 service_line)
 		return ended(&p, SL_DROP_internal, row);
 	mtu = too_big_mtu(&p, inner_max);
 	if (p.length <= mtu || !(p.fragment & IPV4_DF) || p.part == PKT_LATER_FRAGMENT ||
-	    !too_big_has_sender(&p) || !too_big_may_answer())
+	    !answer_has_sender(&p) || !too_big_may_answer())
 		return ended(&p, SL_DROP_too_big, row);
 	verdict = too_big_answer(&p, mtu);
 	if (verdict == SL_SEND_too_big_told)

@@ -13,7 +13,9 @@ struct icmp_header {
 };
 
 enum icmp4_type {
+	ICMP4_ECHO_REPLY = 0,
 	ICMP4_UNREACHABLE = 3, /* "fragmentation needed" is one of its codes (RFC 1191) */
+	ICMP4_ECHO = 8,	       /* a request; all but its type comes back in the reply, as below */
 	ICMP4_TIME_EXCEEDED = 11,
 	ICMP4_PARAMETER_PROBLEM = 12,
 };
@@ -26,6 +28,8 @@ enum icmp6_type {
 	ICMP6_TOO_BIG = 2,
 	ICMP6_TIME_EXCEEDED = 3,
 	ICMP6_PARAMETER_PROBLEM = 4,
+	ICMP6_ECHO = 128,
+	ICMP6_ECHO_REPLY = 129,
 };
 
 #endif

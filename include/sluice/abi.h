@@ -41,7 +41,8 @@
  *	bits 2-7	64 minus the logarithm of the number of IPv4 buckets
  *	bits 8-13	the same for IPv6
  *	bit 14		some listener is a prefix, so a miss is looked up in each prefix length in use
- *	bits 15-63	what the builder tried; all of the word, with bit 0 set, is the multiplier
+ *	bit 15		some listener's address answers echo requests
+ *	bits 16-63	what the builder tried; all of the word, with bit 0 set, is the multiplier
  *
  * 0: no table was ever put in force.
  */
@@ -55,6 +56,7 @@ struct sl_control {
 #define SL_LISTENERS_HALF     1ULL
 #define SL_LISTENERS_ANY_PORT 2ULL
 #define SL_LISTENERS_PREFIX   (1ULL << 14)
+#define SL_LISTENERS_ECHO     (1ULL << 15)
 
 static inline unsigned int sl_listeners_shift4(__u64 word)
 {
@@ -101,6 +103,8 @@ static inline enum sl_listener_kind sl_prefix_kind(unsigned int rank, enum sl_li
 enum sl_address_has {
 	SL_HAS_TCP = 1, /* a TCP listener */
 	SL_HAS_UDP = 2, /* a UDP listener */
+	SL_HAS_ECHO =
+		4, /* one whose service wants echo requests answered; the knob `echo` must be on */
 };
 
 #define SL_WAYS4 6

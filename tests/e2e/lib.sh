@@ -312,6 +312,12 @@ packets()
 	json packets service show "$1"
 }
 
+# The id of the program that packets to the balancer meet.
+program()
+{
+	lab_ip lb -d link show dev eth0 | sed -n 's/.*prog\/xdp id \([0-9]*\).*/\1/p'
+}
+
 # verdict NAME: packets that ended so.
 verdict()
 {

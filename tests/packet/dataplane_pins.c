@@ -167,15 +167,23 @@ START_TEST(what_adopted_maps_need_of_the_program_is_on)
 	struct dataplane *dp = pinned_open(&options);
 	struct sl_service service = {
 		.flags = SL_SERVICE_BY_SOURCE | SL_SERVICE_QUIC, .mss = 1400, .name = "web"};
+	struct dataplane_listener listener = {.address.family = 4,
+					      .echo = true,
+					      .port = 80,
+					      .protocol = IPPROTO_TCP,
+					      .service = 7};
 	struct problems p = {0};
 
 	ck_assert(!dataplane_features(dp).affinity);
+	ck_assert(!dataplane_features(dp).echo);
 	ck_assert_int_eq(dataplane_operations()->write_service(dp, 7, &service), 0);
+	ck_assert_int_eq(dataplane_operations()->write_listeners(dp, &listener, 1), 0);
 	dataplane_close(dp);
 	dp = pinned_open(&options);
 	ck_assert(dataplane_features(dp).affinity);
 	ck_assert(dataplane_features(dp).mss_clamp);
 	ck_assert(dataplane_features(dp).quic);
+	ck_assert(dataplane_features(dp).echo);
 	pinned_ok(dataplane_set_features(dp, options.features, &p), &p);
 	ck_assert(!dataplane_features(dp).affinity);
 	dataplane_close(dp);

@@ -52,6 +52,7 @@ static bool must_be_reached(enum sl_verdict verdict)
 	case SL_SEND_tx:
 	case SL_SEND_redirect:
 	case SL_SEND_icmp_error:
+	case SL_SEND_echo_answered:
 	case SL_PASS_not_ip:
 	case SL_PASS_tagged:
 	case SL_PASS_untagged:

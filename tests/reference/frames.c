@@ -223,6 +223,7 @@ static void finish(struct reference_frame *f, size_t network, size_t transport,
 		   const struct ends *e)
 {
 	size_t length = f->length - transport, at = 0;
+	uint32_t pseudo = 0;
 	uint16_t sum;
 
 	if (e->family == 4) {
@@ -235,12 +236,16 @@ static void finish(struct reference_frame *f, size_t network, size_t transport,
 	at = e->protocol == IPPROTO_TCP	     ? 16
 	     : e->protocol == IPPROTO_UDP    ? 6
 	     : e->protocol == IPPROTO_ICMPV6 ? 2
+	     : e->protocol == IPPROTO_ICMP   ? 2
 					     : 0;
 	if (!at || (e->protocol == IPPROTO_UDP && one_in(8)))
 		return;
-	sum = (uint16_t)~reference_checksum(f->data + network + (e->family == 4 ? 12 : 8),
-					    e->family == 4 ? 8 : 32, 0);
-	sum = reference_checksum(f->data + transport, length, sum + e->protocol + length);
+	if (e->protocol != IPPROTO_ICMP)
+		pseudo =
+			(uint16_t)~reference_checksum(f->data + network + (e->family == 4 ? 12 : 8),
+						      e->family == 4 ? 8 : 32, 0) +
+			e->protocol + length;
+	sum = reference_checksum(f->data + transport, length, pseudo);
 	set16(f, transport + at, sum || e->protocol != IPPROTO_UDP ? sum : 0xffff);
 }
 
@@ -311,6 +316,34 @@ static void make_error(const struct scene *scene, struct reference_frame *f)
 	finish(f, network, transport, &e);
 }
 
+/* An echo request to where a service listens, or near it; of some all is 0 that can be. */
+static void make_request(const struct scene *scene, struct reference_frame *f)
+{
+	static const uint8_t nobodies[] = {0, 127, 224, 255};
+	size_t network, transport;
+	bool is_zero = one_in(6);
+	struct ends e;
+
+	make_ends(scene, &e);
+	e.protocol = e.family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+	if (one_in(20))
+		e.source[0] = nobodies[random_below(4)];
+	put_ethernet(f, e.family);
+	network = f->length;
+	if (e.family == 4)
+		put_ipv4(f, &e, one_in(3));
+	else
+		put_ipv6(f, &e, one_in(3));
+	transport = f->length;
+	put8(f, e.family == 4 ? 8 : 128);
+	put8(f, is_zero || !one_in(5) ? 0 : random_below(256));
+	put16(f, 0);
+	put32(f, is_zero ? 0 : random_next());
+	for (size_t i = some_payload(); i; i--)
+		put8(f, is_zero ? 0 : random_below(256));
+	finish(f, network, transport, &e);
+}
+
 /* ---- damage --------------------------------------------------------------------------------------------- */
 
 static void spoil(struct reference_frame *f)
@@ -367,7 +400,9 @@ void frames_make(const struct scene *scene, struct reference_frame *out)
 		noise(out);
 		return;
 	}
-	if (one_in(5))
+	if (one_in(15))
+		make_request(scene, out);
+	else if (one_in(5))
 		make_error(scene, out);
 	else
 		make_packet(scene, out);

@@ -298,15 +298,14 @@ static enum sl_verdict fits(const struct reference_backend *b, const struct refe
 	return overhead > room + 4 * p->tags_count ? SL_DROP_no_headroom : SL_GO_ON;
 }
 
-/* RFC 1122 section 3.2.2: one that an error can be sent to. */
-static bool can_be_told(const struct reference_packet *p)
+/* RFC 1122 section 3.2.2: an address of one host, which can be written to. */
+static bool is_host(uint8_t family, const uint8_t *address)
 {
-	const uint8_t *source = source_of(p);
 	static const uint8_t none[16];
 
-	if (p->family == 4)
-		return source[0] != 0 && source[0] != 127 && source[0] < 224;
-	return source[0] != 0xff && memcmp(source, none, sizeof(none));
+	if (family == 4)
+		return address[0] != 0 && address[0] != 127 && address[0] < 224;
+	return address[0] != 0xff && memcmp(address, none, sizeof(none));
 }
 
 /* One that is too big: its sender is told, where it must not be fragmented on the way. */
@@ -317,7 +316,8 @@ static enum sl_verdict tell_sender(const struct run *run, const struct reference
 
 	if (mtu < least)
 		mtu = least;
-	if (p->length <= mtu || (p->family == 4 && !(p->at[6] & 0x40)) || !can_be_told(p))
+	if (p->length <= mtu || (p->family == 4 && !(p->at[6] & 0x40)) ||
+	    !is_host(p->family, source_of(p)))
 		return SL_DROP_too_big;
 	if (run->room < (p->family == 4 ? 28 : 48))
 		return SL_DROP_no_headroom;
@@ -407,6 +407,27 @@ static enum sl_verdict for_ports(const struct run *run, const struct reference_p
 	return SL_SEND_tx;
 }
 
+/* ---- echo requests --------------------------------------------------------------------------------------- */
+
+/* To an address of which some listener allows it; without options and extension headers, and whole. */
+static enum sl_verdict for_request(const struct run *run, const struct reference_packet *p)
+{
+	bool allowed = false;
+
+	for (size_t i = 0; i < run->r->listeners_count; i++)
+		allowed |= run->r->listeners[i].echo &&
+			   reference_covers(&run->r->listeners[i].on, p->family, destination_of(p));
+	if (!run->r->echo || !allowed || p->headers != (p->family == 4 ? 20 : 40) ||
+	    !is_host(p->family, source_of(p)) || !is_host(p->family, destination_of(p)))
+		return SL_PASS_other_protocol;
+	if (p->length > p->there || p->length < p->headers + 8)
+		return SL_DROP_bad_length;
+	if (is_denied(run->r, p))
+		return SL_DROP_denied;
+	reference_answer(run->in, p, run->out);
+	return SL_SEND_echo_answered;
+}
+
 /* ---- ICMP errors ----------------------------------------------------------------------------------------- */
 
 /* RFC 792 and RFC 4443: about a packet on its way. */
@@ -433,6 +454,8 @@ static enum sl_verdict for_error(const struct run *run, const struct reference_p
 
 	if (p->there < p->headers + 8)
 		return SL_PASS_unreadable;
+	if (message[0] == (p->family == 4 ? 8 : 128))
+		return for_request(run, p);
 	if (!is_error(p->family, message[0]))
 		return SL_PASS_other_protocol;
 	quote.there = p->there - p->headers - 8;

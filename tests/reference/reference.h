@@ -36,6 +36,7 @@ struct reference_listener {
 	uint16_t port;	  /* 0: any */
 	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
 	uint8_t service;
+	bool echo; /* requests to its address are answered */
 };
 
 /* How connection ids are made; server_id 0: there is no such configuration. */
@@ -87,6 +88,7 @@ struct reference {
 	struct sl_hash_key key;
 	size_t denied_count; /* sources */
 	struct reference_prefix denied[REFERENCE_DENIED];
+	bool echo;  /* the knob: else no echo request is answered */
 	bool vlans; /* the knob: else frames with tags pass */
 	uint64_t listens
 		[64]; /* a bit for each VLAN id, 0: untagged; of the interface that frames come in by */
@@ -150,6 +152,10 @@ void reference_send(const struct reference_backend *b, const struct reference_pa
 /* Tells the sender of a packet that does not fit that `mtu` bytes do (RFC 1191, RFC 4443). */
 void reference_tell(const struct reference_frame *in, const struct reference_packet *p,
 		    uint32_t mtu, struct reference_frame *out);
+
+/* Answers an echo request (RFC 792, RFC 4443 section 4). */
+void reference_answer(const struct reference_frame *in, const struct reference_packet *p,
+		      struct reference_frame *out);
 
 /* Bytes that go before the packet, tags aside. */
 size_t reference_overhead(const struct reference_backend *b);

@@ -254,6 +254,47 @@ void reference_clamp(struct reference_frame *out, size_t at, uint16_t mss)
 				       reference_get16(header + i)));
 }
 
+/* By how much a sum is off: the ones' complement of a right one's fault is 0xffff. */
+static uint16_t as_wrong_as(uint16_t fault, uint16_t right)
+{
+	uint32_t sum = (uint16_t)~fault + right;
+
+	return (sum & 0xffff) + (sum >> 16);
+}
+
+/*
+ * The same bytes back, with another type and hop limit; checksums that are wrong stay so by as much. Those of messages
+ * are not 0, which would be wrong where all other words are 0; those of IPv4 headers not 0xffff, as always.
+ */
+void reference_answer(const struct reference_frame *in, const struct reference_packet *p,
+		      struct reference_frame *out)
+{
+	bool is4 = p->family == 4;
+	size_t ip = p->at - in->data, icmp = ip + p->headers, size = is4 ? 4 : 16;
+	size_t from = ip + (is4 ? 12 : 8), length = p->length - p->headers;
+	const uint8_t protocol = is4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+	uint16_t wrong =
+		transport_checksum(p->family, in->data + from, protocol, in->data + icmp, length);
+	uint16_t header = is4 ? reference_checksum(p->at, p->headers, 0) : 0, sum;
+
+	*out = *in;
+	memcpy(out->data, in->data + 6, 6);
+	memcpy(out->data + 6, in->data, 6);
+	memcpy(out->data + from, in->data + from + size, size);
+	memcpy(out->data + from + size, in->data + from, size);
+	out->data[ip + (is4 ? 8 : 7)] = 64;
+	out->data[icmp] = is4 ? 0 : 129;
+	set16(out, icmp + 2, 0);
+	sum = transport_checksum(p->family, out->data + from, protocol, out->data + icmp, length);
+	sum = as_wrong_as(wrong, sum);
+	set16(out, icmp + 2, sum ? sum : 0xffff);
+	if (!is4)
+		return;
+	set16(out, ip + 10, 0);
+	sum = as_wrong_as(header, reference_checksum(out->data + ip, p->headers, 0));
+	set16(out, ip + 10, sum == 0xffff ? 0 : sum);
+}
+
 void reference_tell(const struct reference_frame *in, const struct reference_packet *p,
 		    uint32_t mtu, struct reference_frame *out)
 {

@@ -27,8 +27,9 @@ static bool one_in(uint32_t n)
 /* What the reference knows; another feature stays off until it does. */
 static bool is_known(const char *feature)
 {
-	static const char *const known[] = {"redirect",	 "affinity", "encaps", "entropy",
-					    "mss_clamp", "vlans",    "quic",   "deny"};
+	static const char *const known[] = {"redirect", "affinity",  "encaps",
+					    "entropy",	"mss_clamp", "vlans",
+					    "quic",	"deny",	     "echo"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
 		if (!strcmp(known[i], feature))
@@ -86,6 +87,7 @@ static void make_listeners(struct reference *r)
 		if (r->services[l.service]
 			    .is_quic) /* and TCP is refused (user/config/check_quic.c) */
 			l.protocol = IPPROTO_UDP;
+		l.echo = one_in(3);
 		if (!is_listed(r, &l))
 			r->listeners[r->listeners_count++] = l;
 	}
@@ -248,6 +250,7 @@ void scene_make(uint64_t seed, struct scene *out)
 	for (size_t i = 0; i < sizeof(out->reference.key) / 8; i++)
 		words[i] = random_next();
 	make_vlans(out);
+	out->reference.echo = out->features.echo;
 	if (out->features.deny)
 		make_denied(&out->reference);
 	make_backends(out);
@@ -338,6 +341,7 @@ static int fill_listeners(const struct scene *scene, const struct dataplane_ops 
 						      .port = l->port,
 						      .protocol = l->protocol,
 						      .length = is_address ? 0 : l->on.length,
+						      .echo = l->echo,
 						      .service = l->service};
 	}
 	for (int record = 1; record <= r->services_count; record++) {
@@ -411,9 +415,10 @@ void scene_print(const struct scene *scene)
 	for (size_t i = 0; i < r->denied_count; i++)
 		printf("  %s is denied\n", prefix_text(&r->denied[i], text));
 	for (size_t i = 0; i < r->listeners_count; i++)
-		printf("  service %u listens on %s port %u protocol %u\n", r->listeners[i].service,
-		       prefix_text(&r->listeners[i].on, text), r->listeners[i].port,
-		       r->listeners[i].protocol);
+		printf("  service %u listens on %s port %u protocol %u%s\n",
+		       r->listeners[i].service, prefix_text(&r->listeners[i].on, text),
+		       r->listeners[i].port, r->listeners[i].protocol,
+		       r->listeners[i].echo ? ", echo" : "");
 	for (int s = 1; s <= r->services_count; s++) {
 		const struct reference_service *service = &r->services[s];
 		uint32_t seen = 0;

@@ -87,6 +87,8 @@ static void dump_service(const struct config_service *service, struct text *out)
 		 text_format_duration(service->drain_timeout_ms, drain),
 		 service->drain_end == CONFIG_DRAIN_MOVE ? "move" : "keep",
 		 text_format_duration(service->dead_after_ms, dead));
+	if (!service->echo)
+		text_add(out, "  no echo\n");
 	if (service->mss_clamp)
 		text_add(out, "  MSS at most %u\n", service->mss_clamp);
 	for (size_t i = 0; i < service->quic_count; i++)

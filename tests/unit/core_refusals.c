@@ -203,6 +203,47 @@ START_TEST(another_mss_is_one_store_and_takes_no_force)
 }
 END_TEST
 
+/* Whether the table in force lets the address of a listener answer echo requests. */
+static bool answers(uint16_t port)
+{
+	struct dataplane_listener list[8];
+	size_t count = dataplane_listeners(&host.fake->view, list, ARRAY_SIZE(list));
+
+	for (size_t i = 0; i < count && i < ARRAY_SIZE(list); i++)
+		if (list[i].port == port)
+			return list[i].echo;
+	ck_abort_msg("nothing listens on port %u", port);
+}
+
+#define NO_ECHO "   echo: false\n"
+#define SAME_ADDRESS                                                \
+	" - name: web\n   address: '2001:db8:53::1'\n   port: 80\n" \
+	"   table-size: 251\n   backends: [{address: 10.0.1.11}]\n"
+
+START_TEST(another_echo_is_a_table_of_listeners_and_takes_no_force)
+{
+	struct engine_service_place before = {}, after = {};
+
+	fake_host_init(&host, &fake_limits);
+	fake_host_start(&host);
+	fake_apply(&host, FAKE_DNS, false, 0);
+	ck_assert(answers(53));
+	ck_assert(engine_service_place(host.engine, "dns", &before));
+	fake_apply(&host, FAKE_DNS NO_ECHO, false, 0);
+	ck_assert(!answers(53));
+	ck_assert(engine_service_place(host.engine, "dns", &after));
+	ck_assert_uint_eq(after.record, before.record);
+	/* Another service of the same address that allows it is enough. */
+	fake_apply(&host, FAKE_DNS NO_ECHO SAME_ADDRESS, false, 0);
+	ck_assert(answers(53));
+	ck_assert(answers(80));
+	fake_apply(&host, FAKE_DNS NO_ECHO SAME_ADDRESS NO_ECHO, false, 0);
+	ck_assert(!answers(53));
+	ck_assert(!answers(80));
+	fake_host_free(&host);
+}
+END_TEST
+
 START_TEST(other_limits_are_refused_by_name)
 {
 	static const char text[] = "version: 1\ninterfaces: [{device: eth0}]\n"
@@ -431,7 +472,8 @@ RUN_TESTS("core_refusals", maps_that_contradict_themselves_are_not_taken_over,
 	  another_table_size_takes_force_and_keeps_counters_and_indices,
 	  another_tracking_of_a_live_service_takes_force,
 	  another_affinity_of_a_live_service_takes_force_and_a_new_table,
-	  another_mss_is_one_store_and_takes_no_force, other_limits_are_refused_by_name,
+	  another_mss_is_one_store_and_takes_no_force,
+	  another_echo_is_a_table_of_listeners_and_takes_no_force, other_limits_are_refused_by_name,
 	  a_change_that_cannot_be_stored_is_not_made,
 	  a_change_that_fails_is_taken_back_and_the_former_state_stored_again,
 	  a_way_that_could_not_be_put_in_force_is_tried_again_by_the_tick,

@@ -25,6 +25,7 @@ static struct dataplane_listener *make_listeners(size_t count, bool any_port)
 		l->port = any_port && n % 4 == 3 ? 0 : 80 + n % 4;
 		l->protocol = n / 4 % 2 ? IPPROTO_TCP : IPPROTO_UDP;
 		l->service = 1 + i % 500;
+		l->echo = host % 3 == 1;
 		if (i % 2) {
 			l->address.family = 6;
 			memcpy(l->address.bytes, "\x20\x01\x0d\xb8", 4);
@@ -128,20 +129,25 @@ START_TEST(as_many_listeners_of_one_family_as_the_limit_says_fit)
 }
 END_TEST
 
-START_TEST(every_address_has_one_mark_with_its_protocols)
+START_TEST(every_address_has_one_mark_with_its_protocols_and_whether_any_listener_allows_echo)
 {
 	size_t count = sizes[_i];
 	struct dataplane_listener *list = make_listeners(count, false);
 	struct fixture f;
 
 	make_fixture(&f, count);
+	for (size_t i = 0; i < count; i++)
+		list[i].echo = i % 5 == 1;
 	ck_assert_int_eq(build(&f, list, count), 0);
+	ck_assert_int_eq((f.control.listeners & SL_LISTENERS_ECHO) != 0, count > 1);
 	for (size_t i = 0; i < count; i++) {
 		unsigned int mask = 0;
 
 		for (size_t j = 0; j < count; j++)
 			if (!memcmp(&list[i].address, &list[j].address, sizeof(struct addr)))
-				mask |= list[j].protocol == IPPROTO_TCP ? SL_HAS_TCP : SL_HAS_UDP;
+				mask |= (list[j].protocol == IPPROTO_TCP ? SL_HAS_TCP
+									 : SL_HAS_UDP) |
+					(list[j].echo ? SL_HAS_ECHO : 0);
 		ck_assert_uint_eq(find_by_abi(&f, &list[i].address, 0, 0, SL_ADDRESS), mask);
 		/* A mark is no listener. */
 		ck_assert_uint_eq(dataplane_find_listener(&f.view, &list[i].address, 0, 0), 0);
@@ -251,6 +257,40 @@ START_TEST(what_was_put_in_force_can_be_listed)
 	free_fixture(&f);
 	free(list);
 	free(read);
+}
+END_TEST
+
+/* One of an address allows echo: so do all, once they are read. Built of that, the table is the same. */
+START_TEST(echo_is_read_back_as_the_address_has_it)
+{
+	static const char *const texts[] = {"203.0.113.1", "2001:db8::1", "203.0.113.0/25",
+					    "2001:db8::/65"};
+	struct dataplane_listener list[3 * ARRAY_SIZE(texts)] = {}, read[ARRAY_SIZE(list)];
+	struct fixture f;
+	uint64_t word;
+
+	make_fixture(&f, ARRAY_SIZE(list));
+	for (size_t i = 0; i < ARRAY_SIZE(list); i++) {
+		struct prefix prefix;
+
+		ck_assert_int_eq(prefix_parse(texts[i / 3], &prefix), 0);
+		list[i].address = prefix.addr;
+		list[i].length = prefix_is_host(&prefix) ? 0 : prefix.length;
+		list[i].port = 80 + i % 3;
+		list[i].protocol = IPPROTO_TCP;
+		list[i].service = 1;
+		list[i].echo = (int)i == 3 * _i + 1;
+	}
+	ck_assert_int_eq(build(&f, list, ARRAY_SIZE(list)), 0);
+	ck_assert_uint_eq(dataplane_listeners(&f.view, read, ARRAY_SIZE(read)), ARRAY_SIZE(read));
+	for (size_t i = 0; i < ARRAY_SIZE(read); i++)
+		ck_assert_int_eq(read[i].echo,
+				 addr_equal(&read[i].address, &list[3 * _i].address) &&
+					 read[i].length == list[3 * _i].length);
+	word = f.control.listeners;
+	ck_assert_int_eq(build(&f, read, ARRAY_SIZE(read)), 0);
+	ck_assert_uint_eq(f.control.listeners, word);
+	free_fixture(&f);
 }
 END_TEST
 
@@ -365,13 +405,16 @@ int main(void)
 			    ARRAY_SIZE(sizes));
 	tcase_add_loop_test(tc, as_many_listeners_of_one_family_as_the_limit_says_fit, 0,
 			    2 * ARRAY_SIZE(sizes));
-	tcase_add_loop_test(tc, every_address_has_one_mark_with_its_protocols, 0,
-			    ARRAY_SIZE(sizes));
+	tcase_add_loop_test(
+		tc,
+		every_address_has_one_mark_with_its_protocols_and_whether_any_listener_allows_echo,
+		0, ARRAY_SIZE(sizes));
 	tcase_add_loop_test(tc, any_port_answers_where_no_port_does, 0, 2);
 	tcase_add_loop_test(tc, no_other_key_is_found, 0, ARRAY_SIZE(sizes));
 	tcase_add_loop_test(tc, the_table_does_not_follow_from_the_order_of_the_input, 0,
 			    ARRAY_SIZE(sizes));
 	tcase_add_loop_test(tc, what_was_put_in_force_can_be_listed, 0, ARRAY_SIZE(sizes));
+	tcase_add_loop_test(tc, echo_is_read_back_as_the_address_has_it, 0, 4);
 	tcase_add_test(tc, a_small_table_stays_small);
 	tcase_add_test(tc, nothing_listens_in_an_empty_table);
 	tcase_add_test(tc, too_many_keys_for_the_largest_table_are_refused_and_out_is_untouched);

@@ -18,6 +18,7 @@ static void want_services(const struct config *config, struct dataplane_features
 		features->affinity |= config->services[i].affinity == CONFIG_AFFINITY_SOURCE;
 		features->quic |= config->services[i].affinity == CONFIG_AFFINITY_QUIC;
 		features->encaps |= config->services[i].encapsulation != CONFIG_IPIP;
+		features->echo |= config->services[i].echo;
 		features->mss_clamp |= config->services[i].mss_clamp != 0;
 	}
 }

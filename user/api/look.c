@@ -246,6 +246,7 @@ enum wire_code answer_service_show(struct request *request)
 		.drain_timeout_ms = service->config->drain_timeout_ms,
 		.drain_end = config_drain_end_name(service->config->drain_end),
 		.dead_after_ms = service->config->dead_after_ms,
+		.echo = service->config->echo,
 		.mss_clamp = service->config->mss_clamp,
 		SLOTS_FIELDS(slots),
 		.packets = counts[SL_SERVICE_packets],

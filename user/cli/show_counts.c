@@ -196,6 +196,7 @@ void show_service(const struct wire_service *service, struct text *out)
 	text_add(out, "drain-timeout  %s, then %s\n",
 		 text_format_duration(service->drain_timeout_ms, text), service->drain_end);
 	text_add(out, "dead-after     %s\n", text_format_duration(service->dead_after_ms, text));
+	text_add(out, "echo           %s\n", service->echo ? "true" : "false");
 	if (service->mss_clamp)
 		text_add(out, "mss-clamp      %" PRIu64 "\n", service->mss_clamp);
 	if (service->health)

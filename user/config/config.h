@@ -117,6 +117,7 @@ struct config_service {
 	struct config_quic
 		*quic; /* sorted by rotation; of no meaning but with CONFIG_AFFINITY_QUIC */
 	size_t quic_count;
+	bool echo;	     /* its addresses answer echo requests */
 	uint16_t mss_clamp;  /* 0: off */
 	uint32_t table_size; /* a prime */
 	uint64_t idle_timeout_ms, drain_timeout_ms, dead_after_ms;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,6 +105,7 @@ void plan_add_listeners(struct plan_builder *b, const struct config_service *ser
 		b->listeners[b->listener_count++] = (struct dataplane_listener){
 			.address = wanted->address,
 			.length = wanted->length,
+			.echo = service->echo,
 			.port = wanted->port,
 			.protocol = wanted->protocol == CONFIG_TCP ? IPPROTO_TCP : IPPROTO_UDP,
 			.service = record,
@@ -111,8 +113,23 @@ void plan_add_listeners(struct plan_builder *b, const struct config_service *ser
 	}
 }
 
+/* An address answers echo requests where any of its listeners says so; and so it is read back from the table. */
+static void spread_echo(struct dataplane_listener *list, size_t count)
+{
+	for (size_t i = 0, end; i < count; i = end) {
+		bool echo = false;
+
+		for (end = i; end < count && list[end].length == list[i].length &&
+			      addr_equal(&list[end].address, &list[i].address);
+		     end++)
+			echo |= list[end].echo;
+		for (size_t j = i; j < end; j++)
+			list[j].echo = echo && !dataplane_is_server_id(&list[j]);
+	}
+}
+
 struct listener_changes {
-	size_t added, removed, moved;
+	size_t added, removed, moved, echo;
 };
 
 /* Walks both sorted lists at once. */
@@ -128,10 +145,11 @@ static struct listener_changes compare_listeners(struct plan_builder *b)
 			    : new == new_end ? -1
 					     : ids_compare_listeners(old, new);
 
-		if (order || old->service != new->service) {
+		if (order || old->service != new->service || old->echo != new->echo) {
 			changes.added += order > 0;
 			changes.removed += order < 0;
-			changes.moved += order == 0;
+			changes.moved += order == 0 && old->service != new->service;
+			changes.echo += order == 0 && old->echo != new->echo;
 			if (order <= 0)
 				b->touched[dataplane_record(old)] = true;
 			if (order >= 0)
@@ -157,22 +175,26 @@ static void plan_listeners(struct plan_builder *b)
 		   has_server_ids(b->before->listeners, b->before->listener_count);
 	struct listener_changes changes;
 	struct dataplane_listener *list;
+	char echo[48] = "";
 
 	if (b->listener_count)
 		qsort(b->listeners, b->listener_count, sizeof(*b->listeners),
 		      ids_compare_listeners);
+	spread_echo(b->listeners, b->listener_count);
 	changes = compare_listeners(b);
-	if (!changes.added && !changes.removed && !changes.moved)
+	if (!changes.added && !changes.removed && !changes.moved && !changes.echo)
 		return;
+	if (changes.echo)
+		snprintf(echo, sizeof(echo), ", %zu with another echo", changes.echo);
 	list = arena_alloc(b->plan->arena, b->listener_count * sizeof(*list) + 1);
 	if (b->listener_count)
 		memcpy(list, b->listeners, b->listener_count * sizeof(*list));
 	plan_add(b, PHASE_LISTENERS,
 		 (struct plan_operation){PLAN_WRITE_LISTENERS, .listeners = list,
 					 .count = b->listener_count},
-		 "%s: %zu added, %zu removed, %zu led to another %s; %zu are in force then",
+		 "%s: %zu added, %zu removed, %zu led to another %s%s; %zu are in force then",
 		 ids ? "listeners and server ids" : "listeners", changes.added, changes.removed,
-		 changes.moved, ids ? "record or backend" : "record", b->listener_count);
+		 changes.moved, ids ? "record or backend" : "record", echo, b->listener_count);
 }
 
 /* Listeners as they are, but for server ids of backends whose indices are about to be free. */

@@ -400,6 +400,8 @@ void adopt_features(const struct map_set *pinned, struct dataplane_features *out
 {
 	struct sl_service service;
 	struct sl_backend backend;
+	struct sl_control control;
+	uint32_t only = 0;
 
 	for (uint32_t i = 1; i < sl_service_records(&pinned->limits); i++)
 		if (!bpf_map_lookup_elem(pinned->fd[MAP_services], &i, &service)) {
@@ -407,6 +409,8 @@ void adopt_features(const struct map_set *pinned, struct dataplane_features *out
 			out->mss_clamp |= service.mss != 0;
 			out->quic |= service.flags & SL_SERVICE_QUIC;
 		}
+	if (!bpf_map_lookup_elem(pinned->fd[MAP_control], &only, &control))
+		out->echo |= (control.listeners & SL_LISTENERS_ECHO) != 0;
 	out->deny |= !deny_is_empty(pinned->fd[MAP_denied]);
 	for (uint32_t i = 1; i <= pinned->limits.backends; i++) {
 		if (bpf_map_lookup_elem(pinned->fd[MAP_backends], &i, &backend) || !backend.family)

@@ -87,6 +87,7 @@ static inline uint32_t dataplane_cold(const struct dataplane_view *v, uint32_t s
 /* One listener of the table to be put in force. */
 struct dataplane_listener {
 	struct addr address;
+	bool echo; /* its address answers echo requests, for this listener's part; read back: for any one's */
 	uint16_t port;	  /* host order; 0: any */
 	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP */
 	uint8_t length;	  /* of a prefix, bits; 0: the address alone */

@@ -155,7 +155,8 @@ static int collect_keys(const struct dataplane_listener *list, size_t count, uin
 		key[0] = listener_key(&l->address, l->port, l->protocol, kinds[0]);
 		key[0].value = l->service;
 		key[1] = listener_key(&l->address, 0, 0, kinds[1]);
-		key[1].value = l->protocol == IPPROTO_TCP ? SL_HAS_TCP : SL_HAS_UDP;
+		key[1].value = (l->protocol == IPPROTO_TCP ? SL_HAS_TCP : SL_HAS_UDP) |
+			       (l->echo ? SL_HAS_ECHO : 0);
 		keys->count += 2;
 	}
 	return settle_keys(keys);
@@ -211,7 +212,7 @@ static uint64_t make_word(const struct keys *v4, const struct keys *v6, uint64_t
 	uint64_t shift4 = v4->max_bits ? 64 - v4->bits : 63;
 	uint64_t shift6 = v6->max_bits ? 64 - v6->bits : 63;
 
-	return flags | shift4 << 2 | shift6 << 8 | nth_random(try) << 15;
+	return flags | shift4 << 2 | shift6 << 8 | nth_random(try) << 16;
 }
 
 /* Finds a multiplier that suits both families; the family that it suits less often grows. */
@@ -286,7 +287,8 @@ int listeners_build(const struct dataplane_listener *list, size_t count,
 		err = size_keys(&v6, max6);
 	for (size_t i = 0; i < count; i++)
 		flags |= (list[i].port ? 0 : SL_LISTENERS_ANY_PORT) |
-			 (list[i].length ? SL_LISTENERS_PREFIX : 0);
+			 (list[i].length ? SL_LISTENERS_PREFIX : 0) |
+			 (list[i].echo ? SL_LISTENERS_ECHO : 0);
 	if (!err)
 		err = find_word(&v4, &v6, flags, &word);
 	if (err)

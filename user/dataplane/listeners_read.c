@@ -174,6 +174,15 @@ static bool length_of(const struct dataplane_view *v, uint64_t word, uint8_t fam
 	return *out != 0;
 }
 
+/* Whether a listener's address answers echo requests. */
+static bool has_echo(const struct dataplane_view *v, uint64_t word, const struct addr *address,
+		     enum sl_listener_kind kind)
+{
+	struct listener_key mark = listener_key(address, 0, 0, kind + 1);
+
+	return find(v, word, address->family, &mark) & SL_HAS_ECHO;
+}
+
 static void list4(const struct dataplane_view *v, uint64_t word, const struct sl_listeners4 *b,
 		  struct dataplane_listener *out, size_t max, size_t *n)
 {
@@ -194,6 +203,7 @@ static void list4(const struct dataplane_view *v, uint64_t word, const struct sl
 							      .length = length,
 							      .service = b->value[way]};
 			memcpy(out[*n].address.bytes, &address4, sizeof(address4));
+			out[*n].echo = has_echo(v, word, &out[*n].address, kind);
 		}
 		++*n;
 	}
@@ -217,6 +227,10 @@ static void list6(const struct dataplane_view *v, uint64_t word, const struct sl
 							      .length = length,
 							      .service = b->value[way]};
 			memcpy(out[*n].address.bytes, b->address[way], 16);
+			if (protocol != SL_PROTOCOL_SERVER_ID)
+				out[*n].echo = has_echo(v, word, &out[*n].address,
+							rank ? sl_prefix_kind(rank - 1, SL_LISTENER)
+							     : SL_LISTENER);
 		}
 		++*n;
 	}
