@@ -151,7 +151,7 @@ static json_t *agent_row(const struct world *w, uint32_t slots, double change_li
 
 json_t *agent_run(struct bench *bench)
 {
-	const struct world *w = &bench->worlds[KNOBS_REDIRECT];
+	const struct world *w = bench_world(bench, WORLD_REDIRECT);
 	json_t *out = json_array();
 
 	json_array_append_new(out, agent_row(w, TABLE_SIZE, 5, 5));

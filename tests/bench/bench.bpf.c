@@ -48,32 +48,46 @@ static __always_inline __u64 flow(__u64 n)
 static __always_inline _Bool write_packet(void *data, void *end)
 {
 	void *transport = data + (plan.transport_at & (FRAME_SIZE - 1));
+	void *untagged = data + (plan.tags & 12);
 	__u64 f = flow(plan.next++);
 
-	if (data + FRAME_SIZE > end || transport + sizeof(__u64) > end)
+	if (data + FRAME_SIZE > end || transport + 24 > end || untagged + 54 > end)
 		return 0;
 	STORE64(data, plan.ethernet[0]);
 	STORE64(data + 6, plan.ethernet[1]);
+	/* The balancer loads bytes 12-19 as one word, and two more behind them. */
+	if (plan.tagged) {
+		STORE64(data + 14, plan.tag[1]);
+		STORE64(data + 12, plan.tag[0]);
+	}
 	if (plan.family == 4) {
-		STORE64(data + 26, plan.address[0] | (__u32)f);
+		STORE64(untagged + 26, plan.address[0] | (__u32)f);
 	} else if (plan.family == 6) {
-		STORE64(data + 22, plan.address[0]);
-		STORE64(data + 30, plan.address[1] ^ (__u32)f);
-		STORE64(data + 38, plan.address[2]);
-		STORE64(data + 46, plan.address[3]);
+		STORE64(untagged + 22, plan.address[0]);
+		STORE64(untagged + 30, plan.address[1] ^ (__u32)f);
+		STORE64(untagged + 38, plan.address[2]);
+		STORE64(untagged + 46, plan.address[3]);
 	} else {
 		return 1;
 	}
 	STORE64(transport, plan.transport | (__u16)(f >> 32));
+	if (plan.optioned)
+		STORE64(transport + 16, plan.option);
 	return 1;
 }
 
 SEC("xdp")
 int driver(struct xdp_md *ctx)
 {
-	int grown = (void *)(long)ctx->data_end - (void *)(long)ctx->data - FRAME_SIZE;
+	int length = (void *)(long)ctx->data_end - (void *)(long)ctx->data;
 
-	if (bpf_xdp_adjust_head(ctx, grown))
+	/* What an answer has cut off is zeros, as what the kernel puts there. */
+	if (plan.cut && length != (int)plan.size) {
+		if (bpf_xdp_adjust_tail(ctx, plan.cut))
+			return XDP_ABORTED;
+		length += plan.cut;
+	}
+	if (bpf_xdp_adjust_head(ctx, length - (int)plan.size))
 		return XDP_ABORTED;
 	if (!write_packet((void *)(long)ctx->data, (void *)(long)ctx->data_end))
 		return XDP_ABORTED;

@@ -91,7 +91,7 @@ static void fill_up(const struct world *w, const struct bench_case *c)
 
 void change_prepare(struct bench *bench, const struct bench_case *c)
 {
-	const struct world *w = &bench->worlds[c->knobs];
+	const struct world *w = bench_world(bench, c->world);
 	bool is_moving = c->slots == SLOTS_MOVING;
 	bool has_flows = c->table == TABLE_FLOWS || c->table == TABLE_FLOWS_FLOOD;
 	struct bench_case flows = *c;
@@ -155,12 +155,12 @@ void change_fill(struct bench *bench, struct change_loads *out)
 {
 	static const struct bench_case unknown = {
 		.name = "flows until there is no room",
-		.knobs = KNOBS_FLOWS,
+		.world = WORLD_FLOWS,
 		.frame = {4, SERVICE_4IN4},
 		.verdict = SL_SEND_tx,
 		.slots = SLOTS_MOVING,
 	};
-	const struct world *w = &bench->worlds[unknown.knobs];
+	const struct world *w = bench_world(bench, unknown.world);
 	uint64_t before = world_count_event(w, SL_EVENT_inserted), inserted = 0, refused = 0;
 
 	*out = (struct change_loads){0};

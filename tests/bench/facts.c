@@ -59,11 +59,11 @@ static unsigned int count_calls(const struct bpf_insn *insns, size_t count)
 	return calls;
 }
 
-json_t *facts_program(const struct bench *bench, enum bench_knobs knobs)
+json_t *facts_program(struct bench *bench, enum bench_world kind)
 {
 	struct bpf_prog_info info = {0};
 	uint32_t size = sizeof(info);
-	int fd = program_fd(bench, PROGRAM_BALANCER, knobs);
+	int fd = program_fd(bench, PROGRAM_BALANCER, kind);
 	struct bpf_insn *insns;
 	uint32_t bytes;
 	json_t *out;
@@ -119,7 +119,8 @@ json_t *facts_memory(struct bench *bench)
 	struct change_loads loads;
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		bytes = map_memory(dataplane_map_fd(bench->worlds[KNOBS_DEFAULT].dp, names[i]));
+		bytes = map_memory(
+			dataplane_map_fd(bench_world(bench, WORLD_DEFAULT)->dp, names[i]));
 		json_object_set_new(maps, names[i], json_integer(bytes));
 		total += bytes;
 	}

@@ -13,7 +13,7 @@
 #define PORT   443
 #define CLIENT "198.51.100.1"
 
-static size_t build_transport(const struct bench_frame *frame, uint8_t *to, size_t room)
+static void build_transport(const struct bench_frame *frame, uint8_t *to, size_t room)
 {
 	struct tcphdr *tcp = (struct tcphdr *)to;
 	struct udphdr *udp = (struct udphdr *)to;
@@ -21,12 +21,13 @@ static size_t build_transport(const struct bench_frame *frame, uint8_t *to, size
 	if (world_protocol(frame->to) == IPPROTO_UDP) {
 		udp->dest = htons(PORT);
 		udp->len = htons(room);
-	} else {
-		tcp->dest = htons(PORT);
-		tcp->doff = 5;
-		to[13] = frame->tcp_flags ? frame->tcp_flags : TH_ACK;
+		return;
 	}
-	return room;
+	tcp->dest = htons(PORT);
+	tcp->doff = frame->mss ? 6 : 5;
+	to[13] = frame->tcp_flags ? frame->tcp_flags : TH_ACK;
+	if (frame->mss)
+		memcpy(to + 20, (uint8_t[]){TCPOPT_MAXSEG, TCPOLEN_MAXSEG, MSS >> 8, MSS & 255}, 4);
 }
 
 /* Client addresses are the driver's; here they are 0. */
@@ -61,20 +62,47 @@ static void build_ip6(const struct bench_frame *frame, uint8_t *to, size_t room)
 	build_transport(frame, to + sizeof(*ip), room - sizeof(*ip));
 }
 
-void frame_build(const struct bench_frame *frame, uint8_t data[FRAME_SIZE])
+size_t frame_size(const struct bench_frame *frame)
+{
+	return frame->size ? frame->size : FRAME_SIZE;
+}
+
+/* RFC 792 and 1812, RFC 4443: with the answer's own headers 576 and 1280 bytes. */
+size_t frame_answer(uint8_t family)
+{
+	return family == 4 ? 576 : 1280;
+}
+
+size_t frame_quoted(uint8_t family)
+{
+	return family == 4 ? 576 - 20 - 8 : 1280 - 40 - 8;
+}
+
+/* One tag is a customer's, two are a provider's and a customer's (IEEE 802.1Q). */
+static void build_tags(const struct bench_frame *frame, uint8_t *to)
+{
+	static const uint8_t outer[] = {0x88, 0xa8, 0, VLAN_IN}, inner[] = {0x81, 0, 0, 20},
+			     only[] = {0x81, 0, 0, VLAN_IN};
+
+	memcpy(to, frame->tags == 2 ? outer : only, frame->tags ? 4 : 0);
+	memcpy(to + 4, inner, frame->tags == 2 ? 4 : 0);
+}
+
+void frame_build(const struct bench_frame *frame, uint8_t data[FRAME_MAX])
 {
 	uint16_t type = htons(frame->family == 4   ? ETH_P_IP
 			      : frame->family == 6 ? ETH_P_IPV6
 						   : ETH_P_ARP);
-	size_t room = FRAME_SIZE - ETH_HLEN;
+	size_t header = ETH_HLEN + frame->tags * 4, room = frame_size(frame) - header;
 
-	memset(data, 0, FRAME_SIZE);
+	memset(data, 0, FRAME_MAX);
 	memcpy(data, (uint8_t[]){2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 3}, 12);
-	memcpy(data + 12, &type, sizeof(type));
+	build_tags(frame, data + 12);
+	memcpy(data + header - sizeof(type), &type, sizeof(type));
 	if (frame->family == 4)
-		build_ip4(frame, data + ETH_HLEN, room);
+		build_ip4(frame, data + header, room);
 	else if (frame->family == 6)
-		build_ip6(frame, data + ETH_HLEN, room);
+		build_ip6(frame, data + header, room);
 }
 
 static uint64_t word(const uint8_t *bytes)
@@ -85,16 +113,26 @@ static uint64_t word(const uint8_t *bytes)
 	return value;
 }
 
-void frame_plan(const struct bench_case *c, const uint8_t data[FRAME_SIZE], struct bench_plan *plan)
+void frame_plan(const struct bench_case *c, const uint8_t data[FRAME_MAX], struct bench_plan *plan)
 {
+	unsigned int tags = c->frame.tags * 4, is_v6 = c->frame.family == 6;
+
 	*plan = (struct bench_plan){
 		.mask = c->flows - 1,
 		.ethernet = {word(data), word(data + 6)},
 		.family = c->frame.family,
 		.flood = c->flood,
-		.transport_at = c->frame.family == 6 ? 54 : 34 + c->frame.options * 4,
+		.transport_at = tags + (is_v6 ? 54 : 34 + c->frame.options * 4),
+		.tag = {word(data + 12), word(data + 14)},
+		.tagged = c->world == WORLD_VLANS,
+		.tags = tags,
+		.optioned = c->frame.mss,
+		.size = frame_size(&c->frame),
 	};
 	for (unsigned int i = 0; i < 4; i++)
-		plan->address[i] = word(data + (c->frame.family == 6 ? 22 : 26) + i * 8);
+		plan->address[i] = word(data + tags + (is_v6 ? 22 : 26) + i * 8);
 	plan->transport = word(data + plan->transport_at);
+	plan->option = word(data + plan->transport_at + 16);
+	if (c->verdict == SL_SEND_too_big_told)
+		plan->cut = plan->size - tags - ETH_HLEN - frame_quoted(c->frame.family);
 }

@@ -49,8 +49,12 @@ static int attach(int program, const char *device)
 /*
  * The namespace has no name and ends with this process, and the interfaces with it. Without IPv6 addresses of
  * their own they send nothing that would be counted.
+ *
+ * Until live_run() the drivers are attached there. No frame comes, but a program that is attached is one that the kernel
+ * knows how to call: else BPF_PROG_TEST_RUN would tell it so before each run and forget it after, and wait for a grace
+ * period each time.
  */
-static void make_pair(void)
+void live_pair(struct bench *bench)
 {
 	if (unshare(CLONE_NEWNET))
 		fail("a network namespace cannot be made: %s", strerror(errno));
@@ -59,12 +63,21 @@ static void make_pair(void)
 		   " addrgenmode none && "
 		   "ip link set " NEAR " up && ip link set " FAR " up"))
 		fail("a veth pair cannot be made; is iproute2 installed?");
+	bench->away = if_nametoindex(NEAR);
+	bench->holds[0] = attach(bpf_program__fd(bench->bpf[0]->progs.driver), NEAR);
+	bench->holds[1] = attach(bpf_program__fd(bench->bpf[1]->progs.driver), FAR);
+}
+
+static void release(struct bench *bench)
+{
+	close(bench->holds[0]);
+	close(bench->holds[1]);
 }
 
 /* Waits for the frames that are still on their way. */
 static uint64_t wait_received(const struct bench *bench, uint64_t expected)
 {
-	const volatile __u64 *received = &bench->bpf->bss->received;
+	const volatile __u64 *received = &bench->bpf[0]->bss->received;
 
 	for (int ms = 0; *received < expected && ms < 1000; ms++)
 		usleep(1000);
@@ -74,16 +87,16 @@ static uint64_t wait_received(const struct bench *bench, uint64_t expected)
 /* Nanoseconds a frame, by the kernel's own clock, which stands still while another thread has the CPU. */
 static double run_live(struct bench *bench, const struct bench_case *c)
 {
-	uint8_t frame[FRAME_SIZE];
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = sizeof(frame),
+	uint8_t frame[FRAME_MAX];
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = FRAME_SIZE,
 		    .repeat = LIVE_FRAMES, .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
-	uint64_t expected = bench->bpf->bss->received + LIVE_FRAMES, received;
-	int link = attach(program_fd(bench, c->program, c->knobs), FAR);
+	uint64_t expected = bench->bpf[0]->bss->received + LIVE_FRAMES, received;
+	int link = attach(program_fd(bench, c->program, c->world), FAR);
 
 	run_prepare(bench, c, c->program, c->flows > 1 ? bench->new_flows : 0, frame);
 	bench->new_flows += LIVE_FRAMES;
-	bench->bpf->bss->plan.ifindex = if_nametoindex(NEAR);
-	if (bpf_prog_test_run_opts(bpf_program__fd(bench->bpf->progs.generator), &options))
+	bench->bpf[0]->bss->plan.ifindex = if_nametoindex(NEAR);
+	if (bpf_prog_test_run_opts(bpf_program__fd(bench->bpf[0]->progs.generator), &options))
 		fail("live %s: BPF_PROG_TEST_RUN: %s", c->name, strerror(errno));
 	received = wait_received(bench, expected);
 	close(link);
@@ -99,8 +112,8 @@ json_t *live_run(struct bench *bench)
 	json_t *out = json_array();
 	int sink;
 
-	make_pair();
-	sink = attach(bpf_program__fd(bench->bpf->progs.sink), NEAR);
+	release(bench);
+	sink = attach(bpf_program__fd(bench->bpf[0]->progs.sink), NEAR);
 	for (int round = 0; round < LIVE_ROUNDS; round++)
 		for (size_t i = 0; i < ARRAY_SIZE(live_cases); i++)
 			ns[i][round] = run_live(bench, &live_cases[i]);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The bench's command line. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <getopt.h>
+#include <linux/bpf.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,7 +26,7 @@ static const char help[] =
 	"  -j                 JSON on standard output instead of tables\n"
 	"      --json FILE    JSON into FILE, tables on standard output\n"
 	"      --cpu N        run on this CPU (default: the last one)\n"
-	"      --case TEXT    only the cases whose names contain TEXT, and nothing else\n"
+	"      --case TEXT    only the cases whose names or knobs contain TEXT, and nothing else\n"
 	"      --object FILE  another BPF object of the balancer than the built-in one\n"
 	"  -h, --help         this\n"
 	"\n"
@@ -46,13 +49,14 @@ void fail(const char *format, ...)
 bool bench_has(const struct bench *bench, const struct bench_case *c)
 {
 	if (bench->only)
-		return strstr(c->name, bench->only);
+		return strstr(c->name, bench->only) ||
+		       (c->knob && strstr(knob_name(c->knob), bench->only));
 	return c->quick || !bench->quick;
 }
 
 struct options {
 	bool json;
-	const char *json_file, *object;
+	const char *json_file;
 };
 
 static int parse_options(int argc, char **argv, struct bench *bench, struct options *options)
@@ -85,7 +89,7 @@ static int parse_options(int argc, char **argv, struct bench *bench, struct opti
 			bench->only = optarg;
 			break;
 		case OBJECT:
-			options->object = optarg;
+			bench->object = optarg;
 			break;
 		case 'h':
 			fputs(help, stdout);
@@ -110,19 +114,30 @@ static void pin(int cpu)
 		fail("the priority cannot be raised: %s; run it as root", strerror(errno));
 }
 
-static void setup(struct bench *bench, const char *object)
+/* A program of frames of several buffers can be called by none but others of that kind. */
+static struct bench_bpf *load_programs(bool frags)
+{
+	struct bench_bpf *bpf = bench_bpf__open();
+	struct bpf_program *program;
+
+	if (bpf && frags)
+		bpf_object__for_each_program(program, bpf->obj)
+			bpf_program__set_flags(program, BPF_F_XDP_HAS_FRAGS);
+	if (!bpf || bench_bpf__load(bpf))
+		fail("the bench's own programs do not load: %s%s", strerror(errno),
+		     geteuid() ? "; run it as root" : "");
+	return bpf;
+}
+
+static void setup(struct bench *bench)
 {
 	pin(bench->cpu);
 	bench->packets = bench->quick ? 200000 : 2000000;
 	bench->rounds = 9;
 	bench->new_flows = 1ULL << 32;
 	bench->deadline_s = bench->quick ? 20 : 180;
-	bench->bpf = bench_bpf__open_and_load();
-	if (!bench->bpf)
-		fail("the bench's own programs do not load: %s%s", strerror(errno),
-		     geteuid() ? "; run it as root" : "");
-	for (enum bench_knobs knobs = 0; knobs < KNOBS; knobs++)
-		world_open(&bench->worlds[knobs], knobs, object);
+	for (int frags = 0; frags < 2; frags++)
+		bench->bpf[frags] = load_programs(frags);
 }
 
 static void write_json(const json_t *report, const char *path)
@@ -142,7 +157,8 @@ int main(int argc, char **argv)
 		fputs(help, stderr);
 		return 2;
 	}
-	setup(&bench, options.object);
+	setup(&bench);
+	live_pair(&bench);
 	rounds_run(&bench, &results);
 	report = report_make(&bench, &results);
 	if (options.json_file)
@@ -153,8 +169,9 @@ int main(int argc, char **argv)
 		report_print(report, stdout);
 	json_decref(report);
 	free(results.cases);
-	for (enum bench_knobs knobs = 0; knobs < KNOBS; knobs++)
-		world_close(&bench.worlds[knobs]);
-	bench_bpf__destroy(bench.bpf);
+	for (enum bench_world kind = 0; kind < WORLDS; kind++)
+		world_close(&bench.worlds[kind]);
+	for (int frags = 0; frags < 2; frags++)
+		bench_bpf__destroy(bench.bpf[frags]);
 	return EXIT_SUCCESS;
 }

@@ -5,7 +5,8 @@
 
 #include <linux/types.h>
 
-#define FRAME_SIZE 128 /* bytes of every frame, so that each offset below lies inside it */
+#define FRAME_SIZE \
+	128 /* bytes that every frame has at least, so that each offset below lies inside it */
 
 /* Words are as they lie in the frame, little-endian. */
 struct bench_plan {
@@ -18,6 +19,12 @@ struct bench_plan {
 	__u32 family;	    /* 4, 6; 0: neither, and nothing but the Ethernet header is written */
 	__u32 ifindex;	    /* where the generator sends its frames */
 	__u32 flood;	    /* 1: every other packet is a new flow, whatever `mask` says; else 0 */
+	__u64 tag[2];	    /* bytes 12-19 and 14-21 of the frame, where `tagged` says so */
+	__u64 option;	    /* bytes 16-23 of the TCP header, where `optioned` says so */
+	__u32 tagged, optioned; /* 0 or 1 */
+	__u32 tags;		/* bytes of VLAN tags: 0, 4, 8 */
+	__u32 size;		/* of the frame */
+	__s32 cut;		/* bytes that the program under test takes from its end */
 };
 
 #endif

@@ -25,25 +25,46 @@ static json_t *make_case(const struct bench *bench, const struct bench_case *c,
 
 	if (c->limit != 0)
 		json_object_set_new(out, "limit", json_real(c->limit));
+	if (!c->knob)
+		return out;
+	json_object_set_new(out, "knob", json_string(knob_name(c->knob)));
+	json_object_set_new(out, "off_ns", json_real(r->off_ns));
+	json_object_set_new(out, "adds_ns", json_real(r->adds_ns));
+	json_object_set_new(out, "adds_multiple", json_real(r->adds_multiple));
+	json_object_set_new(out, "off_multiple", json_real(r->off_multiple));
+	if (c->off_limit != 0)
+		json_object_set_new(out, "off_limit", json_real(c->off_limit));
+	return out;
+}
+
+/* The knobs that have no case, and why. */
+static json_t *make_costless(void)
+{
+	json_t *out = json_object();
+
+	for (enum bench_knob knob = KNOB_NONE + 1; knob < BENCH_KNOBS; knob++)
+		if (knob_costless(knob))
+			json_object_set_new(out, knob_name(knob), json_string(knob_costless(knob)));
 	return out;
 }
 
 json_t *report_make(struct bench *bench, const struct results *results)
 {
-	json_t *rows = json_array();
-	json_t *data = json_pack(
-		"{s:o, s:I, s:i, s:i, s:i, s:f, s:f, s:o}", "machine", facts_machine(bench),
-		"packets_a_run", (json_int_t)bench->packets, "rounds_a_case", (int)bench->rounds,
-		"rounds", (int)results->rounds, "disturbed_rounds", (int)results->disturbed,
-		"null_ns", results->null_ns, "full_ns", results->full_ns, "cases", rows);
+	json_t *rows = json_array(), *knobs = json_array();
+	json_t *data = json_pack("{s:o, s:I, s:i, s:i, s:i, s:f, s:f, s:o, s:o, s:o}", "machine",
+				 facts_machine(bench), "packets_a_run", (json_int_t)bench->packets,
+				 "rounds_a_case", (int)bench->rounds, "rounds",
+				 (int)results->rounds, "disturbed_rounds", (int)results->disturbed,
+				 "null_ns", results->null_ns, "full_ns", results->full_ns, "cases",
+				 rows, "knobs", knobs, "knobs_without_a_case", make_costless());
 
-	for (size_t i = 0; i < case_count; i++)
-		if (bench_has(bench, &cases[i]))
-			json_array_append_new(rows,
-					      make_case(bench, &cases[i], &results->cases[i]));
+	for (size_t i = 0; i < case_count(); i++)
+		if (bench_has(bench, case_at(i)))
+			json_array_append_new(case_at(i)->knob ? knobs : rows,
+					      make_case(bench, case_at(i), &results->cases[i]));
 	if (!bench->only) {
-		json_object_set_new(data, "program", facts_program(bench, KNOBS_DEFAULT));
-		json_object_set_new(data, "program_redirect", facts_program(bench, KNOBS_REDIRECT));
+		json_object_set_new(data, "program", facts_program(bench, WORLD_DEFAULT));
+		json_object_set_new(data, "program_redirect", facts_program(bench, WORLD_REDIRECT));
 		json_object_set_new(data, "memory", facts_memory(bench));
 		json_object_set_new(data, "maglev", facts_maglev());
 		json_object_set_new(data, "agent", agent_run(bench));
@@ -68,6 +89,9 @@ static const char *remark(const json_t *row)
 		return "not trustworthy: the machine was too busy";
 	if (json_object_get(row, "limit") && number(row, "multiple") > number(row, "limit"))
 		return "over its limit";
+	if (json_object_get(row, "off_limit") &&
+	    number(row, "off_multiple") > number(row, "off_limit"))
+		return "over its limit";
 	return "";
 }
 
@@ -76,8 +100,9 @@ static void print_cases(const json_t *data, FILE *to)
 	const json_t *row;
 	size_t i;
 
-	fprintf(to, "%-17s %6s %13s %8s %6s %8s  %s\n", "case", "ns", "quartiles", "x full",
-		"limit", "rounds", "");
+	if (json_array_size(json_object_get(data, "cases")))
+		fprintf(to, "%-17s %6s %13s %8s %6s %8s  %s\n", "case", "ns", "quartiles", "x full",
+			"limit", "rounds", "");
 	json_array_foreach(json_object_get(data, "cases"), i, row)
 	{
 		char limit[16] = "", rounds[24], quartiles[32];
@@ -100,6 +125,39 @@ static void print_cases(const json_t *data, FILE *to)
 		"(%.0f of %.0f); %.0f packets a run\n",
 		number(data, "null_ns"), number(data, "full_ns"), number(data, "disturbed_rounds"),
 		number(data, "rounds"), number(data, "packets_a_run"));
+}
+
+/* What each knob adds, and then those of which there is nothing to say but why. */
+static void print_knobs(const json_t *data, FILE *to)
+{
+	json_t *row, *costless = json_object_get(data, "knobs_without_a_case");
+	const char *name;
+	size_t i;
+
+	if (!json_array_size(json_object_get(data, "knobs")))
+		return;
+	fprintf(to, "\n%-15s %-17s %6s %8s %7s %7s %8s %6s %6s %8s\n", "knob", "case", "ns",
+		"x full", "off ns", "adds ns", "x full", "x off", "limit", "rounds");
+	json_array_foreach(json_object_get(data, "knobs"), i, row)
+	{
+		char limit[16] = "", rounds[24];
+
+		if (json_object_get(row, "off_limit"))
+			snprintf(limit, sizeof(limit), "%.1f", number(row, "off_limit"));
+		snprintf(rounds, sizeof(rounds), "%.0f+%.0f", number(row, "clean_rounds"),
+			 number(row, "disturbed_rounds"));
+		fprintf(to, "%-15s %-17s %6.1f %8.2f %7.1f %+7.1f %+8.2f %6.2f %6s %8s  %s%s%s\n",
+			string(row, "knob"), string(row, "name"), number(row, "ns"),
+			number(row, "multiple"), number(row, "off_ns"), number(row, "adds_ns"),
+			number(row, "adds_multiple"), number(row, "off_multiple"), limit, rounds,
+			string(row, "help"), *remark(row) ? "; " : "", remark(row));
+	}
+	fprintf(to, "\noff, adds: the same packet in the same rounds with the knob off, without "
+		    "VLAN tags "
+		    "(of too_big_answers: when all\nanswers are given); limit: of x off. Without a "
+		    "case:\n");
+	json_object_foreach(costless, name, row)
+		fprintf(to, "%-15s %s\n", name, json_string_value(row));
 }
 
 static void print_program(const json_t *program, const char *name, FILE *to)
@@ -205,6 +263,7 @@ void report_print(const json_t *report, FILE *to)
 		number(machine, "cpus"), string(machine, "load"), string(machine, "spectre_v2"),
 		string(machine, "spec_rstack_overflow"));
 	print_cases(data, to);
+	print_knobs(data, to);
 	if (!json_object_get(data, "program"))
 		return;
 	fputc('\n', to);

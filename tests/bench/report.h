@@ -9,12 +9,13 @@
 #include "bench/bench.h"
 
 json_t *facts_machine(const struct bench *bench);
-json_t *facts_program(const struct bench *bench, enum bench_knobs knobs);
+json_t *facts_program(struct bench *bench, enum bench_world kind);
 json_t *facts_memory(struct bench *bench); /* at the default limits */
 json_t *facts_maglev(void);
-/* What changes cost the agent. They undo the slots of the world of KNOBS_REDIRECT. */
+/* What changes cost the agent. They undo the slots of the world of WORLD_REDIRECT. */
 json_t *agent_run(struct bench *bench);
-/* Moves this process into a network namespace of its own. */
+/* Moves this process into a network namespace of its own, with a pair of interfaces. */
+void live_pair(struct bench *bench);
 json_t *live_run(struct bench *bench);
 
 /* {version, kind: "bench", data}; facts and live runs are left out when only some cases are asked for. */

@@ -10,8 +10,8 @@
  * is what BPF_PROG_TEST_RUN is to start with.
  */
 void run_prepare(struct bench *bench, const struct bench_case *c, enum bench_program program,
-		 uint64_t first, uint8_t frame[FRAME_SIZE]);
-int run_driver_fd(const struct bench *bench);
+		 uint64_t first, uint8_t frame[FRAME_MAX]);
+int run_driver_fd(const struct bench *bench, const struct bench_case *c);
 /* The enum xdp_action that this program must answer to the case's packets. */
 unsigned int run_action(const struct bench_case *c, enum bench_program program);
 

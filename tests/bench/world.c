@@ -111,31 +111,56 @@ static void write_outer(const struct addr *to, const struct addr *from, struct s
 	}
 }
 
-static void make_path(enum bench_knobs knobs, const struct addr *to, struct sl_path *path)
+enum sl_encapsulation world_encapsulation(enum bench_world kind, enum bench_service service)
+{
+	if (service == SERVICE_UDP)
+		return SL_ENCAP_IPIP;
+	return kind == WORLD_GUE ? SL_ENCAP_GUE : kind == WORLD_L2 ? SL_ENCAP_L2 : SL_ENCAP_IPIP;
+}
+
+size_t world_overhead(enum bench_world kind, enum bench_service service)
+{
+	size_t ip = services[service].outer == 4 ? 20 : 40;
+
+	switch (world_encapsulation(kind, service)) {
+	case SL_ENCAP_L2:
+		return 0;
+	case SL_ENCAP_GUE:
+		return ip + 8 + 4;
+	default:
+		return ip;
+	}
+}
+
+size_t world_tags(enum bench_world kind, enum bench_service service, size_t tags)
+{
+	return kind == WORLD_VLANS && service == SERVICE_UDP ? SL_TAG : tags * SL_TAG;
+}
+
+static void make_path(const struct world *w, enum bench_service service, const struct addr *to,
+		      struct sl_path *path)
 {
 	struct addr from = parse_address(to->family == 4 ? TUNNEL_FROM : TUNNEL_FROM6);
 
-	path->ifindex = IN_IFINDEX;
+	path->ifindex = w->kind == WORLD_REDIRECT && service == SERVICE_UDP ? w->away : IN_IFINDEX;
 	path->family = to->family;
-	path->inner_max = 1500 - world_overhead(knobs, to->family);
+	path->inner_max =
+		w->kind == WORLD_TOO_BIG ? FRAME_SIZE / 2 : 1500 - world_overhead(w->kind, service);
+	path->tags = SL_TAGS_KEEP;
+	if (w->kind == WORLD_VLANS && service == SERVICE_UDP) {
+		path->tags = SL_TAG;
+		path->tag[0] = htons(0x8100);
+		path->tag[1] = htons(VLAN_OUT);
+	}
 	memcpy(path->header, (uint8_t[]){2, 0, 0, 0, 1, 1, 2, 0, 0, 0, 0, 2}, 12);
 	path->header_len = 14;
-	path->encapsulation = knobs == KNOBS_GUE  ? SL_ENCAP_GUE
-			      : knobs == KNOBS_L2 ? SL_ENCAP_L2
-						  : SL_ENCAP_IPIP;
-	if (knobs == KNOBS_ENTROPY) { /* the last 8 bits */
+	path->encapsulation = world_encapsulation(w->kind, service);
+	if (w->kind == WORLD_ENTROPY) { /* the last 8 bits */
 		from.bytes[addr_size(from.family) - 1] = 0;
 		path->entropy = 0xff000000;
 	}
-	if (knobs != KNOBS_L2)
+	if (path->encapsulation != SL_ENCAP_L2)
 		write_outer(to, &from, path);
-}
-
-size_t world_overhead(enum bench_knobs knobs, uint8_t family)
-{
-	size_t ip = family == 4 ? 20 : 40;
-
-	return knobs == KNOBS_L2 ? 0 : knobs == KNOBS_GUE ? ip + 8 + 4 : ip;
 }
 
 void world_check(int err, const char *what)
@@ -154,7 +179,7 @@ static void fill_backends(const struct world *w, enum bench_service service)
 		};
 
 		memcpy(backend.address, to.bytes, sizeof(to.bytes));
-		make_path(w->knobs, &to, &backend.path[0]);
+		make_path(w, service, &to, &backend.path[0]);
 		world_check(dataplane_operations()->write_backend(
 				    w->dp, world_backend_index(service, i), &backend),
 			    "a backend");
@@ -194,13 +219,32 @@ static void fill_service(struct world *w, const struct key *key, enum bench_serv
 	};
 
 	snprintf(record.name, sizeof(record.name), "%s", services[service].name);
-	if (w->knobs == KNOBS_QUIC && service == SERVICE_UDP) {
+	if (w->kind == WORLD_QUIC && service == SERVICE_UDP) {
 		record.flags = SL_SERVICE_QUIC;
 		record.quic[0] = 2 | 6 << SL_QUIC_NONCE_SHIFT;
 	}
+	if (w->kind == WORLD_SOURCE && service != SERVICE_UDP)
+		record.flags |= SL_SERVICE_BY_SOURCE;
+	if (w->kind == WORLD_CLAMP)
+		record.mss = CLAMP_TO;
 	fill_backends(w, service);
 	fill_slots(w, key, service);
 	world_check(dataplane_operations()->write_service(w->dp, service, &record), "a service");
+}
+
+/* Prefixes and any port, where that is what the world is for. */
+static void widen(enum bench_world kind, enum bench_service s, struct dataplane_listener *listener)
+{
+	struct addr *address = &listener->address;
+
+	if (s != SERVICE_4IN4 && s != SERVICE_6IN6)
+		return;
+	if (kind == WORLD_ANY_PORT)
+		listener->port = 0;
+	if (kind != WORLD_PREFIX)
+		return;
+	listener->length = addr_size(address->family) * 8 - 4;
+	address->bytes[addr_size(address->family) - 1] &= 0xf0;
 }
 
 static void fill_listeners(const struct world *w)
@@ -208,11 +252,13 @@ static void fill_listeners(const struct world *w)
 	struct dataplane_listener list[SERVICES + LISTENERS + BACKENDS] = {0};
 	size_t count = 0;
 
-	for (enum bench_service s = SERVICE_NONE + 1; s < SERVICES; s++)
-		list[count++] = (struct dataplane_listener){.address = world_vip(s),
-							    .port = 443,
-							    .protocol = services[s].protocol,
-							    .service = s};
+	for (enum bench_service s = SERVICE_NONE + 1; s < SERVICES; s++) {
+		list[count] = (struct dataplane_listener){.address = world_vip(s),
+							  .port = 443,
+							  .protocol = services[s].protocol,
+							  .service = s};
+		widen(w->kind, s, &list[count++]);
+	}
 	for (unsigned int i = 0; i < LISTENERS; i++) {
 		struct addr filler = {.family = 4, .bytes = {198, 18, i >> 8, i}};
 
@@ -221,7 +267,7 @@ static void fill_listeners(const struct world *w)
 							    .protocol = IPPROTO_TCP,
 							    .service = SERVICE_4IN4};
 	}
-	for (unsigned int i = 0; w->knobs == KNOBS_QUIC && i < BACKENDS; i++)
+	for (unsigned int i = 0; w->kind == WORLD_QUIC && i < BACKENDS; i++)
 		list[count++] = dataplane_server_id(SERVICE_UDP, (uint8_t[]){0, i}, 2,
 						    world_backend_index(SERVICE_UDP, i));
 	world_check(dataplane_operations()->write_listeners(w->dp, list, count),
@@ -240,14 +286,24 @@ static void read_object(const char *path, struct dataplane_options *options)
 	options->object = data;
 }
 
-static struct sl_flow *map_flows(const struct world *w)
+static size_t size_of_flows(const struct world *w)
 {
-	void *flows = mmap(NULL, w->view->limits.flows * sizeof(struct sl_flow),
-			   PROT_READ | PROT_WRITE, MAP_SHARED, dataplane_map_fd(w->dp, "flows"), 0);
+	return w->view->limits.flows * sizeof(struct sl_flow);
+}
 
-	if (flows == MAP_FAILED)
-		fail("the flow table cannot be mapped: %s", strerror(errno));
-	return flows;
+static size_t size_of_answers(const struct world *w)
+{
+	return w->view->limits.cpus * sizeof(struct sl_answers);
+}
+
+static void *map_writable(const struct world *w, const char *name, size_t size)
+{
+	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 dataplane_map_fd(w->dp, name), 0);
+
+	if (map == MAP_FAILED)
+		fail("the map '%s' cannot be mapped: %s", name, strerror(errno));
+	return map;
 }
 
 /* None of which a frame comes from: 100.64.0.0/24 and so on, 2001:db8:ffff::/64 and so on. */
@@ -272,29 +328,38 @@ static void fill_denied(const struct world *w)
 	free(list);
 }
 
-void world_open(struct world *w, enum bench_knobs knobs, const char *object)
+/* Services listen to frames without a tag and to those of VLAN_IN. */
+static struct sl_vlans *new_vlans(void)
+{
+	const uint64_t listens[64] = {1 << SL_VLAN_UNTAGGED | 1 << VLAN_IN};
+	struct sl_vlans *vlans = mem_alloc(sizeof(*vlans));
+
+	memset(vlans, 0, sizeof(*vlans));
+	world_check(vlans_add(vlans, IN_IFINDEX, listens), "the VLANs");
+	return vlans;
+}
+
+void world_open(struct world *w, enum bench_world kind, const char *object, uint32_t away)
 {
 	struct dataplane_options options = {
 		.limits = {.cpus = sysconf(_SC_NPROCESSORS_CONF),
 			   .services = 256,
 			   .listeners = 4 << 10,
 			   .backends = 4096,
-			   .flows = knobs == KNOBS_FLOWS ? 4 << 20 : 1 << 20,
+			   .flows = world_kinds[kind].flows ? world_kinds[kind].flows : 1 << 20,
 			   .slots = 4 << 20,
 			   .deny = 2 * DENIED},
-		.features =
-			{
-				.redirect = knobs == KNOBS_REDIRECT,
-				.encaps = knobs == KNOBS_GUE || knobs == KNOBS_L2,
-				.entropy = knobs == KNOBS_ENTROPY,
-				.deny = knobs == KNOBS_DENY,
-				.quic = knobs == KNOBS_QUIC,
-			},
+		.features = world_kinds[kind].features,
+		.manual_clock = world_kinds[kind].manual_clock,
+		.too_big_answers = world_kinds[kind].answers,
 	};
+	struct sl_vlans *vlans = new_vlans();
 	struct problems p = {0};
 	struct key key;
 
-	w->knobs = knobs;
+	w->kind = kind;
+	w->away = away;
+	options.vlans = vlans;
 	key_derive((const uint8_t[SL_KEY_SIZE]){1, 2, 3, 4, 5, 6, 7, 8}, &key);
 	options.key = key.hash;
 	if (object)
@@ -304,20 +369,27 @@ void world_open(struct world *w, enum bench_knobs knobs, const char *object)
 		exit(EXIT_FAILURE);
 	}
 	free((void *)options.object);
+	free(vlans);
 	w->view = dataplane_view(w->dp);
-	w->flows = map_flows(w);
+	w->flows = map_writable(w, "flows", size_of_flows(w));
+	w->answers = map_writable(w, "answers", size_of_answers(w));
+	if (kind == WORLD_REDIRECT)
+		world_check(dataplane_operations()->open_way(w->dp, away), "a way out");
 	world_check(dataplane_operations()->write_longest(w->dp, IDLE_TICKS),
 		    "the longest idle-timeout");
 	for (enum bench_service s = SERVICE_NONE + 1; s < SERVICES; s++)
 		fill_service(w, &key, s);
 	fill_listeners(w);
-	if (knobs == KNOBS_DENY)
+	if (kind == WORLD_DENY)
 		fill_denied(w);
 }
 
 void world_close(struct world *w)
 {
-	munmap(w->flows, w->view->limits.flows * sizeof(struct sl_flow));
+	if (!w->dp)
+		return;
+	munmap(w->flows, size_of_flows(w));
+	munmap(w->answers, size_of_answers(w));
 	for (enum bench_service s = 0; s < SERVICES; s++)
 		free(w->backends[s]);
 	dataplane_close(w->dp);

@@ -122,7 +122,8 @@ static struct sl_knobs knobs_of(const struct dataplane *dp, const struct datapla
 		.tick_shift = dp->tick_shift,
 		.syn_ticks = dataplane_ticks(&dp->view, SYN_MS),
 		.closing_ticks = dataplane_ticks(&dp->view, CLOSING_MS),
-		.too_big_answers = TOO_BIG_ANSWERS,
+		.too_big_answers =
+			options->too_big_answers ? options->too_big_answers : TOO_BIG_ANSWERS,
 		.manual_clock = options->manual_clock,
 		.order_loads = ORDER_LOADS,
 #define DATAPLANE_FEATURE(name, help) .name = options->features.name,

@@ -220,7 +220,8 @@ struct dataplane_options {
 	const struct sl_vlans *vlans;	    /* copied; NULL: untagged everywhere */
 	/* 16 bytes that place flows in the table; NULL: new ones, or those of the maps that are adopted. */
 	const uint8_t *host_key;
-	bool manual_clock; /* knob: the tick is control.tick, which tests set */
+	bool manual_clock;	  /* knob: the tick is control.tick, which tests set */
+	uint32_t too_big_answers; /* knob; 0: as many as in service (else the bench) */
 	/* Another BPF object than the built-in one (tests, other clang); NULL: built in. */
 	const void *object;
 	size_t object_size;
