@@ -63,6 +63,7 @@ enum bench_world {
 	WORLD_TOO_BIG,	/* no packet fits the ways to the backends; the clock stands still */
 	WORLD_PREFIX,	/* SERVICE_4IN4 and SERVICE_6IN6 listen on prefixes */
 	WORLD_ANY_PORT, /* the same services listen on any port */
+	WORLD_ALL,	/* every feature on; no case runs there */
 	WORLDS
 };
 

@@ -64,7 +64,7 @@ json_t *report_make(struct bench *bench, const struct results *results)
 					      make_case(bench, case_at(i), &results->cases[i]));
 	if (!bench->only) {
 		json_object_set_new(data, "program", facts_program(bench, WORLD_DEFAULT));
-		json_object_set_new(data, "program_redirect", facts_program(bench, WORLD_REDIRECT));
+		json_object_set_new(data, "program_all", facts_program(bench, WORLD_ALL));
 		json_object_set_new(data, "memory", facts_memory(bench));
 		json_object_set_new(data, "maglev", facts_maglev());
 		json_object_set_new(data, "agent", agent_run(bench));
@@ -268,7 +268,7 @@ void report_print(const json_t *report, FILE *to)
 		return;
 	fputc('\n', to);
 	print_program(json_object_get(data, "program"), "balancer", to);
-	print_program(json_object_get(data, "program_redirect"), "balancer, redirect on", to);
+	print_program(json_object_get(data, "program_all"), "balancer, every feature on", to);
 	print_memory(json_object_get(data, "memory"), to);
 	print_maglev(json_object_get(data, "maglev"), to);
 	print_agent(json_object_get(data, "agent"), to);
