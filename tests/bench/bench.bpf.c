@@ -70,7 +70,7 @@ static __always_inline _Bool write_packet(void *data, void *end)
 	} else {
 		return 1;
 	}
-	STORE64(transport, plan.transport | (__u16)(f >> 32));
+	STORE64(transport, plan.transport | (f >> 32 & plan.ports));
 	if (plan.optioned)
 		STORE64(transport + 16, plan.option);
 	return 1;

@@ -63,7 +63,8 @@ enum bench_world {
 	WORLD_TOO_BIG,	/* no packet fits the ways to the backends; the clock stands still */
 	WORLD_PREFIX,	/* SERVICE_4IN4 and SERVICE_6IN6 listen on prefixes */
 	WORLD_ANY_PORT, /* the same services listen on any port */
-	WORLD_ALL,	/* every feature on; no case runs there */
+	WORLD_ECHO,
+	WORLD_ALL, /* every feature on; no case runs there */
 	WORLDS
 };
 
@@ -143,6 +144,7 @@ struct bench_frame {
 	uint8_t options;   /* 32-bit words of IPv4 options */
 	uint8_t tags;	   /* VLAN tags */
 	bool mss;	   /* the TCP header has this option */
+	bool echo;	   /* an echo request: ICMP of the family, no ports */
 	uint16_t size;	   /* bytes; 0: FRAME_SIZE */
 };
 

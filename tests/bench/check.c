@@ -155,12 +155,32 @@ static const char *wrong_sent(const struct bench_case *c, const struct outcome *
 	return wrong;
 }
 
+/* The request with another type, sent back. */
+static const char *wrong_echo(const struct bench_case *c, const struct outcome *in,
+			      const struct outcome *out)
+{
+	uint8_t family = c->frame.family, size = addr_size(family);
+	size_t from = ETH_HLEN + (family == 4 ? 12 : 8), icmp = ETH_HLEN + (family == 4 ? 20 : 40);
+
+	if (out->length != in->length)
+		return "length of an answer";
+	if (memcmp(out->data + from, in->data + from + size, size) ||
+	    memcmp(out->data + from + size, in->data + from, size))
+		return "addresses of an answer";
+	if (out->data[icmp] != (family == 4 ? 0 : 129))
+		return "ICMP type";
+	return memcmp(out->data + icmp + 4, in->data + icmp + 4, in->length - icmp - 4) ? "data"
+											: NULL;
+}
+
 /* NULL, or what is wrong with what one packet became. */
 static const char *wrong_outcome(const struct bench_case *c, const struct outcome *in,
 				 const struct outcome *out)
 {
 	if (c->verdict == SL_SEND_too_big_told)
 		return wrong_answer(c, in, out);
+	if (c->verdict == SL_SEND_echo_answered)
+		return wrong_echo(c, in, out);
 	if (out->action == XDP_REDIRECT || (out->action == XDP_TX && c->program != PROGRAM_NULL))
 		return wrong_sent(c, in, out);
 	return out->length != in->length || memcmp(out->data, in->data, in->length)

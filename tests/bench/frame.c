@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The packet that a case repeats, and the driver's plan for it. */
 #include <linux/if_ether.h>
+#include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
+#include <netinet/ip_icmp.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <string.h>
@@ -18,6 +20,10 @@ static void build_transport(const struct bench_frame *frame, uint8_t *to, size_t
 	struct tcphdr *tcp = (struct tcphdr *)to;
 	struct udphdr *udp = (struct udphdr *)to;
 
+	if (frame->echo) {
+		to[0] = frame->family == 4 ? ICMP_ECHO : ICMP6_ECHO_REQUEST;
+		return;
+	}
 	if (world_protocol(frame->to) == IPPROTO_UDP) {
 		udp->dest = htons(PORT);
 		udp->len = htons(room);
@@ -42,7 +48,7 @@ static void build_ip4(const struct bench_frame *frame, uint8_t *to, size_t room)
 	ip->tot_len = htons(room);
 	ip->frag_off = htons(IP_DF);
 	ip->ttl = 60;
-	ip->protocol = world_protocol(frame->to);
+	ip->protocol = frame->echo ? IPPROTO_ICMP : world_protocol(frame->to);
 	memcpy(&ip->daddr, vip.bytes, 4);
 	memset(to + 20, 1, frame->options * 4); /* no operation, RFC 791 section 3.1 */
 	build_transport(frame, to + headers, room - headers);
@@ -55,7 +61,7 @@ static void build_ip6(const struct bench_frame *frame, uint8_t *to, size_t room)
 
 	ip->ip6_flow = htonl(6 << 28);
 	ip->ip6_plen = htons(room - sizeof(*ip));
-	ip->ip6_nxt = world_protocol(frame->to);
+	ip->ip6_nxt = frame->echo ? IPPROTO_ICMPV6 : world_protocol(frame->to);
 	ip->ip6_hlim = 60;
 	memcpy(&ip->ip6_src, (uint8_t[]){0x20, 0x01, 0x0d, 0xb8, 0, 0x51}, 6);
 	memcpy(&ip->ip6_dst, vip.bytes, 16);
@@ -124,6 +130,7 @@ void frame_plan(const struct bench_case *c, const uint8_t data[FRAME_MAX], struc
 		.flood = c->flood,
 		.transport_at = tags + (is_v6 ? 54 : 34 + c->frame.options * 4),
 		.tag = {word(data + 12), word(data + 14)},
+		.ports = c->frame.echo ? 0 : 0xffff,
 		.tagged = c->world == WORLD_VLANS,
 		.tags = tags,
 		.optioned = c->frame.mss,

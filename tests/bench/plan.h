@@ -15,6 +15,7 @@ struct bench_plan {
 	__u64 ethernet[2];  /* bytes 0-7 and 6-13 of the frame */
 	__u64 address[4];   /* IPv4: [0] source and destination; IPv6: source, destination */
 	__u64 transport;    /* the transport header's first 8 bytes */
+	__u64 ports;	    /* those of their bits that differ by flow */
 	__u32 transport_at; /* its offset in the frame, below FRAME_SIZE - 8 */
 	__u32 family;	    /* 4, 6; 0: neither, and nothing but the Ethernet header is written */
 	__u32 ifindex;	    /* where the generator sends its frames */

@@ -256,7 +256,8 @@ static void fill_listeners(const struct world *w)
 		list[count] = (struct dataplane_listener){.address = world_vip(s),
 							  .port = 443,
 							  .protocol = services[s].protocol,
-							  .service = s};
+							  .service = s,
+							  .echo = w->kind == WORLD_ECHO};
 		widen(w->kind, s, &list[count++]);
 	}
 	for (unsigned int i = 0; i < LISTENERS; i++) {

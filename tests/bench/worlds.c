@@ -18,6 +18,7 @@ const struct bench_world_kind world_kinds[WORLDS] = {
 	[WORLD_TOO_BIG] = {.manual_clock = true, .answers = UINT32_MAX},
 	[WORLD_PREFIX] = {.flows = 0},
 	[WORLD_ANY_PORT] = {.flows = 0},
+	[WORLD_ECHO] = {.features.echo = true},
 	[WORLD_ALL] = {.features =
 			       {
 #define DATAPLANE_FEATURE(name, help) .name = true,
