@@ -350,6 +350,78 @@ START_TEST(a_forecast_says_what_apply_then_does_and_when_the_flow_table_is_small
 }
 END_TEST
 
+#define PROBED(backends) SERVICE(", health: {kind: tcp}", backends)
+
+/* What a plan for C beside A and B says, the one that was told before being freed. */
+static void plan_with_c(struct engine_forecast *out)
+{
+	struct config *config = fake_config(PROBED(A "," B "," C));
+	struct problems p = {};
+
+	engine_forecast_free(out);
+	ck_assert_int_eq(engine_plan(host.engine, config, out, &p), 0);
+	config_free(config);
+}
+
+START_TEST(a_forecast_counts_what_moves_when_new_backends_are_reached_and_healthy)
+{
+	struct engine_forecast planned = {};
+	struct problems p = {};
+
+	start(PROBED(A "," B));
+	count_flows("web", "10.0.1.11", 6000, 1000);
+	plan_with_c(&planned);
+	ck_assert_uint_eq(planned.slots_moved, 85);
+	ck_assert_uint_eq(planned.slots_later, 0);
+	ck_assert_uint_eq(planned.services_changed, 1);
+	/* Its next hop is asked for, or its first probe is to come, or both. */
+	for (int unknown = 1; unknown < 4; unknown++) {
+		host.way[13] = unknown & 1 ? NET_WAY_RESOLVING : NET_WAY_READY;
+		host.health[13] = unknown & 2 ? FAKE_NEW : FAKE_WELL;
+		plan_with_c(&planned);
+		ck_assert_uint_eq(planned.slots_moved, 85);
+		ck_assert_uint_eq(planned.slots_later, 85);
+		ck_assert_uint_eq(planned.slots_tracked, 85);
+		ck_assert_uint_eq(planned.flows_kept, 5000 * 85 / 251);
+		ck_assert_ptr_nonnull(planned.warning);
+	}
+	/* One that is known to be out of reach is not hoped for. */
+	host.way[13] = NET_WAY_FAILED;
+	plan_with_c(&planned);
+	ck_assert_uint_eq(planned.slots_moved + planned.slots_later, 0);
+	engine_forecast_free(&planned);
+	/* Nor is one that is no news. */
+	host.way[13] = NET_WAY_RESOLVING;
+	ck_assert_int_eq(engine_apply(host.engine, fake_config(PROBED(A "," B "," C)), false,
+				      now_ms, &planned, &p),
+			 0);
+	ck_assert_uint_eq(planned.slots_later, 85);
+	plan_with_c(&planned);
+	ck_assert_uint_eq(planned.slots_moved, 0);
+	ck_assert_uint_eq(planned.services_changed, 0);
+	engine_forecast_free(&planned);
+	fake_host_free(&host);
+}
+END_TEST
+
+START_TEST(a_service_of_which_anything_is_configured_otherwise_is_changed)
+{
+	struct config *config;
+	struct engine_forecast planned;
+	struct problems p = {};
+
+	start(WEB(A "," B) FAKE_DNS);
+	config = fake_config(SERVICE(", dead-after: 45s, panic: 20", A "," B) FAKE_DNS);
+	ck_assert_int_eq(engine_plan(host.engine, config, &planned, &p), 0);
+	config_free(config);
+	ck_assert_uint_eq(planned.changes.count, 2);
+	ck_assert_uint_eq(planned.services_changed, 1);
+	ck_assert_uint_eq(planned.services_added + planned.services_removed, 0);
+	engine_forecast_free(&planned);
+	fake_host_free(&host);
+}
+END_TEST
+
 RUN_TESTS("core_track_engine", a_new_service_is_filled_as_stable,
 	  a_planned_change_is_gathered_for_a_moment,
 	  changes_are_gathered_while_they_come_but_not_for_long, a_tick_comes_when_a_hold_is_over,
@@ -358,4 +430,6 @@ RUN_TESTS("core_track_engine", a_new_service_is_filled_as_stable,
 	  a_lost_way_is_among_what_a_plan_says, a_removed_service_leaves_no_entry,
 	  another_table_size_or_tracking_is_a_new_region_and_the_old_one_is_forgotten,
 	  a_flow_is_looked_up_by_entry_base_or_table,
-	  a_forecast_says_what_apply_then_does_and_when_the_flow_table_is_small)
+	  a_forecast_says_what_apply_then_does_and_when_the_flow_table_is_small,
+	  a_forecast_counts_what_moves_when_new_backends_are_reached_and_healthy,
+	  a_service_of_which_anything_is_configured_otherwise_is_changed)

@@ -181,6 +181,7 @@ static void describe_forecast(struct request *request, const struct engine_forec
 	out->backends_removed = forecast->backends_removed;
 	out->slots_total = forecast->slots_total;
 	out->slots_moved = forecast->slots_moved;
+	out->slots_later = forecast->slots_later;
 	out->slots_tracked = forecast->slots_tracked;
 	out->flows_kept = forecast->flows_kept;
 	out->flows_moved = forecast->flows_moved;

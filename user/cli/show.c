@@ -166,8 +166,12 @@ static void show_forecast(const struct wire_plan *plan, struct text *out)
 		 " changed; backends: %" PRIu64 " added, %" PRIu64 " removed\n",
 		 plan->services_added, plan->services_removed, plan->services_changed,
 		 plan->backends_added, plan->backends_removed);
-	text_add(out, "slots moved: %" PRIu64 " of %" PRIu64 " (%s)\n", plan->slots_moved,
+	text_add(out, "slots moved: %" PRIu64 " of %" PRIu64 " (%s)", plan->slots_moved,
 		 plan->slots_total, unit_share(plan->slots_moved, plan->slots_total, share));
+	if (plan->slots_later)
+		text_add(out, ", %" PRIu64 " of them when new backends are reached and healthy",
+			 plan->slots_later);
+	text_add(out, "\n");
 	if (plan->slots_tracked)
 		text_add(out,
 			 "live flows of %" PRIu64 " slots stay where they are, about %" PRIu64

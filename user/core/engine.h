@@ -102,8 +102,10 @@ struct engine_forecast {
 	struct config_changes changes; /* of the configuration, for people */
 	uint32_t services_added, services_removed, services_changed;
 	uint32_t backends_added, backends_removed;
-	uint32_t slots_total;	/* of all services after the change */
-	uint32_t slots_moved;	/* slots of services that stay, whose backend changes */
+	uint32_t slots_total; /* of all services after the change */
+	/* Slots of services that stay, whose backend changes; with new backends as if they were reached and healthy. */
+	uint32_t slots_moved;
+	uint32_t slots_later;	/* of these, those that wait until they are */
 	uint32_t slots_tracked; /* of these, those of services that track their flows */
 	/* Live TCP flows of the latter; an estimate, from the SYNs and FINs counted. */
 	uint64_t flows_kept;

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a change would do, and whether it is safe. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/problem.h"
 #include "base/text.h"
 #include "core/engine_state.h"
 
 /* Backends that are no longer configured, but whose flows may still end. */
 static void add_leaving(const struct engine *engine, struct model *model,
-			const struct config *config)
+			const struct config *config, const struct model_sources *sources)
 {
-	struct model_sources sources = engine_sources(engine);
-
 	for (size_t i = 0; i < engine->ids.service_count; i++) {
 		const struct ids_service *service = &engine->ids.services[i];
 		const struct model_service *wanted = model_find_service(model, service->name);
@@ -26,7 +26,7 @@ static void add_leaving(const struct engine *engine, struct model *model,
 			if (!model_find_backend(wanted, &known[b].address))
 				model_add_leaving(model, config, service->name, &known[b].address,
 						  track_leaves(engine->track, known[b].index),
-						  &sources);
+						  sources);
 	}
 }
 
@@ -41,7 +41,7 @@ int change_weigh(struct engine *engine, const struct config *config,
 	};
 	int err;
 
-	add_leaving(engine, change.model, config);
+	add_leaving(engine, change.model, config, &sources);
 	err = plan_make(change.model, engine->options.view, &engine->ids, engine->tables,
 			&change.plan, p);
 
@@ -213,9 +213,8 @@ static uint64_t estimate_flows(const struct engine *engine, const struct ids_ser
 }
 
 static void forecast_flows(const struct engine *engine, const struct engine_change *change,
-			   struct engine_forecast *out)
+			   const struct plan *plan, struct engine_forecast *out)
 {
-	const struct plan *plan = change->plan;
 	uint32_t entries = engine->options.view->limits.flows;
 
 	for (size_t t = 0; t < plan->table_count; t++)
@@ -244,6 +243,98 @@ static void forecast_flows(const struct engine *engine, const struct engine_chan
 				  "%llu or more, which takes a restart",
 				  (unsigned long long)out->flows_kept, entries,
 				  (unsigned long long)out->flows_kept * 100 / ROOMY_PERCENT);
+}
+
+/*
+ * A backend that is new takes no flows until its next hop is known and a probe has succeeded, a moment later as a rule. What
+ * the change comes to is told as if both were so, and slow starts over: else whoever adds a backend would be told that nothing
+ * moves.
+ */
+struct hope {
+	const struct engine *engine;
+	bool is_any; /* some backend is judged better than it is */
+};
+
+static bool is_known(const struct engine *engine, const char *service, const struct addr *backend)
+{
+	for (size_t i = 0; i < engine->model->service_count; i++) {
+		const struct model_service *known = &engine->model->services[i];
+
+		if ((!service || strcmp(known->name, service) == 0) &&
+		    model_find_backend(known, backend))
+			return true;
+	}
+	return false;
+}
+
+static void hope_for_way(void *self, const struct addr *address, struct net_nexthop *out)
+{
+	const struct engine_host *host = &((struct hope *)self)->engine->options.host;
+	struct hope *hope = self;
+
+	host->nexthop(host->self, address, out);
+	if (out->way != NET_WAY_RESOLVING || is_known(hope->engine, NULL, address))
+		return;
+	out->way = NET_WAY_READY;
+	hope->is_any = true;
+}
+
+static void hope_for_health(void *self, const char *service, const struct addr *backend,
+			    struct model_probe *out)
+{
+	const struct engine_host *host = &((struct hope *)self)->engine->options.host;
+	struct hope *hope = self;
+
+	host->health(host->self, service, backend, out);
+	out->share =
+		MODEL_FULL_SHARE; /* theirs, too: the new one is compared with what they will have */
+	if (out->is_known || is_known(hope->engine, service, backend))
+		return;
+	*out = (struct model_probe){.is_known = true, .is_up = true, .share = MODEL_FULL_SHARE};
+	hope->is_any = true;
+}
+
+/* The plan as it would be then; NULL: as it is. */
+static struct plan *plan_with_hope(const struct engine *engine, const struct engine_change *change)
+{
+	struct hope hope = {.engine = engine};
+	const struct model_sources sources = {&hope, hope_for_way,
+					      engine->options.host.health ? hope_for_health : NULL};
+	struct model *model = model_build(change->config, change->overrides, &sources);
+	struct problems unsaid = {};
+	struct plan *plan = NULL;
+
+	add_leaving(engine, model, change->config, &sources);
+	if (hope.is_any &&
+	    plan_make(model, engine->options.view, &engine->ids, engine->tables, &plan, &unsaid))
+		plan = NULL; /* the plan itself has no room, and says so */
+	problems_free(&unsaid);
+	model_free(model);
+	return plan;
+}
+
+/* Services that stay, and of which the configuration says something else. */
+static uint32_t count_changed(const struct engine *engine, const struct config *config,
+			      const struct config_changes *changes)
+{
+	static const char list[] = "services[";
+	char last[SL_NAME_SIZE] = "";
+	uint32_t count = 0;
+
+	for (size_t i = 0; i < changes->count && engine->config; i++) {
+		const char *path = changes->list[i].path, *name = path + strlen(list);
+		char now[SL_NAME_SIZE];
+
+		if (strncmp(path, list, strlen(list)) != 0)
+			continue;
+		snprintf(now, sizeof(now), "%.*s", (int)strcspn(name, "]"), name);
+		if (strcmp(now, last) == 0)
+			continue;
+		memcpy(last, now, sizeof(last));
+		count += config_find_service(engine->config, now) &&
+			 config_find_service(config, now);
+	}
+	return count;
 }
 
 static void tell(struct engine_forecast *out, const char *sentence)
@@ -279,21 +370,25 @@ void change_forecast(const struct engine *engine, const struct engine_change *ch
 		     struct engine_forecast *out)
 {
 	const struct plan *plan = change->plan;
+	struct plan *hoped = plan_with_hope(engine, change);
+	uint32_t moved = hoped ? hoped->slots_moved : plan->slots_moved;
 
 	*out = (struct engine_forecast){
 		.services_added = plan->services_added,
 		.services_removed = plan->services_removed,
-		.services_changed = plan->services_changed,
 		.backends_added = plan->backends_added,
 		.backends_removed = plan->backends_removed,
 		.slots_total = plan->slots_total,
-		.slots_moved = plan->slots_moved,
+		.slots_moved = moved,
+		.slots_later = moved > plan->slots_moved ? moved - plan->slots_moved : 0,
 		.force_needed = unsafe,
 		.unsafe = unsafe,
 	};
 	config_diff(engine->config, change->config, &out->changes);
+	out->services_changed = count_changed(engine, change->config, &out->changes);
 	forecast_operations(plan, out);
-	forecast_flows(engine, change, out);
+	forecast_flows(engine, change, hoped ? hoped : plan, out);
+	plan_free(hoped);
 }
 
 void engine_forecast_free(struct engine_forecast *forecast)

@@ -34,6 +34,8 @@ enum model_reason {
 	MODEL_REASONS
 };
 
+#define MODEL_FULL_SHARE 1000 /* per mille */
+
 /* How a backend's probes judge it: user/health's answer. */
 struct model_probe {
 	bool is_known;	   /* false: it is new, no result counts yet, and `initial` decides */

@@ -14,9 +14,8 @@
 #include "base/mem.h"
 #include "core/model_judge.h"
 
-#define FULL_SHARE 1000 /* per mille */
-
-static const struct model_probe healthy = {.is_known = true, .is_up = true, .share = FULL_SHARE};
+static const struct model_probe healthy = {
+	.is_known = true, .is_up = true, .share = MODEL_FULL_SHARE};
 
 static void ask(const struct model_service *service, const struct model_sources *sources,
 		struct model_backend *backend)
@@ -98,7 +97,7 @@ static uint32_t weight_of(const struct model_backend *backend)
 	if (backend->reason != MODEL_TAKES_FLOWS)
 		return 0;
 	if (!backend->kept)
-		weight = weight * backend->probe.share / FULL_SHARE;
+		weight = weight * backend->probe.share / MODEL_FULL_SHARE;
 	return weight ? weight : 1;
 }
 

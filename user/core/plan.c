@@ -150,10 +150,6 @@ static struct listener_changes compare_listeners(struct plan_builder *b)
 			changes.removed += order < 0;
 			changes.moved += order == 0 && old->service != new->service;
 			changes.echo += order == 0 && old->echo != new->echo;
-			if (order <= 0)
-				b->touched[dataplane_record(old)] = true;
-			if (order >= 0)
-				b->touched[dataplane_record(new)] = true;
 		}
 		old += order <= 0;
 		new += order >= 0;
@@ -219,7 +215,6 @@ static void plan_stale_server_ids(struct plan_builder *b)
 static int plan_services(struct plan_builder *b, const struct model *model)
 {
 	const struct ids *before = b->before;
-	uint32_t first = sl_counter_services(&before->limits);
 	int err = 0;
 
 	for (size_t i = 0; i < before->service_count; i++)
@@ -231,10 +226,6 @@ static int plan_services(struct plan_builder *b, const struct model *model)
 		return err;
 	plan_leftovers(b);
 	plan_listeners(b);
-	for (size_t i = 0; i < before->service_count; i++)
-		b->plan->services_changed +=
-			b->touched[before->services[i].record] &&
-			b->after.lines[before->services[i].line - first] == IDS_USED;
 	return 0;
 }
 
@@ -300,7 +291,6 @@ static struct plan_builder begin(const struct dataplane_view *view, const struct
 		.plan = arena_alloc(arena, sizeof(*b.plan)),
 		.view = view,
 		.before = ids,
-		.touched = mem_array(sl_service_records(&ids->limits), 1),
 	};
 
 	b.plan->arena = arena;
@@ -311,7 +301,6 @@ static struct plan_builder begin(const struct dataplane_view *view, const struct
 static struct plan *end(struct plan_builder *b)
 {
 	join_phases(b);
-	free(b->touched);
 	free(b->ways);
 	free(b->listeners);
 	ids_free(&b->after);

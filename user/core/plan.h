@@ -94,7 +94,7 @@ struct plan {
 	size_t table_count;
 	struct plan_loss *losses;
 	size_t loss_count;
-	uint32_t services_added, services_removed, services_changed;
+	uint32_t services_added, services_removed;
 	uint32_t backends_added, backends_removed;
 	uint32_t slots_total; /* of all services afterwards */
 	uint32_t slots_moved; /* of services that stay, whose backend changes */

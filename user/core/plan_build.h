@@ -31,8 +31,7 @@ struct plan_builder {
 	struct plan_list phases[PHASES];
 	struct dataplane_listener *listeners; /* wanted */
 	size_t listener_count;
-	uint8_t *touched; /* by record: the service in force there changes somehow */
-	uint32_t *ways;	  /* opened so far, by ifindex */
+	uint32_t *ways; /* opened so far, by ifindex */
 	size_t way_count;
 	bool forgets; /* a service whose flows were tracked goes */
 	struct problems *p;

@@ -19,7 +19,6 @@ struct service_plan {
 	uint16_t *table;   /* the index in each slot */
 	uint16_t flags;	   /* enum sl_service_flag */
 	bool tracks; /* of these: flows are kept, slots and backends' flags are changed by track.h */
-	bool moves;  /* some slots of a table that stays, by track.h */
 };
 
 /* ---- backends -------------------------------------------------------------------------------- */
@@ -289,7 +288,6 @@ static void want_table(struct service_plan *s)
 	for (uint32_t i = 0; i < size; i++)
 		table->moved += (dataplane_hot(s->b->view, s->base + i) & SL_HOT_NOW) != indices[i];
 	plan->slots_moved += table->moved;
-	s->moves = table->moved;
 	table->text = arena_format(plan->arena,
 				   "service %s: %u of %u slots move, step by step; their live "
 				   "flows stay where they are",
@@ -452,7 +450,6 @@ int plan_service(struct plan_builder *b, const struct model_service *service)
 		.table = mem_array(service->config->table_size, sizeof(*s.table)),
 		.flags = flags_of(service->config),
 	};
-	size_t length = plan_length(b);
 	int err = 0;
 
 	s.tracks = s.flags & SL_SERVICE_TRACKS;
@@ -467,10 +464,7 @@ int plan_service(struct plan_builder *b, const struct model_service *service)
 	if (!err) {
 		plan_add_listeners(b, service->config, s.record);
 		plan_add_server_ids(b, service, s.old, s.record, s.indices);
-		if (s.old)
-			b->touched[s.old->record] = plan_length(b) != length || s.moves;
-		else
-			b->plan->services_added++;
+		b->plan->services_added += !s.old;
 	}
 	free(s.indices);
 	free(s.table);
