@@ -101,7 +101,7 @@ static void make_stable(const struct world *w, uint32_t slots, uint16_t *wanted)
 static void measure(const struct world *w, uint32_t slots, const uint16_t *wanted, uint32_t now,
 		    struct agent_times *best)
 {
-	const struct track_region region = {SERVICE_4IN4, 0, slots, IDLE_TICKS};
+	const struct track_region region = {SERVICE_4IN4, 0, slots, IDLE_TICKS, 0};
 	const struct track_times times = {dataplane_units(w->view, HOLD_MS),
 					  dataplane_units(w->view, SCAN_MS)};
 	struct track *track = track_new(w->view, times);

@@ -36,27 +36,30 @@ START_TEST(a_planned_change_waits_until_it_is_released)
 }
 END_TEST
 
+/* Looks at up to `budget` slots; returns how many of them are damaged, all of them stable. */
+static uint32_t look(uint32_t budget)
+{
+	struct track_look look;
+	uint32_t damaged = 0;
+
+	while (track_look(track, &budget, &look)) {
+		damaged += look.stable;
+		ck_assert_uint_eq(look.looked_up, 0);
+	}
+	ck_assert_uint_eq(budget, 0);
+	return damaged;
+}
+
 START_TEST(damage_is_looked_for_round_and_round_a_few_slots_at_a_time)
 {
-	struct track_damage damage;
-	uint32_t budget = SLOTS + 2;
-
 	start();
 	run();
 	fake->hot[3].word[1] = C; /* of the other service */
 	fake->hot[3].word[5] = C;
 	fake->hot[3].word[SLOTS] = C; /* of nobody */
-	ck_assert(track_find_damage(track, &budget, &damage));
-	ck_assert_uint_eq(budget, 0);
-	ck_assert_uint_eq(damage.base, OTHER);
-	ck_assert_uint_eq(damage.stable, 1);
-	budget = 3;
-	ck_assert(!track_find_damage(track, &budget, &damage));
-	budget = 100;
-	ck_assert(track_find_damage(track, &budget, &damage));
-	ck_assert_uint_eq(damage.stable, 1);
-	ck_assert_uint_eq(damage.looked_up, 0);
-	ck_assert(!track_find_damage(track, &budget, &damage));
+	ck_assert_uint_eq(look(SLOTS + 2), 1);
+	ck_assert_uint_eq(look(3), 0);
+	ck_assert_uint_eq(look(100), 1);
 	track_restore(track, OTHER);
 	ck_assert(track_is_busy(track));
 	run();
@@ -64,10 +67,30 @@ START_TEST(damage_is_looked_for_round_and_round_a_few_slots_at_a_time)
 	ck_assert_uint_eq(fake->hot[3].word[1], D);
 	ck_assert_uint_eq(fake->hot[3].word[5], D);
 	ck_assert_uint_eq(fake->hot[3].word[SLOTS], C);
-	for (int i = 0; i < 3; i++) {
-		budget = 100;
-		ck_assert(!track_find_damage(track, &budget, &damage));
-	}
+	for (int i = 0; i < 3; i++)
+		ck_assert_uint_eq(look(100), 0);
+	stop();
+}
+END_TEST
+
+START_TEST(a_region_without_tracking_is_looked_at_in_its_turn_and_left_alone)
+{
+	start();
+	run();
+	track_watch(track, OTHER + SL_HOT_PER_LINE, 5);
+	fake->hot[4].word[4] = C;
+	fake->hot[4].word[5] = C; /* of nobody */
+	ck_assert_uint_eq(look(2 * SLOTS + 4), 0);
+	ck_assert_uint_eq(look(1), 1);
+	ck_assert_uint_eq(look(100), 0); /* there is nothing behind it */
+	ck_assert_uint_eq(look(100), 1);
+	track_restore(track, OTHER + SL_HOT_PER_LINE);
+	run();
+	ck_assert_uint_eq(fake->hot[4].word[4], C);
+	track_watch_none(track);
+	ck_assert_uint_eq(look(100), 0);
+	track_watch(track, OTHER + SL_HOT_PER_LINE, 5); /* as it is now */
+	ck_assert_uint_eq(look(100), 0);
 	stop();
 }
 END_TEST
@@ -376,6 +399,7 @@ END_TEST
 RUN_TESTS("core_track", nothing_is_done_where_nothing_is_wanted,
 	  a_planned_change_waits_until_it_is_released,
 	  damage_is_looked_for_round_and_round_a_few_slots_at_a_time,
+	  a_region_without_tracking_is_looked_at_in_its_turn_and_left_alone,
 	  an_urgent_change_does_not_wait,
 	  a_planned_change_goes_from_stable_over_moving_and_settling_to_stable,
 	  from_nobody_new_flows_go_at_once,

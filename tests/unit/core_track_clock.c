@@ -32,7 +32,7 @@ END_TEST
 
 START_TEST(a_raised_T_counts_for_windows_under_way)
 {
-	struct track_region region = {1, BASE, SLOTS, 2 * T};
+	struct track_region region = {1, BASE, SLOTS, 2 * T, 0};
 
 	start();
 	want(B);
@@ -103,7 +103,7 @@ static void start_fine(uint32_t now)
 	track = track_new(&fake->view, (struct track_times){.hold = 63, .scan = 160});
 	for (uint32_t s = 1; s <= 2; s++)
 		track_adopt(track, &(struct track_region){s, fake->services[s].slots_base, SLOTS,
-							  fake->services[s].idle_ticks});
+							  fake->services[s].idle_ticks, 0});
 	run();
 }
 
@@ -198,7 +198,7 @@ END_TEST
 
 START_TEST(a_round_that_ends_early_is_no_part_of_the_next_one)
 {
-	struct track_region region = {1, BASE, SLOTS, T / 2};
+	struct track_region region = {1, BASE, SLOTS, T / 2, 0};
 
 	start();
 	run();

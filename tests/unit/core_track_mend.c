@@ -53,7 +53,7 @@ static void check_told(const char *text)
 	if (text)
 		ck_assert_str_eq(host.told, text);
 	else
-		ck_assert_ptr_null(host.told);
+		ck_assert_msg(!host.told, "%s", host.told);
 	free(host.told);
 	host.told = NULL;
 }
@@ -137,6 +137,88 @@ START_TEST(a_slot_does_not_stay_with_a_backend_that_died_meanwhile)
 }
 END_TEST
 
+#define NEVER                                                                                 \
+	" - {name: web, address: 203.0.113.10, port: 443, table-size: 251, tracking: never, " \
+	"backends: [" A "," B "]}\n"
+
+/* Slot `first` names another backend of the service, `second` none. */
+static void mislead(uint32_t first, uint32_t second)
+{
+	host.fake->hot[first / SL_HOT_PER_LINE].word[first % SL_HOT_PER_LINE] =
+		dataplane_hot(&host.fake->view, first) ^ index_of("10.0.1.11") ^
+		index_of("10.0.1.12");
+	host.fake->hot[second / SL_HOT_PER_LINE].word[second % SL_HOT_PER_LINE] = 0x7fff;
+	host.fake->is_checked = false;
+}
+
+static void check_put_back(uint32_t first, uint16_t a, uint32_t second, uint16_t b)
+{
+	ck_assert_uint_eq(dataplane_hot(&host.fake->view, first), a);
+	ck_assert_uint_eq(dataplane_hot(&host.fake->view, second), b);
+	host.fake->is_checked = true;
+	fake_check(host.fake);
+}
+
+START_TEST(slots_of_a_service_that_tracks_nothing_are_put_back_too)
+{
+	uint32_t first, second;
+	uint16_t a, b;
+
+	start(NEVER);
+	pass(2);
+	a = index_of("10.0.1.11");
+	b = index_of("10.0.1.12");
+	first = slot_at(a);
+	second = slot_at(b);
+	mislead(first, second);
+	pass(1);
+	check_told("service web: 2 of 251 slots were damaged and are mended; some of their flows "
+		   "broke");
+	pass(1);
+	check_put_back(first, a, second, b);
+	pass(10);
+	check_told(NULL);
+	/* Without an agent only the one that names none is told; both are put back. */
+	mislead(first, second);
+	host.now_ms = now_ms;
+	fake_host_start(&host);
+	check_told("service web: 1 of 251 slots were damaged and are mended; some of their flows "
+		   "broke");
+	fake_apply(&host, NEVER, false, 0);
+	pass(1);
+	check_put_back(first, a, second, b);
+	check_told(NULL);
+	fake_host_free(&host);
+}
+END_TEST
+
+START_TEST(a_slot_on_its_way_whose_base_is_of_another_service_is_found_within_a_second)
+{
+	uint32_t slot;
+
+	start(WEB(A "," B) FAKE_DNS);
+	slot = slot_at(index_of("10.0.1.12"));
+	override_state("10.0.1.12", CONFIG_DRAIN);
+	pass(3);
+	check_told(NULL);
+	ck_assert(dataplane_hot(&host.fake->view, slot) & SL_HOT_LOOK);
+	host.fake->is_checked = false;
+	host.fake->cold[slot / SL_COLD_PER_LINE].word[slot % SL_COLD_PER_LINE] =
+		fake_place(&host, "dns", "10.0.1.11").index;
+	pass(1);
+	check_told("service web: 1 of 251 slots were damaged and are mended; their flows move");
+	ck_assert_uint_eq(dataplane_cold(&host.fake->view, slot) & SL_COLD_BASE,
+			  index_of("10.0.1.11"));
+	pass(15);
+	check_told(NULL);
+	pass(85);
+	ck_assert_uint_eq(slots().stable, 251);
+	host.fake->is_checked = true;
+	fake_check(host.fake);
+	fake_host_free(&host);
+}
+END_TEST
+
 START_TEST(what_is_put_back_is_tried_again_when_it_fails)
 {
 	uint32_t slot;
@@ -188,7 +270,7 @@ START_TEST(that_slots_do_not_go_on_is_told_once_and_that_they_do_again)
 		ck_assert_int_eq(engine_track_error(host.engine), -EIO);
 		ck_assert_uint_eq(slots().stable, 251);
 		if (i > 0) {
-			ck_assert_ptr_null(host.told);
+			ck_assert_msg(!host.told, "%s", host.told);
 			continue;
 		}
 		ck_assert_str_eq(host.told,
@@ -294,6 +376,9 @@ int main(void)
 		slots_that_name_another_backend_of_their_service_are_put_back_within_a_second);
 	tcase_add_test(cases, a_stable_slot_that_is_looked_up_is_settled_and_named);
 	tcase_add_loop_test(cases, a_slot_does_not_stay_with_a_backend_that_died_meanwhile, 0, 2);
+	tcase_add_test(cases, slots_of_a_service_that_tracks_nothing_are_put_back_too);
+	tcase_add_test(cases,
+		       a_slot_on_its_way_whose_base_is_of_another_service_is_found_within_a_second);
 	tcase_add_test(cases, what_is_put_back_is_tried_again_when_it_fails);
 	tcase_add_test(cases, damaged_entries_are_deleted_and_named);
 	tcase_add_test(cases, that_slots_do_not_go_on_is_told_once_and_that_they_do_again);

@@ -48,7 +48,7 @@ static struct fake *make_maps(uint32_t slots)
 static struct track *make_track(struct fake *fake, uint32_t slots)
 {
 	struct track *track = track_new(&fake->view, (struct track_times){4, 10});
-	struct track_region region = {1, 0, slots, T};
+	struct track_region region = {1, 0, slots, T, 0};
 
 	track_adopt(track, &region);
 	track_run(track, fake_operations(), fake);

@@ -24,8 +24,6 @@ int engine_new(const struct engine_options *options, struct engine **out, struct
 	struct ids ids;
 	int err = ids_read(options->view, &ids, p);
 
-	if (!err)
-		err = ids_check_slots(&ids, options->view, p);
 	if (err) {
 		ids_free(&ids);
 		config_free(options->config);

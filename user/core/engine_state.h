@@ -50,8 +50,8 @@ struct engine {
 	bool is_gathering; /* planned changes, since and at last: */
 	uint64_t gathering_since_ms, gathered_ms;
 	uint64_t due_ms;     /* when the next round is, at the latest */
-	uint64_t mended_ms;  /* when slots were last looked at for damage */
-	uint64_t repaired;   /* entries, as of then */
+	uint64_t mended_ms;  /* when slots that were given up are mended, at the latest */
+	uint64_t repaired;   /* entries, as they were told */
 	int track_error;     /* of the last round; 0: it went well */
 	bool is_prober_away; /* nobody probes: dead-after stands still */
 	bool is_behind;	     /* a change failed: the maps may differ from the model */
@@ -86,11 +86,8 @@ void engine_tell_crowded(struct engine *engine, uint64_t now_ms);
 
 /* ---- engine_mend.c: what others have written ---------------------------------------------------- */
 
-/*
- * Tells of slots that name no backend of their service, and gives the track of their services up,
- * so that they are taken over as after a restart. Returns whether there are any.
- */
-bool engine_give_up_astray(struct engine *engine);
+/* At the start, before regions are adopted: tells of slots that name no backend of their service, and has all planned anew. */
+void engine_tell_astray(struct engine *engine);
 /*
  * Looks for slots and entries that nobody of us can have written, each second at some of the slots. Returns whether
  * there are slots: regions that were given up are then to be adopted, a round to be run, and all planned anew.

@@ -76,10 +76,12 @@ static void adopt_regions(struct engine *engine)
 	forget_others(engine);
 
 	track_sweep(engine->track, is_in_force, ids);
+	track_watch_none(engine->track);
 	for (size_t i = 0; i < ids->service_count; i++) {
 		const struct ids_service *service = &ids->services[i];
 		struct track_region region = {
 			.record = service->record,
+			.line = service->line,
 			.base = service->base,
 			.slots = service->slots,
 			.idle_ticks = idle_ticks_of(engine, service),
@@ -87,6 +89,8 @@ static void adopt_regions(struct engine *engine)
 
 		if (service->tracks)
 			track_adopt(engine->track, &region);
+		else
+			track_watch(engine->track, service->base, service->slots);
 	}
 }
 
@@ -99,9 +103,9 @@ void engine_track_start(struct engine *engine)
 	};
 
 	engine->track = track_new(view, times);
-	engine->mended_ms = engine->due_ms = engine->options.now_ms;
+	engine->due_ms = engine->options.now_ms;
 	engine->dead_due_ms = UINT64_MAX;
-	engine_give_up_astray(engine);
+	engine_tell_astray(engine);
 	adopt_regions(engine);
 }
 

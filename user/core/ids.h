@@ -65,13 +65,11 @@ struct ids {
 /* Reads the maps. -EPROTO: they contradict themselves, as `p` says; then *out is empty. */
 int ids_read(const struct dataplane_view *view, struct ids *out, struct problems *p);
 /*
- * Checks that every slot of a service in force names nobody or a backend of that service: 0 or
- * -EPROTO. Services that track their flows are left out: their slots can be mended one by one.
+ * Of `count` slots of a service in force, from `first` on: those that name something else than nobody or a backend of
+ * that service. They can be mended one by one.
  */
-int ids_check_slots(const struct ids *ids, const struct dataplane_view *view, struct problems *p);
-/* Slots of a service that tracks its flows, which name something else. */
 uint32_t ids_slots_astray(const struct ids *ids, const struct dataplane_view *view,
-			  const struct ids_service *service);
+			  const struct ids_service *service, uint32_t first, uint32_t count);
 void ids_copy(const struct ids *from, struct ids *to);
 void ids_free(struct ids *ids); /* and leaves it empty */
 

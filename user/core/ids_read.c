@@ -234,8 +234,7 @@ static int compare_backends(const void *left, const void *right)
 }
 
 /*
- * Of two of one identity one is a leftover; ids_check_slots() sees to it that no slot names that
- * one.
+ * Of two of one identity one is a leftover; ids_slots_astray() counts slots that name that one.
  */
 static void retire_doubles(struct ids *ids)
 {
@@ -336,36 +335,13 @@ static bool names_its_own(const struct ids *ids, const struct dataplane_view *vi
 		view->backends[backend].service == line);
 }
 
-int ids_check_slots(const struct ids *ids, const struct dataplane_view *view, struct problems *p)
-{
-	for (size_t i = 0; i < ids->service_count; i++) {
-		const struct ids_service *service = &ids->services[i];
-
-		if (service->tracks)
-			continue;
-		for (uint32_t slot = service->base; slot < service->base + service->slots; slot++) {
-			uint32_t now = dataplane_hot(view, slot) & SL_HOT_NOW;
-			uint32_t base = dataplane_cold(view, slot) & SL_COLD_BASE;
-
-			if (!names_its_own(ids, view, service->line, now) ||
-			    !names_its_own(ids, view, service->line, base))
-				return problems_add(
-					p, -EPROTO, "service", service->name,
-					"its slot %u names backends %u and %u, not both of "
-					"which are its own; " REMEDY,
-					slot - service->base, now, base);
-		}
-	}
-	return 0;
-}
-
 /* The cold word of a slot that is not looked up counts for nothing. */
 uint32_t ids_slots_astray(const struct ids *ids, const struct dataplane_view *view,
-			  const struct ids_service *service)
+			  const struct ids_service *service, uint32_t first, uint32_t count)
 {
 	uint32_t astray = 0;
 
-	for (uint32_t slot = service->base; slot < service->base + service->slots; slot++) {
+	for (uint32_t slot = first; slot < first + count; slot++) {
 		uint16_t hot = dataplane_hot(view, slot);
 		uint32_t base = dataplane_cold(view, slot) & SL_COLD_BASE;
 

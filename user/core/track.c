@@ -35,6 +35,7 @@ void track_free(struct track *t)
 	for (size_t i = 0; i < t->service_count; i++)
 		free(t->services[i].wanted);
 	free(t->services);
+	free(t->watched);
 	free(t->backends);
 	track_close(t);
 	free(t->entries);
@@ -128,7 +129,7 @@ void track_adopt(struct track *t, const struct track_region *region)
 		return;
 	}
 	known = insert(t, region);
-	track_note_found(t, known);
+	track_note_found(t, region->base, region->slots);
 	for (uint32_t slot = region->base; slot < region->base + region->slots; slot++) {
 		if (!slot_is_looked_up(track_words(t, slot)))
 			continue;

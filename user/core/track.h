@@ -49,6 +49,7 @@ struct track_region {
 	uint32_t record; /* of the service */
 	uint32_t base, slots;
 	uint16_t idle_ticks; /* T */
+	uint32_t line;	     /* that its backends have; 0: whatever base is found is believed */
 };
 
 /*
@@ -146,18 +147,26 @@ bool track_due(const struct track *track, uint32_t *left);
 
 /* ---- damage ---------------------------------------------------------------------------------- */
 
-/* Slots of a region whose hot words are others than we have stored. */
-struct track_damage {
-	uint32_t base, slots; /* of the region */
-	uint32_t stable;      /* were and are stable: by storing them again they are as before */
-	uint32_t looked_up;   /* all others: packets may have written entries by them */
+/*
+ * The region of a service that does not track its flows, as it is in force: nothing is done with it here but to look at
+ * it. Told anew after every change, after track_watch_none().
+ */
+void track_watch(struct track *track, uint32_t base, uint32_t slots);
+void track_watch_none(struct track *track);
+
+/* Some slots of a region, and how many of them have other hot words than we have stored. */
+struct track_look {
+	uint32_t base, slots;  /* of the region */
+	uint32_t first, count; /* that were looked at */
+	uint32_t stable;       /* were and are stable: by storing them again they are as before */
+	uint32_t looked_up;    /* all others: packets may have written entries by them */
 };
 
 /*
- * Goes on looking, round and round, at up to *budget slots, and takes them off it. Returns whether it found damage, of
- * one region; then there may be more to be found, if there is budget left.
+ * Goes on looking, round and round, at up to *budget slots, and takes them off it. False: this time it has looked
+ * enough, at all there are or at as many as it may.
  */
-bool track_find_damage(struct track *track, uint32_t *budget, struct track_damage *out);
+bool track_look(struct track *track, uint32_t *budget, struct track_look *out);
 /* The next round stores what was found stable as it was. */
 void track_restore(struct track *track, uint32_t base);
 

@@ -32,6 +32,13 @@ static bool is_dead(const struct track *t, uint32_t index)
 	return track_flags(t, index) & SL_BACKEND_DEAD;
 }
 
+/* Whether a base was never this service's: somebody has written it. */
+static bool is_foreign(const struct track *t, const struct track_service *s, uint32_t index)
+{
+	return s->region.line && index != SL_NOBODY && index <= t->view->limits.backends &&
+	       t->view->backends[index].service != s->region.line;
+}
+
 bool track_repair(struct track *t, uint32_t now)
 {
 	(void)now;
@@ -42,7 +49,8 @@ bool track_repair(struct track *t, uint32_t now)
 			uint32_t slot = s->region.base + i;
 			struct slot_words words = track_words(t, slot);
 
-			if (slot_is_looked_up(words) ? is_dead(t, slot_base(words))
+			if (slot_is_looked_up(words) ? is_dead(t, slot_base(words)) ||
+							       is_foreign(t, s, slot_base(words))
 						     : words.cold != slot_now(words))
 				track_store(t, slot, slot_now(words));
 		}

@@ -4,13 +4,30 @@
  * bytes a slot. A slot that was stable and still is, only elsewhere, is stored again: no packet has written an entry by
  * it, and flows that were silent meanwhile are where they were. Of others, the caller gives the region up.
  */
+#include <stdlib.h>
+
+#include "base/mem.h"
 #include "core/track_state.h"
 
 /* A region is taken over as it is found. */
-void track_note_found(struct track *t, const struct track_service *s)
+void track_note_found(struct track *t, uint32_t base, uint32_t slots)
 {
-	for (uint32_t slot = s->region.base; slot < s->region.base + s->region.slots; slot++)
+	for (uint32_t slot = base; slot < base + slots; slot++)
 		t->hot[slot] = dataplane_hot(t->view, slot);
+}
+
+void track_watch(struct track *t, uint32_t base, uint32_t slots)
+{
+	t->watched = mem_grow(t->watched, t->watched_count, sizeof(*t->watched));
+	t->watched[t->watched_count++] = (struct track_watched){base, slots};
+	track_note_found(t, base, slots);
+}
+
+void track_watch_none(struct track *t)
+{
+	free(t->watched);
+	t->watched = NULL;
+	t->watched_count = 0;
 }
 
 /* Of a step that failed nobody knows how far it came. */
@@ -31,35 +48,39 @@ static bool may_restore(const struct track *t, uint32_t slot)
 	       !(track_flags(t, t->hot[slot]) & SL_BACKEND_DEAD);
 }
 
-/* The service with the first slot from `looked` on; NULL: there is none. */
-static const struct track_service *next_service(const struct track *t)
+/* Takes a region for the next one if its slots come sooner. */
+static void choose(const struct track *t, uint32_t base, uint32_t slots, struct track_look *next)
 {
-	for (size_t i = 0; i < t->service_count; i++)
-		if (t->services[i].region.base + t->services[i].region.slots > t->looked)
-			return &t->services[i];
-	return NULL;
+	if (base + slots > t->looked && (!next->slots || base < next->base))
+		*next = (struct track_look){.base = base, .slots = slots};
 }
 
-bool track_find_damage(struct track *t, uint32_t *budget, struct track_damage *out)
+bool track_look(struct track *t, uint32_t *budget, struct track_look *out)
 {
-	const struct track_service *s;
+	struct track_look look = {};
+	uint32_t left;
 
-	while (*budget && (s = next_service(t))) {
-		uint32_t slot = t->looked > s->region.base ? t->looked : s->region.base;
-		uint32_t end = s->region.base + s->region.slots;
-
-		*out = (struct track_damage){s->region.base, s->region.slots, 0, 0};
-		for (; slot < end && *budget; slot++, --*budget)
-			if (t->hot[slot] != dataplane_hot(t->view, slot))
-				++*(may_restore(t, slot) ? &out->stable : &out->looked_up);
-		t->looked = slot;
-		if (out->stable || out->looked_up)
-			return true;
-	}
+	for (size_t i = 0; i < t->service_count; i++)
+		choose(t, t->services[i].region.base, t->services[i].region.slots, &look);
+	for (size_t i = 0; i < t->watched_count; i++)
+		choose(t, t->watched[i].base, t->watched[i].slots, &look);
+	if (!*budget)
+		return false;
 	/* Round once at most, however much there is left. */
-	if (*budget)
+	if (!look.slots) {
 		t->looked = *budget = 0;
-	return false;
+		return false;
+	}
+	look.first = t->looked > look.base ? t->looked : look.base;
+	left = look.base + look.slots - look.first;
+	look.count = left < *budget ? left : *budget;
+	*budget -= look.count;
+	t->looked = look.first + look.count;
+	for (uint32_t slot = look.first; slot < t->looked; slot++)
+		if (t->hot[slot] != dataplane_hot(t->view, slot))
+			++*(may_restore(t, slot) ? &look.stable : &look.looked_up);
+	*out = look;
+	return true;
 }
 
 void track_restore(struct track *t, uint32_t base)

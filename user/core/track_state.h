@@ -32,6 +32,11 @@ struct track_backend {
 	bool is_gone;
 };
 
+/* The region of a service that does not track its flows. */
+struct track_watched {
+	uint32_t base, slots;
+};
+
 /* A list that a step holds; its memory is used again by the next one. */
 struct track_list {
 	void *items;
@@ -54,7 +59,9 @@ struct track {
 	uint32_t *entries, *live;	/* [backends + 1], as of the last scan */
 	uint32_t leaving, gone;		/* backends that leave, and those of them that are gone */
 	uint32_t slots;			/* of the maps */
-	uint16_t *hot;	 /* [slots]: the words that we have stored, or found at first */
+	uint16_t *hot; /* [slots]: the words that we have stored, or found at first */
+	struct track_watched *watched;
+	size_t watched_count;
 	uint32_t looked; /* for damage: the slot to go on with */
 	/* Of each slot, while any service is open, else NULL. */
 	uint32_t *start;	  /* clock at which its window began; of moving slots only */
@@ -172,7 +179,7 @@ static inline void track_note_due(struct track *t, uint32_t due)
 	t->has_due = true;
 }
 
-void track_note_found(struct track *t, const struct track_service *s);
+void track_note_found(struct track *t, uint32_t base, uint32_t slots);
 void track_note_stored(struct track *t, const struct track_step *step, int err);
 uint16_t track_longest(const struct track *t); /* what control.longest_ticks is to be */
 bool track_grace(struct track *t);	       /* makes the step; true */
