@@ -197,7 +197,12 @@ START_TEST(a_removed_backend_is_listed_until_it_is_empty)
 	reply = ask(WIRE_COMMAND_backend_list, NOTHING);
 	ck_assert_uint_eq(reply.backends->backends.count, 2);
 	wire_reply_free(&reply);
+	expect_error(ask(WIRE_COMMAND_backend_drain, backend_of("web", "10.0.1.12")), WIRE_FAILED,
+		     "backend '10.0.1.12': is no longer configured for service web, and drains; "
+		     "an apply with it brings it back");
 	pass(100);
+	expect_error(ask(WIRE_COMMAND_backend_drain, backend_of("web", "10.0.1.12")), WIRE_FAILED,
+		     "backend '10.0.1.12': is none of service web");
 	reply = show();
 	ck_assert_uint_eq(reply.service->backends.count, 1);
 	wire_reply_free(&reply);

@@ -143,6 +143,15 @@ const struct model_backend *find_backend(struct request *request,
 	for (size_t i = 0; i < service->backend_count; i++)
 		if (addr_equal(&service->backends[i].address, &address))
 			return &service->backends[i];
+	for (size_t i = 0; i < service->leaving_count; i++) {
+		if (!addr_equal(&service->leaving[i].address, &address))
+			continue;
+		problems_add(&request->errors, -ENOENT, "backend", text,
+			     "is no longer configured for service %s, and drains; an apply with it "
+			     "brings it back",
+			     service->name);
+		return NULL;
+	}
 	problems_add(&request->errors, -ENOENT, "backend", text,
 		     "is none of service %s; see 'sluicectl backend list %s'", service->name,
 		     service->name);

@@ -45,7 +45,7 @@ static void add_notes(const struct wire_backend *backend, struct table_rows *row
 	if (backend->damped_left_ms)
 		text_add(&text, "%sit flaps, and stays out for %s", text.length ? "; " : "",
 			 unit_time(backend->damped_left_ms, left));
-	if (backend->slow_start_left_ms)
+	if (backend->slow_start_left_ms && backend->takes_flows)
 		text_add(&text, "%sslow start: weight %" PRIu64 " of %" PRIu64 ", %s left",
 			 text.length ? "; " : "", backend->effective_weight, backend->weight,
 			 unit_time(backend->slow_start_left_ms, left));

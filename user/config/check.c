@@ -288,7 +288,7 @@ static void check_limit(struct reading *r, const struct value *root, unsigned in
 	value = arena_format(r->arena, "%llu", (unsigned long long)limit->number);
 	if (needed > most)
 		reading_error_at(r, place->node->place, field, value,
-				 "%llu %s are configured, but %llu are the most%s",
+				 "%llu %s are configured, and no limit above %llu is possible%s",
 				 (unsigned long long)needed, what, (unsigned long long)most,
 				 other_way);
 	else
@@ -311,7 +311,7 @@ static void check_limits(struct reading *r, const struct value *root)
 	fits = table_size_that_fits(table_slots(VALUE(limits, limits, slots)->number),
 				    services->count);
 	if (fits)
-		smaller = arena_format(r->arena, ", or use no table-size above %u", fits);
+		smaller = arena_format(r->arena, "; a table-size of %u or less fits", fits);
 	check_limit(r, root, FIELD_limits_services, need.services, "services", "");
 	check_limit(r, root, FIELD_limits_listeners, need.listeners + need.server_ids,
 		    need.server_ids ? "listeners (address, port, protocol) and server ids"

@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "config/schema.h"
 
+#define DNS_LABEL_MAX 63
+
 #define KIND(kind) (1u << CONFIG_HEALTH_##kind)
 #define ANY_KIND   (~0u)
 
@@ -122,9 +124,25 @@ static void check_at_most_interval(struct reading *r, const struct value *health
 		      value_is_given(interval) ? "" : " by default");
 }
 
+/* Labels of 1 to 63 bytes, with one dot between two; a last dot may be there (RFC 1035 section 3.1). */
+static bool is_domain_name(const char *name)
+{
+	if (strcmp(name, ".") == 0)
+		return true;
+	while (*name) {
+		size_t length = strcspn(name, ".");
+
+		if (!length || length > DNS_LABEL_MAX)
+			return false;
+		name += length;
+		name += *name == '.';
+	}
+	return true;
+}
+
 static void check_one(struct reading *r, const struct value *health)
 {
-	const struct value *path = VALUE(health, health, path);
+	const struct value *path = VALUE(health, health, path), *name = VALUE(health, health, name);
 
 	if (!VALUE(health, health, kind)->set)
 		return;
@@ -135,6 +153,11 @@ static void check_one(struct reading *r, const struct value *health)
 		check_via(r, health);
 	check_at_most_interval(r, health, VALUE(health, health, timeout));
 	check_at_most_interval(r, health, VALUE(health, health, retry));
+	if (name->set && !is_domain_name(name->text))
+		reading_error(r, name->node, NULL,
+			      "has an empty label or one of more than %d bytes; expected a domain "
+			      "name such as www.example.org",
+			      DNS_LABEL_MAX);
 	if (path->set && (path->text[0] != '/' || strchr(path->text, ' ')))
 		reading_error(r, path->node, NULL,
 			      "expected a path that begins with / and has no spaces");
