@@ -109,6 +109,39 @@ START_TEST(a_fallback_that_stands_by_counts_towards_the_limit_and_not_as_one_tha
 }
 END_TEST
 
+START_TEST(a_list_of_services_says_which_run_on_their_fallbacks_and_which_are_in_panic)
+{
+	struct wire_reply reply;
+	const struct wire_service_line *list;
+
+	asked_start();
+	asked.host.health[12] = FAKE_FAILS;
+	ask_apply(FAKE_HEAD
+		  "services:\n"
+		  " - {name: dns, address: 203.0.113.53, port: 53, table-size: 251, health: {}, "
+		  "panic: "
+		  "60,\n"
+		  "    backends: [{address: 10.0.1.11}, {address: 10.0.1.12}]}\n"
+		  " - {name: mail, address: 203.0.113.25, port: 25, table-size: 251, health: {},\n"
+		  "    backends: [{address: 10.0.1.11}, {address: 10.0.1.12}]}\n"
+		  " - {name: web, address: 203.0.113.10, port: 443, table-size: 251, health: {},\n"
+		  "    backends: [{address: 10.0.1.12}], fallback: [{address: 10.0.1.13}]}\n");
+	reply = ask(WIRE_COMMAND_service_list, NOTHING);
+	expect_kind(&reply, WIRE_KIND_services);
+	list = reply.services->services.list;
+	ck_assert_str_eq(list[0].panic,
+			 "1 of 2 backends is healthy, fewer than 60 %: health is ignored");
+	ck_assert_ptr_null(list[0].fallback);
+	ck_assert_ptr_null(list[1].panic);
+	ck_assert_ptr_null(list[1].fallback);
+	ck_assert_ptr_null(list[2].panic);
+	ck_assert_str_eq(list[2].fallback,
+			 "no other backend may take flows: fallbacks take the new ones");
+	wire_reply_free(&reply);
+	asked_stop();
+}
+END_TEST
+
 START_TEST(services_and_backends_are_shown_with_counters_and_reasons)
 {
 	struct wire_arguments web = {.service = "web", .given = WIRE_BIT(service)};
@@ -286,6 +319,7 @@ END_TEST
 RUN_TESTS("api_look", an_agent_without_a_configuration_says_so_first,
 	  status_tells_what_is_wrong_worst_first,
 	  a_fallback_that_stands_by_counts_towards_the_limit_and_not_as_one_that_is_missing,
+	  a_list_of_services_says_which_run_on_their_fallbacks_and_which_are_in_panic,
 	  services_and_backends_are_shown_with_counters_and_reasons,
 	  every_verdict_service_and_backend_is_counted, a_flow_s_backend_is_named_with_its_reason,
 	  a_flow_that_cannot_be_is_refused_by_what_is_wrong,

@@ -196,6 +196,49 @@ START_TEST(a_dead_backend_that_panic_takes_in_gets_all_of_dead_after_again)
 }
 END_TEST
 
+static uint32_t slots_to(const char *backend)
+{
+	return fake_place(&host, "web", backend).slots;
+}
+
+static void expect_fallback_first(const char *services)
+{
+	start(services);
+	ck_assert_uint_eq(slots_to("10.0.1.13"), 0);
+	is_now(11, FAKE_FAILS);
+	/* The other one is healthy: the fallback is not asked, and who fails is kept in, its death paused. */
+	ck_assert_uint_eq(slots_to("10.0.1.11") + slots_to("10.0.1.12"), 251);
+	pass(40);
+	ck_assert_uint_gt(slots_to("10.0.1.11"), 0);
+	ck_assert_uint_eq(flags_of("10.0.1.11"), 0);
+	is_now(12, FAKE_FAILS);
+	ck_assert_uint_eq(slots_to("10.0.1.13"), 251);
+	pass(30);
+	ck_assert_uint_eq(flags_of("10.0.1.11"), SL_BACKEND_DOWN | SL_BACKEND_DEAD);
+	ck_assert_uint_eq(flags_of("10.0.1.12"), SL_BACKEND_DOWN | SL_BACKEND_DEAD);
+	/* Without a healthy one, panic and the share are as ever. */
+	is_now(13, FAKE_FAILS);
+	pass(1);
+	ck_assert_uint_eq(slots_to("10.0.1.11") + slots_to("10.0.1.12"), 251);
+	ck_assert_uint_eq(flags_of("10.0.1.12"), 0);
+	is_now(13, FAKE_WELL);
+	pass(10);
+	ck_assert_uint_eq(slots_to("10.0.1.13"), 251);
+	/* One of the others is back. */
+	is_now(12, FAKE_WELL);
+	pass(10);
+	ck_assert_uint_eq(slots_to("10.0.1.13"), 0);
+	fake_host_free(&host);
+}
+
+START_TEST(a_healthy_fallback_takes_the_new_flows_before_panic_and_the_share)
+{
+	expect_fallback_first(PROBED(", panic: 60, fallback: [{address: 10.0.1.13}]", A "," B));
+	expect_fallback_first(
+		PROBED(", max-ejected: 0, fallback: [{address: 10.0.1.13}]", A "," B));
+}
+END_TEST
+
 START_TEST(what_the_administrator_says_goes_before_health)
 {
 	/* Down is down, however well it is. */
@@ -413,6 +456,7 @@ RUN_TESTS("core_track_health",
 	  nobody_dies_while_nobody_probes,
 	  dead_after_is_paused_in_panic_by_the_share_and_without_a_next_hop,
 	  a_dead_backend_that_panic_takes_in_gets_all_of_dead_after_again,
+	  a_healthy_fallback_takes_the_new_flows_before_panic_and_the_share,
 	  what_the_administrator_says_goes_before_health,
 	  what_flaps_takes_no_new_flows_and_keeps_its_old_ones_for_any_time,
 	  many_backends_whose_health_changes_in_one_moment_are_one_change,

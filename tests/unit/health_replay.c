@@ -11,6 +11,8 @@
  *	restart after TIME			a new agent goes on from what was stored
  *	-> KIND NAME BACKEND [ITEMS]		the next change that was told
  *	NAME BACKEND is STATE [ITEMS]		how it is for people, and for core
+ *	NAME goes to BACKEND ... [by WHY]	who takes the new flows in the end, as core judges it;
+ *						WHY: fallback, panic, max-ejected
  *	probes N				how many are to run
  *
  * ITEMS: "WORDS", for TIME, left TIME, share N, penalty N, broken, whole, rows N (results alike), in or out
@@ -24,6 +26,7 @@
 #include "base/mem.h"
 #include "base/problem.h"
 #include "health/health.h"
+#include "unit/support/takers.h"
 #include "unit/unit.h"
 
 #define STORIES TEST_DIR "/replay"
@@ -389,11 +392,33 @@ static void give_results(struct story *story, const char *name, const struct add
 	story->due_ms = story->now_ms + health_tick(story->health, story->now_ms);
 }
 
+static void expect_takers(struct story *story, const char *name)
+{
+	struct config *config = read(story, story->configured.data);
+	struct text takers = {};
+
+	if (!takers_describe(config, story->health, name, &takers))
+		FAIL(story, "there is no service %s", name);
+	if (strcmp(takers.data, story->rest))
+		FAIL(story, "%s goes %s", name, takers.data);
+	text_free(&takers);
+	config_free(config);
+}
+
+/* ---- stories --------------------------------------------------------------------------------- */
+
 static void do_backend(struct story *story, const char *name)
 {
-	struct addr address = must_address(story);
-	const char *what = must_word(story, "ok, fail or is");
+	struct addr address;
+	const char *what;
 
+	if (!strncmp(story->rest, "goes ", 5)) {
+		story->rest += 5;
+		expect_takers(story, name);
+		return;
+	}
+	address = must_address(story);
+	what = must_word(story, "ok, fail or is");
 	if (!strcmp(what, "is"))
 		expect_state(story, name, &address);
 	else if (!strcmp(what, "ok") || !strcmp(what, "fail"))
@@ -401,8 +426,6 @@ static void do_backend(struct story *story, const char *name)
 	else
 		FAIL(story, "%s is not ok, fail or is", what);
 }
-
-/* ---- stories --------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *name;

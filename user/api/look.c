@@ -210,6 +210,8 @@ enum wire_code answer_service_list(struct request *request)
 			.packets = counts[SL_SERVICE_packets],
 			.bytes = counts[SL_SERVICE_bytes],
 			.dropped = counts[SL_SERVICE_dropped],
+			.fallback = fallback_text(service),
+			.panic = panic_text(request->arena, service),
 			SLOTS_FIELDS(slots),
 		};
 	}

@@ -46,8 +46,8 @@ static void add_slots(const struct slots *slots, struct text *out)
 
 void show_services(const struct wire_services *services, struct text *out)
 {
-	static const char *const heads[] = {"SERVICE", "LISTENERS", ">READY", ">PACKETS",
-					    ">BYTES",  ">DROPPED",  "SLOTS",  NULL};
+	static const char *const heads[] = {"SERVICE", "LISTENERS", "READY", ">PACKETS",
+					    ">BYTES",  ">DROPPED",  "SLOTS", NULL};
 	struct table_rows *rows = rows_new(heads);
 	char bytes[UNIT_TEXT_SIZE];
 
@@ -63,7 +63,11 @@ void show_services(const struct wire_services *services, struct text *out)
 			rows_add(rows, "%s and %zu more", service->listeners.list[0], more);
 		else
 			rows_add(rows, "%s", service->listeners.list[0]);
-		rows_add(rows, "%" PRIu64 "/%" PRIu64, service->backends_ready, service->backends);
+		rows_add(rows, "%" PRIu64 "/%" PRIu64 "%s", service->backends_ready,
+			 service->backends,
+			 service->fallback ? ", on its fallback"
+			 : service->panic  ? ", in panic"
+					   : "");
 		rows_add(rows, "%" PRIu64, service->packets);
 		rows_add(rows, "%s", unit_bytes(service->bytes, bytes));
 		rows_add(rows, "%" PRIu64, service->dropped);
