@@ -217,8 +217,10 @@ START_TEST(one_runs_while_there_are_probes_and_is_ended_with_the_last)
 }
 END_TEST
 
-START_TEST(one_runs_for_alerts_alone)
+START_TEST(one_runs_for_alerts_alone_and_one_that_is_too_long_is_refused)
 {
+	char *body;
+
 	start();
 	prober_set(prober, arena_new(), NULL, 0, true);
 	await(&played.news, "with 0 probes");
@@ -231,6 +233,14 @@ START_TEST(one_runs_for_alerts_alone)
 	ck_assert(strstr(played.received.data, "\"id\":12,\"sink\":\"exec\""));
 	say("{\"results\":[],\"alerts\":[{\"id\":12,\"ok\":true,\"what\":\"\"}]}\n");
 	await(&played.results, "alert 12 ok|");
+	body = mem_alloc(WIRE_ORDER_MAX + 1);
+	memset(body, 'x', WIRE_ORDER_MAX);
+	ck_assert_int_eq(prober_alert(prober, &(struct wire_alert_order){.id = 13,
+									 .sink = "exec",
+									 .target = "/bin/true",
+									 .body = body}),
+			 -EMSGSIZE);
+	free(body);
 	stop();
 }
 END_TEST
@@ -469,9 +479,9 @@ START_TEST(a_result_may_lead_to_its_end)
 END_TEST
 
 RUN_TESTS("agent_prober", none_runs_while_there_is_nothing_for_it_to_do,
-	  one_runs_while_there_are_probes_and_is_ended_with_the_last, one_runs_for_alerts_alone,
-	  what_differs_alone_is_sent, many_checks_are_few_orders,
-	  results_are_handed_on_in_order_however_they_come,
+	  one_runs_while_there_are_probes_and_is_ended_with_the_last,
+	  one_runs_for_alerts_alone_and_one_that_is_too_long_is_refused, what_differs_alone_is_sent,
+	  many_checks_are_few_orders, results_are_handed_on_in_order_however_they_come,
 	  one_that_dies_is_started_again_and_told_everything_anew,
 	  one_that_cannot_be_started_is_tried_again_and_that_is_told_once,
 	  one_that_does_not_answer_is_killed, one_that_answers_is_asked_again,

@@ -324,6 +324,52 @@ START_TEST(what_waits_is_sent_as_one_when_it_is_much)
 }
 END_TEST
 
+/* Events with a text of so many bytes, which is twice as long as JSON; as many as given, each of another backend. */
+static void say_much(size_t length, int count)
+{
+	char *text = mem_alloc(length + 1), address[16];
+
+	memset(text, '"', length);
+	for (int i = 0; i < count; i++) {
+		struct event event = {.kind = EVENT_backend_down,
+				      .service = "web",
+				      .backend = address,
+				      .text = text,
+				      .seq = ++seq};
+
+		snprintf(address, sizeof(address), "10.1.1.%d", i);
+		alerts_event(alerts, &event, now_ms);
+	}
+	free(text);
+}
+
+START_TEST(no_document_is_longer_than_its_bound)
+{
+	struct alert_try try;
+
+	start_one(0, EVENT_WARNING);
+	say_much(100000, 12);
+	/* Of twelve the half is too much, of six not. */
+	ck_assert_str_eq(try_next(NULL), "firing backend_down [77-1 by backend_down]");
+	ck_assert_uint_eq(last.more.count, 2);
+	alerts_result(alerts, last_try, true, "", now_ms);
+	for (int i = 4; i <= 12; i++) {
+		ck_assert_ptr_nonnull(try_next(NULL));
+		ck_assert_uint_eq(last.more.count, 0);
+		alerts_result(alerts, last_try, true, "", now_ms);
+	}
+	/* One that is too long alone is cut. */
+	happens(EVENT_backend_up);
+	alerts_free(alerts);
+	start_one(0, EVENT_WARNING);
+	say_much(ALERT_BODY_MAX / 2, 1);
+	ck_assert(alerts_next(alerts, now_ms, &try));
+	ck_assert_uint_lt(strlen(try.body), 3 * ALERT_TEXT_MAX);
+	ck_assert_ptr_nonnull(strstr(try.body, "\" ... (cut)\","));
+	alerts_free(alerts);
+}
+END_TEST
+
 START_TEST(too_many_open_conditions_are_counted)
 {
 	struct alert_loss loss;
@@ -383,5 +429,6 @@ RUN_TESTS("alert_alert", a_condition_is_told_once_and_when_it_is_over,
 	  each_sink_has_its_level, a_try_that_fails_is_made_again_after_longer_and_longer,
 	  a_sink_that_fails_holds_up_no_other, an_interrupted_try_counts_as_none,
 	  of_a_full_queue_the_oldest_goes_but_not_what_is_under_way,
-	  what_waits_is_sent_as_one_when_it_is_much, too_many_open_conditions_are_counted,
-	  a_sink_that_stays_keeps_what_it_was_told, lost_alerts_make_no_alert)
+	  what_waits_is_sent_as_one_when_it_is_much, no_document_is_longer_than_its_bound,
+	  too_many_open_conditions_are_counted, a_sink_that_stays_keeps_what_it_was_told,
+	  lost_alerts_make_no_alert)

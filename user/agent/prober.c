@@ -71,19 +71,23 @@ static void on_sent(uv_write_t *write, int status)
 	free(sending);
 }
 
-static void send_order(void *arg, const struct wire_order *order)
+/* Takes the line over. */
+static void send_line(struct prober *prober, char *line)
 {
-	struct prober *prober = arg;
 	struct sending *sending = mem_alloc(sizeof(*sending));
-	size_t length;
+	size_t length = strlen(line);
 	uv_buf_t buffer;
 
-	sending->line = wire_encode_order(order);
-	length = strlen(sending->line);
+	sending->line = line;
 	sending->line[length] = '\n'; /* in the NUL's place */
 	buffer = uv_buf_init(sending->line, length + 1);
 	if (uv_write(&sending->write, (uv_stream_t *)&prober->channel->pipe, &buffer, 1, on_sent))
 		on_sent(&sending->write, UV_EPIPE);
+}
+
+static void send_order(void *arg, const struct wire_order *order)
+{
+	send_line(arg, wire_encode_order(order));
 }
 
 static void ask(struct prober *prober)
@@ -450,10 +454,16 @@ int prober_alert(struct prober *prober, const struct wire_alert_order *alert)
 {
 	struct wire_alert_order alerts[] = {*alert};
 	const struct wire_order order = {.alerts = {alerts, 1}};
+	char *line;
 
 	if (!prober->channel)
 		return -ENOTCONN;
-	send_order(prober, &order);
+	line = wire_encode_order(&order);
+	if (strlen(line) > WIRE_ORDER_MAX) {
+		free(line);
+		return -EMSGSIZE;
+	}
+	send_line(prober, line);
 	return 0;
 }
 

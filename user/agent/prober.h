@@ -78,7 +78,8 @@ void prober_set(struct prober *prober, struct arena *arena, struct wire_probe *l
 
 /*
  * Has probes of the set run once, now, or an alert sent: results come with the others. -ENOTCONN: no prober runs at
- * the moment; what it had not reported when it ended is lost, and said by PROBER_ENDED and its kin.
+ * the moment; what it had not reported when it ended is lost, and said by PROBER_ENDED and its kin. -EMSGSIZE: an alert
+ * whose order would be longer than WIRE_ORDER_MAX, which the prober would leave out.
  */
 int prober_check(struct prober *prober, const uint32_t *ids, size_t count);
 int prober_alert(struct prober *prober, const struct wire_alert_order *alert);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
@@ -284,10 +285,17 @@ static void on_alert(void *self, const struct wire_alert_result *result)
 	probing_send_alerts(probing);
 }
 
+/* One that cannot be handed over since the prober has ended is interrupted with it. */
 static void hand_over(void *self, const struct wire_alert_order *order)
 {
-	/* One that cannot be handed over is interrupted with the prober, which has ended then. */
-	prober_alert(self, order);
+	const struct probing *probing = self;
+	char why[96];
+
+	if (prober_alert(probing->prober, order) != -EMSGSIZE)
+		return;
+	snprintf(why, sizeof(why), "its document of %zu bytes is too long for sluice-prober",
+		 strlen(order->body));
+	events_sent(probing->agent->events, order->id, false, why, ways_now_ms());
 }
 
 void probing_send_alerts(struct probing *probing)
@@ -296,7 +304,7 @@ void probing_send_alerts(struct probing *probing)
 
 	prober_look(probing->prober, &look);
 	if (look.is_running)
-		events_send(probing->agent->events, hand_over, probing->prober, ways_now_ms());
+		events_send(probing->agent->events, hand_over, probing, ways_now_ms());
 }
 
 static void on_news(void *self, enum prober_news news, const char *sentence)

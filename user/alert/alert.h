@@ -8,7 +8,7 @@
  * at all. What happens and is over is told at once; the same again within ALERT_REPEAT_MS is counted, and told as one
  * at the end of that time. A queue holds ALERT_QUEUE_MAX alerts: of more the oldest is dropped. One document is under
  * way at a time, so that a sink sees them in their order: of one alert, or, when more than ALERT_ALONE_MAX wait, of
- * many. One that fails is tried again after pauses that double, and given up after ALERT_TRIES. What is dropped or given
+ * many, as far as they fit ALERT_BODY_MAX. One that fails is tried again after pauses that double, and given up after ALERT_TRIES. What is dropped or given
  * up is counted and named (alerts_lost()).
  */
 #ifndef ALERT_ALERT_H
@@ -21,10 +21,14 @@
 #define ALERT_QUEUE_MAX	     8192
 #define ALERT_ALONE_MAX	     10	 /* while no more wait, each is sent alone */
 #define ALERT_TOGETHER_MAX   500 /* else so many as one */
-#define ALERT_REPEAT_MS	     60000
-#define ALERT_TRIES	     9	    /* about four minutes */
-#define ALERT_PAUSE_MS	     1000   /* after the first failure; less up to a quarter, by chance */
-#define ALERT_PAUSE_MAX_MS   300000 /* it doubles up to this */
+#define ALERT_BODY_MAX \
+	(1             \
+	 << 20) /* bytes of a document; fewer are sent together, or a text is cut, so that it fits */
+#define ALERT_TEXT_MAX	   4096 /* bytes of a text in one that would not fit */
+#define ALERT_REPEAT_MS	   60000
+#define ALERT_TRIES	   9	  /* about four minutes */
+#define ALERT_PAUSE_MS	   1000	  /* after the first failure; less up to a quarter, by chance */
+#define ALERT_PAUSE_MAX_MS 300000 /* it doubles up to this */
 
 enum alert_sink_kind { ALERT_EXEC, ALERT_WEBHOOK };
 

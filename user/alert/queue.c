@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The alerts that a sink is to be sent, in their order, and the tries at the first of them. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "alert/sink.h"
 #include "base/mem.h"
@@ -70,12 +71,39 @@ uint64_t queue_due_ms(const struct sink *sink)
 	return sink->queue && !sink->under_way ? sink->again_ms : UINT64_MAX;
 }
 
+static const char cut_mark[] = " ... (cut)";
+
+/* A character that is cut in two becomes U+FFFD in the document. */
+static void cut(const char *text)
+{
+	if (text && strlen(text) >= ALERT_TEXT_MAX + sizeof(cut_mark))
+		memcpy((char *)text + ALERT_TEXT_MAX, cut_mark, sizeof(cut_mark));
+}
+
+/* The event is the queue's own. */
+static void cut_texts(struct event *event)
+{
+	cut(event->text);
+	for (size_t i = 0; i < EVENT_ATTRIBUTES_MAX; i++)
+		cut(event->attributes[i].value);
+}
+
 static void make_up(struct sink *sink, const char *host)
 {
 	size_t count = sink->queued > ALERT_ALONE_MAX ? sink->queued : 1;
 
 	sink->together = count < ALERT_TOGETHER_MAX ? count : ALERT_TOGETHER_MAX;
 	sink->body = body_make(host, sink->queue, sink->together);
+	while (strlen(sink->body) > ALERT_BODY_MAX && sink->together > 1) {
+		free(sink->body);
+		sink->together /= 2;
+		sink->body = body_make(host, sink->queue, sink->together);
+	}
+	if (strlen(sink->body) > ALERT_BODY_MAX) {
+		cut_texts(sink->queue->event);
+		free(sink->body);
+		sink->body = body_make(host, sink->queue, sink->together);
+	}
 }
 
 const char *queue_due(struct sink *sink, const char *host, uint64_t now_ms)
