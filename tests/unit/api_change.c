@@ -253,6 +253,47 @@ START_TEST(check_counts_slots_and_warns_of_other_limits)
 }
 END_TEST
 
+static void expect_warning(const struct wire_problem *list, size_t count, const char *value,
+			   const char *text)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i].value && !strcmp(list[i].value, value)) {
+			ck_assert_str_eq(list[i].expected, text);
+			return;
+		}
+	ck_abort_msg("there is no warning of %s", value);
+}
+
+START_TEST(what_this_host_lacks_is_warned_of_and_check_warns_of_what_apply_refuses)
+{
+	char *text = mem_format("%s# on another host\n", API_TEXT), *eth1;
+	struct wire_reply reply;
+
+	asked_start();
+	reply = ask(WIRE_COMMAND_diff, file_of(text));
+	expect_kind(&reply, WIRE_KIND_plan);
+	expect_warning(reply.plan->warnings.list, reply.plan->warnings.count, "/gone",
+		       "is not there");
+	wire_reply_free(&reply);
+	reply = ask(WIRE_COMMAND_apply, file_of(text));
+	expect_kind(&reply, WIRE_KIND_plan);
+	expect_warning(reply.plan->warnings.list, reply.plan->warnings.count, "/gone",
+		       "is not there");
+	wire_reply_free(&reply);
+	eth1 = strstr(text, "eth1");
+	memcpy(eth1, ABSENT_DEVICE, 4);
+	reply = ask(WIRE_COMMAND_check, file_of(text));
+	expect_kind(&reply, WIRE_KIND_check);
+	expect_warning(reply.check->warnings.list, reply.check->warnings.count, "/gone",
+		       "is not there");
+	expect_warning(reply.check->warnings.list, reply.check->warnings.count, ABSENT_DEVICE,
+		       "there is no such interface; 'apply' would refuse it on this host");
+	wire_reply_free(&reply);
+	asked_stop();
+	free(text);
+}
+END_TEST
+
 START_TEST(who_may_only_read_can_change_nothing)
 {
 	static const enum wire_command commands[] = {WIRE_COMMAND_backend_drain,
@@ -337,5 +378,6 @@ RUN_TESTS("api_change", overrides_come_and_go_and_the_configured_state_ends_one,
 	  an_unsafe_apply_is_refused_told_by_a_dry_run_and_forced,
 	  an_invalid_configuration_is_refused_with_every_place,
 	  check_counts_slots_and_warns_of_other_limits, who_may_only_read_can_change_nothing,
+	  what_this_host_lacks_is_warned_of_and_check_warns_of_what_apply_refuses,
 	  down_is_the_agent_s_and_its_failure_is_told, what_comes_behind_down_changes_nothing,
 	  what_is_no_request_is_refused_as_usage)

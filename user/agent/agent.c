@@ -144,7 +144,8 @@ int agent_check_host(struct agent *agent, const struct config *config, struct pr
 {
 	int err = interfaces_find(agent->net, config, p);
 
-	return tunnel_check(agent->net, config, p) ?: err;
+	err = tunnel_check(agent->net, config, p) ?: err;
+	return check_same_key(agent, config, p) ?: err;
 }
 
 int agent_set_tunnel(struct agent *agent, struct problems *p)
@@ -321,6 +322,7 @@ int agent_reload(struct agent *agent, struct problems *p)
 	free(text);
 	if (err)
 		return err;
+	hostfiles_check(config, &agent->users, config->warnings);
 	agent->loading = hash;
 	err = agent_apply(agent, config, false, NULL, p);
 	agent->loading = NULL;

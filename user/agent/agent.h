@@ -20,6 +20,7 @@
 #include "agent/denyfile.h"
 #include "agent/doubts.h"
 #include "agent/events.h"
+#include "agent/hostfiles.h"
 #include "agent/interfaces.h"
 #include "agent/options.h"
 #include "agent/program.h"
@@ -36,6 +37,7 @@ struct problems;
 
 struct agent {
 	struct options options;
+	struct hostfiles_users users;
 	int state_fd;		/* locks the state directory; -1: not open */
 	struct state state;	/* as it is on the disk */
 	struct denyfile denied; /* at run time; as it is on the disk */

@@ -5,6 +5,7 @@
 
 #include "agent/agent.h"
 #include "agent/check.h"
+#include "agent/hostfiles.h"
 #include "api/api.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -55,6 +56,7 @@ enum wire_code check_run(const struct options *options)
 {
 	enum wire_code code = WIRE_FAILED;
 	struct problems p = {};
+	struct hostfiles_users users;
 	struct config *config = NULL;
 	char *text = NULL;
 	size_t length = 0;
@@ -62,6 +64,10 @@ enum wire_code check_run(const struct options *options)
 	if (file_read(options->config, AGENT_CONFIG_MAX, &text, &length, &p) == 0)
 		code = config_read(options->config, text, length, &config, &p) ? WIRE_INVALID
 									       : WIRE_OK;
+	if (code == WIRE_OK) {
+		hostfiles_find_users(true, &users);
+		hostfiles_check(config, &users, config->warnings);
+	}
 	if (code == WIRE_OK)
 		print_answer(options, config);
 	else

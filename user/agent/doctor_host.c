@@ -131,6 +131,23 @@ static void look_at_jit(struct doctor *doctor)
 		doctor_add(doctor, "jit", API_OK, NULL, NULL, "BPF programs are compiled");
 }
 
+/* ---- files ----------------------------------------------------------------------------------- */
+
+/* What was said when the configuration was taken may have changed since. */
+static void look_at_files(struct doctor *doctor)
+{
+	const struct config *config = engine_config(doctor->agent->engine);
+	struct problems found = {};
+
+	if (!config)
+		return;
+	hostfiles_check(config, &doctor->agent->users, &found);
+	for (size_t i = 0; i < found.count; i++)
+		doctor_add(doctor, "files", API_WARNING, found.list[i].value, NULL, "%s: %s",
+			   found.list[i].field, found.list[i].expected);
+	problems_free(&found);
+}
+
 /* ---- ourselves ------------------------------------------------------------------------------- */
 
 static void look_at_privileges(struct doctor *doctor)
@@ -184,4 +201,5 @@ void doctor_look_at_host(struct doctor *doctor)
 	look_at_kernel(doctor);
 	look_at_jit(doctor);
 	look_at_privileges(doctor);
+	look_at_files(doctor);
 }

@@ -258,6 +258,13 @@ static int host_find(void *self, const struct config *config, struct problems *p
 	return agent_check_host(loop->agent, config, p);
 }
 
+static void host_warn(void *self, struct config *config)
+{
+	const struct loop *loop = self;
+
+	hostfiles_check(config, &loop->agent->users, config->warnings);
+}
+
 /* From here on nothing may put back what `down` takes away: no repair, no news of netlink, no reload, no client. */
 static void stop_mending(struct loop *loop)
 {
@@ -403,8 +410,8 @@ int loop_open(struct agent *agent, struct loop **out, struct problems *p)
 		.engine = agent->engine,
 		.health = agent->health,
 		.host = {loop, host_now_ms, host_interfaces, host_conditions, host_apply, host_find,
-			 host_down, host_post, host_check, host_trace, host_gone, host_denied,
-			 host_deny, host_denies},
+			 host_warn, host_down, host_post, host_check, host_trace, host_gone,
+			 host_denied, host_deny, host_denies},
 		.started_at_ms = ways_now_ms(),
 		.history = events_history(agent->events),
 		.followers = api_followers_new(),

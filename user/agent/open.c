@@ -153,6 +153,7 @@ static int open_all(struct agent *agent, struct problems *p)
 	int err;
 
 	log_set_level(config->log_level);
+	hostfiles_check(config, &agent->users, config->warnings);
 	log_problems(LOG_LEVEL_WARNING, config->warnings);
 	err = keys_load(config, agent->options.state_dir, &agent->key, &warnings, p);
 	log_and_free_problems(LOG_LEVEL_WARNING, &warnings);
@@ -174,6 +175,7 @@ int agent_open(struct agent *agent, const struct options *options, struct proble
 	int err;
 
 	*agent = (struct agent){.options = *options, .state_fd = -1, .events = events_new()};
+	hostfiles_find_users(geteuid() == 0, &agent->users);
 	err = privileges_check(p);
 	if (err)
 		return err;

@@ -95,6 +95,8 @@ struct api_host {
 		     struct problems *p);
 	/* Whether apply() would find the interfaces of `config`: 0, or -ENODEV, each explained in `p`. */
 	int (*find)(void *self, const struct config *config, struct problems *p);
+	/* Adds to its warnings what this host lacks of what `config` names: programs, certificates, secrets. */
+	void (*warn)(void *self, struct config *config);
 	/* Detaches and unpins everything; the agent ends after the reply. */
 	int (*down)(void *self, struct problems *p);
 	/* Takes note of who changed what: "apply of FILE by uid 0" (alert/event.h). */

@@ -30,9 +30,13 @@ static enum wire_code code_of(int err)
 static int read_config(struct request *request, struct config **out)
 {
 	const struct wire_arguments *arguments = request->arguments;
+	const struct api_host *host = &request->api->host;
+	int err = config_read(arguments->file, arguments->text, strlen(arguments->text), out,
+			      &request->errors);
 
-	return config_read(arguments->file, arguments->text, strlen(arguments->text), out,
-			   &request->errors);
+	if (!err)
+		host->warn(host->self, *out);
+	return err;
 }
 
 /*
@@ -88,6 +92,20 @@ void api_check_document(const struct config *config, const struct config *runnin
 	describe_warnings(config, running, arena, out);
 }
 
+/* What `apply` finds amiss on this host is no fault of the file, which may be for another one. */
+static void warn_of_refusal(struct request *request, const struct config *config)
+{
+	const struct api_host *host = &request->api->host;
+	struct problems p = {};
+
+	host->find(host->self, config, &p);
+	for (size_t i = 0; i < p.count; i++)
+		problems_add_at(config->warnings, p.list[i].file, p.list[i].line, p.list[i].column,
+				p.list[i].field, p.list[i].value,
+				"%s; 'apply' would refuse it on this host", p.list[i].expected);
+	problems_free(&p);
+}
+
 enum wire_code answer_check(struct request *request)
 {
 	struct wire_check *out = arena_alloc(request->arena, sizeof(*out));
@@ -96,6 +114,7 @@ enum wire_code answer_check(struct request *request)
 
 	if (err)
 		return code_of(err);
+	warn_of_refusal(request, config);
 	api_check_document(config, engine_config(request->api->engine), request->arena, out);
 	config_free(config);
 	return answer_with(request, WIRE_KIND_check, out);

@@ -52,6 +52,13 @@ static int agent_find(void *self, const struct config *config, struct problems *
 	return 0;
 }
 
+static void agent_warn(void *self, struct config *config)
+{
+	(void)self;
+	if (strstr(config->text, "# on another host"))
+		problems_add(config->warnings, 0, "alerts.exec", "/gone", "is not there");
+}
+
 static int agent_down(void *self, struct problems *p)
 {
 	(void)self;
@@ -152,7 +159,7 @@ void asked_start(void)
 		.engine = asked.host.engine,
 		.health = asked.health,
 		.host = {NULL, agent_now, agent_interfaces, agent_conditions, agent_apply,
-			 agent_find, agent_down, agent_post, agent_check, agent_trace,
+			 agent_find, agent_warn, agent_down, agent_post, agent_check, agent_trace,
 			 .denied = agent_denied, .deny = agent_deny, .denies = agent_denies},
 		.started_at_ms = 5000,
 		.history = asked.history,
