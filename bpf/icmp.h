@@ -80,9 +80,9 @@ static __always_inline bool icmp_is_to_sender(const struct pkt *quote, const str
 }
 
 /*
- * Reads an error and what it quotes; of an echo request this says only that it is one (SL_SEND_echo_answered). What no service's host can have sent is not ours, and passes: a quote that
- * cannot be read up to 8 bytes of its transport header, or is of another protocol or sender than the address that
- * the error came to.
+ * Reads an error and what it quotes; of an echo request this says only that it is one (SL_SEND_echo_answered). What no
+ * service's host can have sent is not ours, and passes: a quote that cannot be read up to 8 bytes of its transport
+ * header, or is of another protocol or sender than the address that the error came to.
  */
 static __always_inline enum sl_verdict icmp_read(struct pkt *p, struct icmp_quote *out)
 {
