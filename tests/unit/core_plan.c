@@ -22,6 +22,9 @@
 #define DNS(size)                                                                    \
 	" - {name: dns, address: '2001:db8:53::1', port: 53, protocol: [tcp, udp], " \
 	"table-size: " size ", backends: [{address: 10.0.1.21}, {address: '2001:db8:1::22'}]}\n"
+#define ECHO(port, echo)                                                          \
+	" - {name: p" port ", address: 203.0.113.10, port: " port ", echo: " echo \
+	", backends: [" A "], table-size: 251}\n"
 #define A "{address: 10.0.1.11}"
 #define B "{address: 10.0.1.12}"
 #define C "{address: 10.0.1.13}"
@@ -216,6 +219,20 @@ START_TEST(a_service_that_keeps_its_table_keeps_its_record_whatever_its_listener
 }
 END_TEST
 
+/* It is the address's: of all its listeners together. */
+START_TEST(another_echo_is_told_of_each_listener_that_it_is_another_for)
+{
+	start(ECHO("80", "false") ECHO("443", "false"));
+	check_words(ECHO("80", "true") ECHO("443", "false"),
+		    "listeners: 0 added, 0 removed, 0 led to another record, 2 with another echo; "
+		    "2 are in force then\n");
+	apply(ECHO("80", "true") ECHO("443", "false"));
+	check_words(ECHO("80", "true") ECHO("443", "true"), "");
+	check_words(ECHO("80", "false") ECHO("443", "true"), "");
+	stop();
+}
+END_TEST
+
 START_TEST(what_was_left_over_is_freed)
 {
 	start(WEB(A));
@@ -259,6 +276,7 @@ static const struct {
 	{WEB(A "," B "," C), WEB(B "," C), 12, 0},
 	{WEB(A "," B "," C), WEB(B "," C) DNS("251"), 0, 12},
 	{WEB(A "," B), WEB(A "," B), 11, 12},
+	{WEB(A "," B) ECHO("80", "true"), WEB(A "," C) ECHO("80", "false"), 0, 0},
 };
 
 static void put_in_place(size_t change)
@@ -412,6 +430,7 @@ int main(void)
 	tcase_add_test(cases, a_service_with_nobody_left_has_slots_of_nobody);
 	tcase_add_test(cases,
 		       a_service_that_keeps_its_table_keeps_its_record_whatever_its_listeners);
+	tcase_add_test(cases, another_echo_is_told_of_each_listener_that_it_is_another_for);
 	tcase_add_test(cases, what_was_left_over_is_freed);
 	tcase_add_test(cases, a_change_cut_off_between_cold_and_hot_is_finished);
 	tcase_add_loop_test(cases, a_failure_at_any_operation_leaves_what_packets_see_as_it_was, 0,

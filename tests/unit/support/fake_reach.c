@@ -158,8 +158,9 @@ void fake_image(const struct fake *fake, struct text *out)
 	if (count)
 		qsort(list, count, sizeof(*list), compare_listeners);
 	for (size_t i = 0; i < count; i++)
-		text_add(out, "listener %s %u/%u -> %u\n", addr_format(&list[i].address, address),
-			 list[i].port, list[i].protocol, list[i].service);
+		text_add(out, "listener %s %u/%u -> %u%s\n", addr_format(&list[i].address, address),
+			 list[i].port, list[i].protocol, list[i].service,
+			 list[i].echo ? " echo" : "");
 	fake_mark_reached(fake, services, backends);
 	for (uint32_t r = 0; r < sl_service_records(limits); r++)
 		if (services[r]) {
