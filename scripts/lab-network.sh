@@ -95,7 +95,7 @@ lab_prepare_xdp()
 	object=$(lab_pass_object)
 	# Checksums that the kernel leaves to a device are wrong once the packet is encapsulated.
 	lab_in router ethtool -K lb tx off >/dev/null
-	lab_in lb ethtool -K eth0 rxvlan off >/dev/null
+	lab_in lb ethtool -K eth0 rxvlan off rx-vlan-stag-hw-parse off >/dev/null
 	for port in lb lb2; do
 		[ $port = lb ] || [ -e "$LAB_RUN/two-armed" ] || continue
 		lab_ip router link set dev $port xdpdrv object "$object" section xdp.frags

@@ -89,6 +89,30 @@ START_TEST(status_tells_what_is_wrong_worst_first)
 }
 END_TEST
 
+START_TEST(status_lists_the_vlans_of_an_interface)
+{
+	struct wire_reply reply;
+
+	asked_start();
+	ask_apply(
+		"version: 1\n"
+		"interfaces: [{device: eth0, vlans: [10, untagged]}, {device: eth1}]\n" FAKE_LIMITS
+		"services: []\n");
+	asked.agent.interfaces[0] = (struct api_interface){.device = "eth0", .attached = true};
+	asked.agent.interfaces[1] = (struct api_interface){.device = "eth1", .attached = true};
+	asked.agent.interface_count = 2;
+	reply = ask(WIRE_COMMAND_status, NOTHING);
+	expect_kind(&reply, WIRE_KIND_status);
+	ck_assert_uint_eq(reply.status->interfaces.list[0].vlans.count, 2);
+	ck_assert_str_eq(reply.status->interfaces.list[0].vlans.list[0], "10");
+	ck_assert_str_eq(reply.status->interfaces.list[0].vlans.list[1], "untagged");
+	ck_assert_uint_eq(reply.status->interfaces.list[1].vlans.count, 1);
+	ck_assert_str_eq(reply.status->interfaces.list[1].vlans.list[0], "untagged");
+	wire_reply_free(&reply);
+	asked_stop();
+}
+END_TEST
+
 START_TEST(a_fallback_that_stands_by_counts_towards_the_limit_and_not_as_one_that_is_missing)
 {
 	struct wire_reply reply;
@@ -316,8 +340,8 @@ START_TEST(names_that_are_not_configured_are_refused_with_the_nearest)
 }
 END_TEST
 
-RUN_TESTS("api_look", an_agent_without_a_configuration_says_so_first,
-	  status_tells_what_is_wrong_worst_first,
+RUN_TESTS("api_look", status_lists_the_vlans_of_an_interface,
+	  an_agent_without_a_configuration_says_so_first, status_tells_what_is_wrong_worst_first,
 	  a_fallback_that_stands_by_counts_towards_the_limit_and_not_as_one_that_is_missing,
 	  a_list_of_services_says_which_run_on_their_fallbacks_and_which_are_in_panic,
 	  services_and_backends_are_shown_with_counters_and_reasons,

@@ -49,19 +49,29 @@ int interfaces_find(struct net *net, const struct config *config, struct problem
 	return err;
 }
 
-/* What its offloads hide from XDP; NULL: nothing. The caller frees it. */
-static char *hidden_by(const struct net_device *device)
+/* Whether frames with tags are to be expected there: by the configuration, or since the host has VLANs on it. */
+static bool has_vlans(const struct interface *i, const struct net_device *device)
 {
-	if (!device->vlan_rx_offload)
-		return NULL;
-	return mem_format("takes VLAN tags off received frames before sluice sees them, so tagged "
-			  "frames look untagged; `ethtool -K %s rxvlan off` ends that",
-			  device->name);
+	return i->has_vlans || device->carries_vlans;
 }
 
-static void warn_of_offload(const struct net_device *device, struct problems *warnings)
+/* What its offloads hide from XDP; NULL: nothing that matters. The caller frees it. */
+static char *hidden_by(struct net *net, const struct interface *i, const struct net_device *device)
 {
-	char *hidden = hidden_by(device);
+	uint32_t strips = has_vlans(i, device) ? net_strips(net, device->name) : 0;
+
+	if (!strips)
+		return NULL;
+	return mem_format("takes VLAN tags off received frames before sluice sees them, so tagged "
+			  "frames look untagged; `ethtool -K %s%s%s` ends that",
+			  device->name, strips & NET_STRIPS_CUSTOMER ? " rxvlan off" : "",
+			  strips & NET_STRIPS_PROVIDER ? " rx-vlan-stag-hw-parse off" : "");
+}
+
+static void warn_of_offload(struct net *net, const struct interface *i,
+			    const struct net_device *device, struct problems *warnings)
+{
+	char *hidden = hidden_by(net, i, device);
 
 	if (hidden)
 		problems_add(warnings, 0, "interface", device->name, "%s", hidden);
@@ -166,11 +176,13 @@ int interfaces_open(struct dataplane *dp, struct net *net, const struct config *
 		const struct dataplane_link *linked = find_link(links, link_count, wanted->device);
 		const struct interface *same;
 		struct net_device device;
+		uint64_t listens[64];
 
 		err = net_device(net, wanted->device, &device);
 		if (err)
 			break;
 		to->wanted = wanted->mode;
+		to->has_vlans = config_vlans(wanted, listens);
 		same = find_unchanged(dp, now, wanted, linked, device.ifindex);
 		if (same) {
 			to->link = same->link;
@@ -179,8 +191,9 @@ int interfaces_open(struct dataplane *dp, struct net *net, const struct config *
 			err = attach(dp, &device, to, linked, warnings, p);
 			if (err)
 				break;
-			warn_of_offload(&device, warnings);
 		}
+		if (!same || !has_vlans(same, &device))
+			warn_of_offload(net, to, &device, warnings);
 		next.count++;
 	}
 	free(links);
@@ -290,7 +303,7 @@ bool interfaces_follow(struct interfaces *is, struct dataplane *dp, struct net *
 			}
 			i->switched = false;
 			set_problem(i, NULL);
-			warn_of_offload(&device, warnings);
+			warn_of_offload(net, i, &device, warnings);
 			problems_add(found, 0, "interface", i->link.device,
 				     "is back: attached in %s mode",
 				     dataplane_mode_name(i->link.mode));
@@ -316,7 +329,7 @@ static struct interface_state look_at(const struct interface *i, const struct da
 	return (struct interface_state){
 		.attached = true,
 		.mode = link->mode,
-		.problem = device.is_up ? hidden_by(&device)
+		.problem = device.is_up ? hidden_by(net, i, &device)
 					: mem_string("is down or has no carrier: nothing arrives"),
 	};
 }

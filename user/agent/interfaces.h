@@ -28,7 +28,8 @@ struct interface_state {
 struct interface {
 	struct dataplane_link link;
 	enum config_mode wanted;
-	bool attached; /* false: the device went away; `problem` says so */
+	bool has_vlans; /* services listen on other frames there than untagged ones */
+	bool attached;	/* false: the device went away; `problem` says so */
 	char *problem;
 	uint32_t failed_ifindex; /* a device that came back and could not be attached; 0: none */
 	struct interface_state seen; /* by interfaces_look() */

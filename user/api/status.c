@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The agent at a glance: what is wrong first. */
+#include <string.h>
+
 #include "api/requests.h"
 #include "base/mem.h"
 
@@ -40,6 +42,23 @@ static void sort_by_level(const struct findings *findings, struct wire_status *o
 
 /* ---- what is looked at ----------------------------------------------------------------------- */
 
+/* Where services listen on an interface, in the configuration's order; none: it is in no configuration. */
+static void list_vlans(struct request *request, const struct config *config,
+		       struct wire_interface *out)
+{
+	const struct config_interface *interface = config_find_interface(config, out->device);
+	const char *at = interface ? interface->vlans : "";
+
+	out->vlans.list = arena_alloc(request->arena, (strlen(at) + 1) * sizeof(*out->vlans.list));
+	while (*at) {
+		size_t length = strcspn(at, ",");
+
+		out->vlans.list[out->vlans.count++] =
+			arena_format(request->arena, "%.*s", (int)length, at);
+		at += length + (at[length] == ',');
+	}
+}
+
 static void look_at_interfaces(struct request *request, const struct config *config,
 			       struct findings *findings, struct wire_status *out)
 {
@@ -56,8 +75,12 @@ static void look_at_interfaces(struct request *request, const struct config *con
 		const char *about = arena_format(request->arena, "interface %s", device);
 
 		out->interfaces.list[i] = (struct wire_interface){
-			device, config_mode_name(interface->wanted),
-			interface->attached ? dataplane_mode_name(interface->mode) : "detached"};
+			.device = device,
+			.wanted = config_mode_name(interface->wanted),
+			.mode = interface->attached ? dataplane_mode_name(interface->mode)
+						    : "detached",
+		};
+		list_vlans(request, config, &out->interfaces.list[i]);
 		if (interface->problem)
 			add(findings, interface->attached ? warning : error, about,
 			    arena_string(request->arena, interface->problem));

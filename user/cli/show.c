@@ -84,6 +84,15 @@ static void show_usage(const struct wire_status *status, struct text *out)
 	rows_print(rows, out);
 }
 
+/* Nothing of an interface where services listen to untagged frames alone. */
+static void add_vlans(const struct wire_interface *interface, struct text *out)
+{
+	if (interface->vlans.count == 1 && !strcmp(interface->vlans.list[0], "untagged"))
+		return;
+	for (size_t i = 0; i < interface->vlans.count; i++)
+		text_add(out, "%s%s", i ? ", " : ", VLANs ", interface->vlans.list[i]);
+}
+
 static void show_status(const struct cli *cli, const struct wire_status *status, struct text *out)
 {
 	char text[UNIT_TEXT_SIZE];
@@ -109,6 +118,7 @@ static void show_status(const struct cli *cli, const struct wire_status *status,
 		text_add(out, "interface %s: %s", interface->device, interface->mode);
 		if (strcmp(interface->mode, interface->wanted))
 			text_add(out, " (configured: %s)", interface->wanted);
+		add_vlans(interface, out);
 		text_add(out, "\n");
 	}
 	show_usage(status, out);

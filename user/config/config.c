@@ -190,6 +190,15 @@ void config_free(struct config *config)
 	arena_free(config->arena);
 }
 
+const struct config_interface *config_find_interface(const struct config *config,
+						     const char *device)
+{
+	for (size_t i = 0; config && i < config->interface_count; i++)
+		if (!strcmp(config->interfaces[i].device, device))
+			return &config->interfaces[i];
+	return NULL;
+}
+
 const struct config_service *config_find_service(const struct config *config, const char *name)
 {
 	const struct config_service key = {.name = name};

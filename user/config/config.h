@@ -187,6 +187,9 @@ void config_free(struct config *config); /* NULL is fine */
  */
 bool config_vlans(const struct config_interface *interface, uint64_t out[64]);
 
+/* NULL: it is none of the configuration. */
+const struct config_interface *config_find_interface(const struct config *config,
+						     const char *device);
 const struct config_service *config_find_service(const struct config *config, const char *name);
 const struct config_backend *config_find_backend(const struct config_service *service,
 						 const struct addr *address);

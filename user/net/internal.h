@@ -9,4 +9,7 @@ struct net_socket;
 /* The socket that asks. */
 struct net_socket *net_asking(struct net *net);
 
+/* An ethtool command about a device, by ioctl; `command` begins with its number. Not 0: errno says why not. */
+int net_ask_ethtool(const struct net *net, const char *name, void *command);
+
 #endif

@@ -280,8 +280,8 @@ int net_probe(struct net *net, const struct net_nexthop *way, uint64_t now_ms)
 			  NULL, NULL);
 }
 
-/* By ioctl, which any socket of the namespace takes. `command` begins with its number. */
-static int ask_ethtool(const struct net *net, const char *name, void *command)
+/* Any socket of the namespace takes it. */
+int net_ask_ethtool(const struct net *net, const char *name, void *command)
 {
 	struct ifreq request = {.ifr_data = command};
 
@@ -289,30 +289,17 @@ static int ask_ethtool(const struct net *net, const char *name, void *command)
 	return ioctl(mnl_socket_get_fd(net->ask.mnl), SIOCETHTOOL, &request);
 }
 
-/* ETHTOOL_GFLAGS knows this flag since 2.6.37. A device without ethtool's operations strips nothing. */
-static bool has_vlan_rx_offload(struct net *net, const char *name)
-{
-	struct ethtool_value value = {.cmd = ETHTOOL_GFLAGS};
-
-	return !ask_ethtool(net, name, &value) && value.data & ETH_FLAG_RXVLAN;
-}
-
 uint32_t net_receive_queues(struct net *net, const char *name)
 {
 	struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
 
-	return ask_ethtool(net, name, &channels) ? 0 : channels.combined_count + channels.rx_count;
+	return net_ask_ethtool(net, name, &channels) ? 0
+						     : channels.combined_count + channels.rx_count;
 }
 
 int net_device(struct net *net, const char *name, struct net_device *out)
 {
-	struct net_device device;
-
-	if (!way_device(net->cache, name, &device))
-		return -ENODEV;
-	device.vlan_rx_offload = has_vlan_rx_offload(net, device.name);
-	*out = device;
-	return 0;
+	return way_device(net->cache, name, out) ? 0 : -ENODEV;
 }
 
 bool net_has_address(struct net *net, const struct addr *address, char device[NET_NAME_SIZE])

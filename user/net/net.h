@@ -104,11 +104,18 @@ struct net_device {
 	uint16_t vlan_id;	    /* likewise: of the outermost tag */
 	bool carries_vlans;	    /* VLAN devices are on it */
 	bool is_vlan, is_up, has_ethernet;
-	bool vlan_rx_offload; /* the NIC strips tags: XDP sees tagged frames as untagged */
 	uint32_t mtu;
 	uint8_t mac[6];
 };
 int net_device(struct net *net, const char *name, struct net_device *out);
+
+/* Tags that a NIC takes off received frames, so that XDP sees tagged frames as untagged. */
+enum net_strips {
+	NET_STRIPS_CUSTOMER = 1, /* 802.1Q's, 0x8100 */
+	NET_STRIPS_PROVIDER = 2, /* 802.1ad's, 0x88a8 */
+};
+/* A mask of these; 0, too, where the device does not tell. */
+uint32_t net_strips(const struct net *net, const char *device);
 
 /*
  * How many receive queues a device uses (ETHTOOL_GCHANNELS, combined and receive-only ones); 0: it does not say.
