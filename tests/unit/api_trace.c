@@ -7,11 +7,11 @@
 #include "unit/support/asked_api.h"
 #include "unit/unit.h"
 
-#define ETHERNET "0200000000020200000000010800"
+#define MACS	 "020000000002020000000001"
+#define ETHERNET MACS "0800"
 /* 192.0.2.1:40000 to 203.0.113.10:443, and to 203.0.113.99 */
-#define TO_WEB                                                                                     \
-	ETHERNET "450000280001400040060000c0000201cb00710a9c4001bb00000001000000005002ffff0000000" \
-		 "0"
+#define WEB    "450000280001400040060000c0000201cb00710a9c4001bb00000001000000005002ffff00000000"
+#define TO_WEB ETHERNET WEB
 #define ELSEWHERE                                                                                  \
 	ETHERNET "450000280001400040060000c0000201cb0071639c4001bb00000001000000005002ffff0000000" \
 		 "0"
@@ -346,7 +346,77 @@ START_TEST(a_packet_that_its_connection_id_led_is_told_so_and_why_it_did_not)
 }
 END_TEST
 
-RUN_TESTS("api_trace", a_packet_that_its_connection_id_led_is_told_so_and_why_it_did_not,
+/* Whose they are is the program's word, which reads two tags at most; what they carry is told of all. */
+START_TEST(packets_with_one_or_two_tags_are_told_as_without)
+{
+	struct script script = {};
+	struct wire_reply reply;
+	struct tracer *tracer;
+
+	start();
+	script.outcomes[0] = script.outcomes[1] = sent_to("web", web_backend());
+	script.outcomes[2] = script.outcomes[3] =
+		(struct dataplane_outcome){.verdict = SL_PASS_tagged};
+	tracer = open_tracer(&script, 1);
+	reply = send_packets(tracer, 1, true,
+			     "1.000000000 58 " MACS "81000065"
+			     "0800" WEB "\n"
+			     "1.000000000 62 " MACS "88a80064"
+			     "81000065"
+			     "0800" WEB "\n"
+			     "1.000000000 58 " MACS "810003e7"
+			     "0800" WEB "\n"
+			     "1.000000000 66 " MACS "88a80064"
+			     "81000065"
+			     "81000066"
+			     "0800" WEB "\n");
+	expect_kind(&reply, WIRE_KIND_trace);
+	ck_assert_uint_eq(script.length, 66);
+	ck_assert_uint_eq(reply.trace->packets.count, 4);
+	for (size_t i = 0; i < 4; i++) {
+		const struct wire_trace_packet *packet = &reply.trace->packets.list[i];
+
+		ck_assert_str_eq(packet->protocol, "tcp");
+		ck_assert_str_eq(packet->source, "192.0.2.1:40000");
+		ck_assert_str_eq(packet->destination, "203.0.113.10:443");
+		if (i < 2) {
+			ck_assert_str_eq(packet->backend, web_backend());
+			ck_assert_str_eq(packet->by, "table");
+			ck_assert_ptr_nonnull(strstr(packet->why, " of 251 names it"));
+		} else {
+			ck_assert_str_eq(packet->verdict, "tagged");
+			ck_assert_ptr_null(packet->by);
+		}
+	}
+	wire_reply_free(&reply);
+	tracer_free(tracer);
+	asked_stop();
+}
+END_TEST
+
+START_TEST(a_denied_packet_is_told_with_the_prefix_that_denies_it)
+{
+	struct script script = {.outcomes = {{.verdict = SL_DROP_denied}}};
+	struct wire_reply reply;
+	struct tracer *tracer;
+
+	start();
+	tracer = open_tracer(&script, 1);
+	reply = send_packets(tracer, 1, true, LINE(TO_WEB));
+	expect_kind(&reply, WIRE_KIND_trace);
+	ck_assert_str_eq(reply.trace->packets.list[0].verdict, "denied");
+	ck_assert_str_eq(reply.trace->packets.list[0].action, "drop");
+	ck_assert_str_eq(reply.trace->packets.list[0].why, DENIED_BY "192.0.2.0/24");
+	ck_assert_ptr_null(reply.trace->packets.list[0].by);
+	wire_reply_free(&reply);
+	tracer_free(tracer);
+	asked_stop();
+}
+END_TEST
+
+RUN_TESTS("api_trace", packets_with_one_or_two_tags_are_told_as_without,
+	  a_denied_packet_is_told_with_the_prefix_that_denies_it,
+	  a_packet_that_its_connection_id_led_is_told_so_and_why_it_did_not,
 	  each_packet_is_told_with_verdict_backend_and_why,
 	  a_packet_that_was_cut_is_tried_with_zeros,
 	  what_cannot_be_tried_is_no_failure_of_the_trace, a_comparison_lists_only_what_differs,

@@ -103,43 +103,45 @@ static void show_packet(const struct wire_trace_packet *packet, struct text *out
 	text_add(out, ": %s\n", packet->then_why);
 }
 
-static void show_verdicts(const struct wire_trace *trace, struct text *out)
+/* Both counts of a comparison, else the only one. */
+static void add_counts(const struct wire_trace *trace, uint64_t packets, uint64_t then_packets,
+		       struct table_rows *rows)
 {
-	static const char *const alone[] = {"VERDICT", "ACTION", ">PACKETS", "MEANS", NULL};
-	static const char *const two[] = {"VERDICT", "ACTION", ">PACKETS", ">THEN", "MEANS", NULL};
-	struct table_rows *rows = rows_new(trace->compares ? two : alone);
+	rows_add(rows, "%" PRIu64, packets);
+	if (trace->compares)
+		rows_add(rows, "%" PRIu64, then_packets);
+}
+
+/* By `compares`. */
+static const char *const verdict_heads[][6] = {{"VERDICT", "ACTION", ">PACKETS", "MEANS"},
+					       {"VERDICT", "ACTION", ">PACKETS", ">THEN", "MEANS"}};
+static const char *const backend_heads[][5] = {{"SERVICE", "BACKEND", ">PACKETS"},
+					       {"SERVICE", "BACKEND", ">PACKETS", ">THEN"}};
+
+static void show_sums(const struct wire_trace *trace, struct text *out)
+{
+	struct table_rows *verdicts = rows_new(verdict_heads[trace->compares]);
+	struct table_rows *backends = rows_new(backend_heads[trace->compares]);
 
 	for (size_t i = 0; i < trace->verdicts.count; i++) {
 		const struct wire_trace_verdict *verdict = &trace->verdicts.list[i];
 
-		rows_add(rows, "%s", verdict->verdict);
-		rows_add(rows, "%s", verdict->action);
-		rows_add(rows, "%" PRIu64, verdict->packets);
-		if (trace->compares)
-			rows_add(rows, "%" PRIu64, verdict->then_packets);
-		rows_add(rows, "%s", verdict->help);
+		rows_add(verdicts, "%s", verdict->verdict);
+		rows_add(verdicts, "%s", verdict->action);
+		add_counts(trace, verdict->packets, verdict->then_packets, verdicts);
+		rows_add(verdicts, "%s", verdict->help);
 	}
-	rows_print(rows, out);
-}
-
-static void show_backends_of(const struct wire_trace *trace, struct text *out)
-{
-	static const char *const alone[] = {"SERVICE", "BACKEND", ">PACKETS", NULL};
-	static const char *const two[] = {"SERVICE", "BACKEND", ">PACKETS", ">THEN", NULL};
-	struct table_rows *rows = rows_new(trace->compares ? two : alone);
-
 	for (size_t i = 0; i < trace->backends.count; i++) {
 		const struct wire_trace_backend *backend = &trace->backends.list[i];
 
-		rows_add(rows, "%s", backend->service);
-		rows_add(rows, "%s", backend->backend);
-		rows_add(rows, "%" PRIu64, backend->packets);
-		if (trace->compares)
-			rows_add(rows, "%" PRIu64, backend->then_packets);
+		rows_add(backends, "%s", backend->service);
+		rows_add(backends, "%s", backend->backend);
+		add_counts(trace, backend->packets, backend->then_packets, backends);
 	}
+	rows_print(verdicts, out);
 	if (trace->backends.count)
 		text_add(out, "\n");
-	rows_print(rows, out);
+	rows_print(backends, out);
 }
 
 void show_trace(const struct wire_trace *trace, struct text *out)
@@ -152,8 +154,7 @@ void show_trace(const struct wire_trace *trace, struct text *out)
 	if (trace->compares)
 		text_add(out, ", %" PRIu64 " differ", trace->differ);
 	text_add(out, "\n\n");
-	show_verdicts(trace, out);
-	show_backends_of(trace, out);
+	show_sums(trace, out);
 }
 
 /* ---- asking ----------------------------------------------------------------------------------- */
