@@ -85,6 +85,29 @@ START_TEST(durations_are_written_in_their_shortest_exact_form_and_read_back)
 }
 END_TEST
 
+START_TEST(times_are_told_to_people_in_their_two_largest_units)
+{
+	static const struct {
+		uint64_t ms;
+		const char *text;
+	} cases[] = {
+		{0, "0s"},
+		{999, "0s"},
+		{7900, "7s"},
+		{60000, "1m 0s"},
+		{3599999, "59m 59s"},
+		{3661000, "1h 1m"},
+		{86399999, "23h 59m"},
+		{273600000, "3d 4h"},
+		{UINT64_MAX, "213503982334d 14h"},
+	};
+	char text[24];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		ck_assert_str_eq(text_format_time(cases[i].ms, text), cases[i].text);
+}
+END_TEST
+
 START_TEST(counts_are_read_exactly_or_refused)
 {
 	static const struct number_case cases[] = {
@@ -225,7 +248,8 @@ END_TEST
 
 RUN_TESTS("base_text", durations_are_read_exactly_or_refused,
 	  durations_are_written_in_their_shortest_exact_form_and_read_back,
-	  counts_are_read_exactly_or_refused, integers_are_read_up_to_their_maximum_and_no_further,
+	  times_are_told_to_people_in_their_two_largest_units, counts_are_read_exactly_or_refused,
+	  integers_are_read_up_to_their_maximum_and_no_further,
 	  hex_is_read_at_its_exact_length_and_written_in_lower_case,
 	  a_text_grows_to_any_length_and_always_ends_in_nul,
 	  a_json_string_is_quoted_and_its_controls_are_escaped,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "agent/agent.h"
@@ -8,10 +9,13 @@
 #include "base/problem.h"
 #include "base/text.h"
 
-/* In tenths of a second up to ten, in seconds above. */
+/* In tenths of a second up to ten. */
 static const char *spoken(uint64_t ms, char out[24])
 {
-	return text_format_duration(ms - ms % (ms < 10000 ? 100 : 1000), out);
+	if (ms >= 10000)
+		return text_format_time(ms, out);
+	snprintf(out, 24, "%u.%us", (unsigned int)ms / 1000, (unsigned int)ms / 100 % 10);
+	return out;
 }
 
 /* The sentence without its subject; the caller frees it. */
@@ -36,7 +40,9 @@ static char *sentence_of(const struct health_change *change)
 				  "decapsulation",
 				  colon, change->text);
 	case HEALTH_TUNNEL_MENDED:
-		return mem_format("is not one any more that answers directly alone");
+		return mem_format(
+			"is no longer one that only its tunnel keeps out: that works again, "
+			"or the server fails, too");
 	case HEALTH_GONE:
 	case HEALTH_CHANGES:
 		break;

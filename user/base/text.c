@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Growing text, and numbers with units: one suffix table for durations, one for counts. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,6 +135,26 @@ const char *text_format_duration(uint64_t ms, char out[24])
 			if (ms % durations[i].factor == 0)
 				best = &durations[i];
 	snprintf(out, 24, "%llu%s", (unsigned long long)(ms / best->factor), best->suffix);
+	return out;
+}
+
+const char *text_format_time(uint64_t ms, char out[24])
+{
+	static const struct {
+		uint64_t seconds;
+		char unit;
+	} units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+	uint64_t seconds = ms / 1000;
+	size_t i = 0;
+	int length = 0;
+
+	while (i + 1 < ARRAY_SIZE(units) - 1 && seconds < units[i].seconds)
+		i++;
+	if (seconds >= units[i].seconds)
+		length = snprintf(out, 24, "%" PRIu64 "%c ", seconds / units[i].seconds,
+				  units[i].unit);
+	snprintf(out + length, 24 - length, "%" PRIu64 "%c",
+		 seconds % units[i].seconds / units[i + 1].seconds, units[i + 1].unit);
 	return out;
 }
 

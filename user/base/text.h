@@ -21,6 +21,8 @@ void text_free(struct text *text);			   /* and leaves it empty */
 int text_parse_duration(const char *text, uint64_t *ms);
 /* The shortest exact form of a duration: 90000 -> "90s", 60000 -> "1m". */
 const char *text_format_duration(uint64_t ms, char out[24]);
+/* For people, the two largest units: "3d 4h", "4h 12m", "12m 5s", "7s". */
+const char *text_format_time(uint64_t ms, char out[24]);
 
 /* "4096", "4k" (2^10), "1M" (2^20). Returns 0, -EINVAL or -ERANGE. */
 int text_parse_count(const char *text, uint64_t *count);

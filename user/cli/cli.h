@@ -102,7 +102,6 @@ void show_trace(const struct wire_trace *trace, struct text *out);
 
 /* Prints events as they come, until interrupted. Returns why that ends else, explained in `p`. */
 enum wire_code follow_events(const struct cli *cli, struct client *client, struct problems *p);
-void show_event(const struct cli *cli, const struct wire_event *event, struct text *out);
 void show_events(const struct cli *cli, const struct wire_events *events, struct text *out);
 
 /* ---- local.c: what needs no agent ------------------------------------------------------------ */
@@ -153,7 +152,5 @@ void rows_print(struct table_rows *rows, struct text *out); /* and frees it; not
 const char *unit_bytes(uint64_t bytes, char out[UNIT_TEXT_SIZE]);
 const char *unit_rate(double per_second, const char *unit, char out[UNIT_TEXT_SIZE]);
 const char *unit_share(uint64_t part, uint64_t whole, char out[UNIT_TEXT_SIZE]);
-/* "3d 4h", "4h 12m", "12m 5s", "7s": the two largest units. */
-const char *unit_time(uint64_t ms, char out[UNIT_TEXT_SIZE]);
 
 #endif

@@ -122,23 +122,3 @@ const char *unit_share(uint64_t part, uint64_t whole, char out[UNIT_TEXT_SIZE])
 	snprintf(out, UNIT_TEXT_SIZE, "%.1f %%", whole ? 100.0 * part / whole : 0.0);
 	return out;
 }
-
-const char *unit_time(uint64_t ms, char out[UNIT_TEXT_SIZE])
-{
-	static const struct {
-		uint64_t seconds;
-		char unit;
-	} units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
-	uint64_t seconds = ms / 1000;
-	size_t i = 0;
-	int length = 0;
-
-	while (i + 1 < ARRAY_SIZE(units) - 1 && seconds < units[i].seconds)
-		i++;
-	if (seconds >= units[i].seconds)
-		length = snprintf(out, UNIT_TEXT_SIZE, "%" PRIu64 "%c ", seconds / units[i].seconds,
-				  units[i].unit);
-	snprintf(out + length, UNIT_TEXT_SIZE - length, "%" PRIu64 "%c",
-		 seconds % units[i].seconds / units[i + 1].seconds, units[i + 1].unit);
-	return out;
-}

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/problem.h"
@@ -25,24 +26,46 @@ static const char *subject_of(const struct wire_event *event, struct text *out)
 	return out->data;
 }
 
-/* Columns as wide as most need, since those to come are not known. */
-void show_event(const struct cli *cli, const struct wire_event *event, struct text *out)
+/* Columns as wide as most need, since events to come are not known; wider for what is there. */
+struct widths {
+	int kind, subject;
+};
+
+#define WIDTHS ((struct widths){16, 16})
+
+static void widen(struct widths *widths, const struct wire_event *event)
+{
+	struct text subject = {};
+	int kind = strlen(event->event), length = strlen(subject_of(event, &subject));
+
+	widths->kind = kind > widths->kind ? kind : widths->kind;
+	widths->subject = length > widths->subject ? length : widths->subject;
+	text_free(&subject);
+}
+
+static void show_event(const struct cli *cli, const struct wire_event *event, struct widths widths,
+		       struct text *out)
 {
 	struct text subject = {};
 
 	text_add(out, "%s ", event->time);
 	show_level(cli, event->level, 7, out);
-	text_add(out, " %-16s %-16s  %s\n", event->event, subject_of(event, &subject), event->text);
+	text_add(out, " %-*s %-*s  %s\n", widths.kind, event->event, widths.subject,
+		 subject_of(event, &subject), event->text);
 	text_free(&subject);
 }
 
 void show_events(const struct cli *cli, const struct wire_events *events, struct text *out)
 {
+	struct widths widths = WIDTHS;
+
 	for (size_t i = 0; i < events->events.count; i++)
-		show_event(cli, &events->events.list[i], out);
+		widen(&widths, &events->events.list[i]);
+	for (size_t i = 0; i < events->events.count; i++)
+		show_event(cli, &events->events.list[i], widths, out);
 }
 
-static void print(const struct cli *cli, const struct wire_event *event)
+static void print(const struct cli *cli, const struct wire_event *event, struct widths widths)
 {
 	struct text text = {};
 	char *line;
@@ -52,7 +75,7 @@ static void print(const struct cli *cli, const struct wire_event *event)
 		puts(line);
 		free(line);
 	} else {
-		show_event(cli, event, &text);
+		show_event(cli, event, widths, &text);
 		fwrite(text.data, 1, text.length, stdout);
 		text_free(&text);
 	}
@@ -76,9 +99,13 @@ static void note_gaps(const struct wire_arguments *asked, const struct wire_even
 static void take(const struct cli *cli, struct wire_arguments *asked,
 		 const struct wire_events *events)
 {
+	struct widths widths = WIDTHS;
+
 	note_gaps(asked, events);
 	for (size_t i = 0; i < events->events.count; i++)
-		print(cli, &events->events.list[i]);
+		widen(&widths, &events->events.list[i]);
+	for (size_t i = 0; i < events->events.count; i++)
+		print(cli, &events->events.list[i], widths);
 	fflush(stdout);
 	asked->since = events->last;
 	asked->run = events->run;

@@ -99,7 +99,7 @@ static void show_status(const struct cli *cli, const struct wire_status *status,
 
 	show_findings(cli, status, out);
 	text_add(out, "sluiced %s, up %s", status->version,
-		 unit_time(status->uptime_s * 1000, text));
+		 text_format_time(status->uptime_s * 1000, text));
 	if (status->revision)
 		text_add(out, ", revision %" PRIu64 " from %s\n", status->revision,
 			 status->file ? status->file : "the socket");

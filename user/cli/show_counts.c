@@ -34,12 +34,13 @@ static void add_slots(const struct slots *slots, struct text *out)
 	}
 	if (slots->moving)
 		text_add(out, "%" PRIu64 " moving for %s, %s left at least; ", slots->moving,
-			 unit_time(slots->for_ms, since), unit_time(slots->left_ms, left));
+			 text_format_time(slots->for_ms, since),
+			 text_format_time(slots->left_ms, left));
 	if (slots->settling)
 		text_add(out, "%" PRIu64 " settling until their flows end; ", slots->settling);
 	text_add(out, "%" PRIu64 " stable", slots->stable);
 	if (slots->changing_ms)
-		text_add(out, "; changing for %s", unit_time(slots->changing_ms, since));
+		text_add(out, "; changing for %s", text_format_time(slots->changing_ms, since));
 	if (slots->held_open)
 		text_add(out, "; held open: %s", slots->held_open);
 }
@@ -112,7 +113,8 @@ void show_holding(const struct wire_backend *backend, struct text *out)
 	if (out->length == start)
 		text_add(out, "the next scan tells what is left");
 	if (backend->drain_left_ms)
-		text_add(out, ", %s left, then %s", unit_time(backend->drain_left_ms, left), end);
+		text_add(out, ", %s left, then %s", text_format_time(backend->drain_left_ms, left),
+			 end);
 	else if (backend->drains)
 		text_add(out, ", past its drain-timeout: %s", end);
 }
@@ -235,7 +237,7 @@ void show_flow_stats(const struct wire_flow_stats *stats, struct text *out)
 		 stats->size, unit_share(stats->entries, stats->size, text));
 	if (stats->scans)
 		text_add(out, ", as of a scan %s ago that deleted %" PRIu64 "\n",
-			 unit_time(stats->scanned_ms, text), stats->deleted);
+			 text_format_time(stats->scanned_ms, text), stats->deleted);
 	else
 		text_add(out, "; not scanned yet\n");
 	text_add(out, "scans     %" PRIu64 " since the agent started", stats->scans);

@@ -44,16 +44,16 @@ static void add_notes(const struct wire_backend *backend, struct table_rows *row
 			 backend->direct_what ? backend->direct_what : "");
 	if (backend->damped_left_ms)
 		text_add(&text, "%sit flaps, and stays out for %s", text.length ? "; " : "",
-			 unit_time(backend->damped_left_ms, left));
+			 text_format_time(backend->damped_left_ms, left));
 	if (backend->slow_start_left_ms && backend->takes_flows)
 		text_add(&text, "%sslow start: weight %" PRIu64 " of %" PRIu64 ", %s left",
 			 text.length ? "; " : "", backend->effective_weight, backend->weight,
-			 unit_time(backend->slow_start_left_ms, left));
+			 text_format_time(backend->slow_start_left_ms, left));
 	if (backend->dead && strcmp(backend->dead, "dead") == 0)
 		text_add(&text, "%sits flows were let go", text.length ? "; " : "");
 	else if (backend->dead)
 		text_add(&text, "%sits flows are let go in %s%s", text.length ? "; " : "",
-			 unit_time(backend->dead_left_ms, left),
+			 text_format_time(backend->dead_left_ms, left),
 			 strcmp(backend->dead, "paused") ? "" : " (paused)");
 	rows_add(rows, "%s", text.length ? text.data : "-");
 	text_free(&text);
@@ -76,7 +76,8 @@ void show_health(const struct wire_backend *list, size_t count, struct text *out
 			text_add(out, "\n");
 		is_any = true;
 		rows_add(rows, "%s", backend->address);
-		rows_add(rows, "%s %s", backend->health, unit_time(backend->health_for_ms, text));
+		rows_add(rows, "%s %s", backend->health,
+			 text_format_time(backend->health_for_ms, text));
 		if (backend->probe) {
 			rows_add(rows, "%.1f s ago", backend->probe_ago_ms / 1000.0);
 			rows_add(rows, "%.1f ms", backend->probe_latency_us / 1000.0);
