@@ -63,18 +63,24 @@ START_TEST(an_event_becomes_a_document_with_all_that_is_set)
 }
 END_TEST
 
-static void expect_events(const struct history *history, uint64_t since, uint64_t first,
-			  size_t count)
+static void expect_from(const struct history *history, uint64_t since, uint64_t from_ms,
+			uint64_t first, size_t count)
 {
 	struct arena *arena = arena_new();
 	struct wire_events out;
 
-	history_document(history, since, arena, &out);
+	history_document(history, since, from_ms, arena, &out);
 	ck_assert_uint_eq(out.run, 7);
 	ck_assert_uint_eq(out.events.count, count);
 	for (size_t i = 0; i < count; i++)
 		ck_assert_uint_eq(out.events.list[i].seq, first + i);
 	arena_free(arena);
+}
+
+static void expect_events(const struct history *history, uint64_t since, uint64_t first,
+			  size_t count)
+{
+	expect_from(history, since, 0, first, count);
 }
 
 START_TEST(the_last_thousand_are_kept_by_number)
@@ -105,5 +111,20 @@ START_TEST(the_last_thousand_are_kept_by_number)
 }
 END_TEST
 
+START_TEST(events_before_a_moment_are_left_out)
+{
+	struct history *history = history_new(7);
+
+	expect_from(history, 0, 3, 0, 0);
+	for (unsigned int i = 1; i <= 5; i++)
+		add(history, i); /* each at its number's moment */
+	expect_from(history, 0, 3, 3, 3);
+	expect_from(history, 4, 3, 5, 1);
+	expect_from(history, 0, 6, 0, 0);
+	history_free(history);
+}
+END_TEST
+
 RUN_TESTS("alert_history", what_ends_a_condition_is_not_one_itself,
-	  an_event_becomes_a_document_with_all_that_is_set, the_last_thousand_are_kept_by_number)
+	  an_event_becomes_a_document_with_all_that_is_set, the_last_thousand_are_kept_by_number,
+	  events_before_a_moment_are_left_out)

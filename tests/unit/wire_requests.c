@@ -25,6 +25,7 @@ START_TEST(every_command_s_request_comes_back_with_its_arguments)
 			.dry_run = true,
 			.force = true,
 			.wait = true,
+			.when = "10m",
 			.config = "b.yaml",
 			.config_text = "version: 1\n",
 			.diff = "c.yaml",
@@ -46,8 +47,8 @@ START_TEST(every_command_s_request_comes_back_with_its_arguments)
 		ck_assert_int_eq(wire_decode_request(line, strlen(line), &request, &p), 0);
 		ck_assert_int_eq(request.command, item);
 		ck_assert_uint_eq(request.arguments.given,
-				  arguments.given &
-					  ~(WIRE_BIT(watch) | WIRE_BIT(wait) | WIRE_BIT(capture)));
+				  arguments.given & ~(WIRE_BIT(watch) | WIRE_BIT(wait) |
+						      WIRE_BIT(capture) | WIRE_BIT(when)));
 		again = wire_encode_request(request.command, &request.arguments);
 		ck_assert_str_eq(line, again);
 		wire_request_free(&request);

@@ -64,13 +64,16 @@ const struct event *history_get(const struct history *history, uint64_t seq)
 	return history->ring[seq % HISTORY_MAX];
 }
 
-void history_document(const struct history *history, uint64_t since, struct arena *arena,
-		      struct wire_events *out)
+void history_document(const struct history *history, uint64_t since, uint64_t from_ms,
+		      struct arena *arena, struct wire_events *out)
 {
 	uint64_t first = history_first(history), next = since < first ? first : since + 1;
 	size_t count = since < history->last ? history->last - next + 1 : 0;
-	struct wire_event *list = arena_alloc(arena, count * sizeof(*list));
+	struct wire_event *list;
 
+	for (; count && history_get(history, next)->wall_ms < from_ms; count--)
+		next++;
+	list = arena_alloc(arena, count * sizeof(*list));
 	for (size_t i = 0; i < count; i++)
 		event_document(history_get(history, next + i), arena, &list[i]);
 	*out = (struct wire_events){

@@ -24,8 +24,8 @@ uint64_t history_last(const struct history *history); /* 0: there was none */
 const struct event *history_get(const struct history *history,
 				uint64_t seq); /* NULL: it is not kept */
 
-/* What came after `since` (0: all that is kept), as a document, in the arena. */
-void history_document(const struct history *history, uint64_t since, struct arena *arena,
-		      struct wire_events *out);
+/* What came after `since` (0: all that is kept) and not before `from_ms`, as a document, in the arena. */
+void history_document(const struct history *history, uint64_t since, uint64_t from_ms,
+		      struct arena *arena, struct wire_events *out);
 
 #endif

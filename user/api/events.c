@@ -38,7 +38,7 @@ static void answer_follower(const struct api *api, struct follower **at)
 
 	*at = follower->next;
 	api->followers->count--;
-	history_document(api->history, follower->since, arena, &out);
+	history_document(api->history, follower->since, 0, arena, &out);
 	follower->promise->keep(follower->promise, wire_encode_reply(WIRE_KIND_events, &out));
 	arena_free(arena);
 	free(follower);
@@ -102,6 +102,7 @@ enum wire_code answer_events(struct request *request)
 	/* A number beyond the last one is answered, too: whoever asks must learn that. */
 	if (arguments->follow && !is_other_run && arguments->since == history_last(history))
 		return follow(request);
-	history_document(history, is_other_run ? 0 : arguments->since, request->arena, out);
+	history_document(history, is_other_run ? 0 : arguments->since, arguments->from_ms,
+			 request->arena, out);
 	return answer_with(request, WIRE_KIND_events, out);
 }

@@ -12,6 +12,7 @@
 #include "base/problem.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/when.h"
 
 #define FILE_MAX    (4 << 20) /* bytes of a configuration */
 #define TIMEOUT_S   60
@@ -324,6 +325,25 @@ static int check_seconds(const char *option, uint64_t seconds, struct problems *
 	return problems_add(p, -ERANGE, option, NULL, "expected 1 to %d seconds", SECONDS_MAX);
 }
 
+/* What `--since` says becomes what the agent is asked for. */
+static int read_when(struct wire_arguments *arguments, struct problems *p)
+{
+	struct timespec now;
+	struct when when;
+	int err;
+
+	if (!(arguments->given & WIRE_BIT(when)))
+		return 0;
+	clock_gettime(CLOCK_REALTIME, &now);
+	err = when_parse(arguments->when, now.tv_sec * 1000ull + now.tv_nsec / 1000000, &when, p);
+	if (err)
+		return err;
+	arguments->given |= when.is_number ? WIRE_BIT(since) : WIRE_BIT(from_ms);
+	arguments->since = when.number;
+	arguments->from_ms = when.from_ms;
+	return 0;
+}
+
 static enum wire_code run(int argc, char **argv, struct cli *cli, struct problems *p)
 {
 	char *text = NULL;
@@ -339,7 +359,7 @@ static enum wire_code run(int argc, char **argv, struct cli *cli, struct problem
 		return WIRE_OK;
 	}
 	if (check_seconds("--timeout", cli->timeout_s, p) ||
-	    check_seconds("--watch", cli->arguments.watch, p))
+	    check_seconds("--watch", cli->arguments.watch, p) || read_when(&cli->arguments, p))
 		return WIRE_USAGE;
 	if (cli->arguments.follow && cli->timeout_s < FOLLOW_TIMEOUT_S)
 		cli->timeout_s = FOLLOW_TIMEOUT_S;

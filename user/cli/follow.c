@@ -110,6 +110,7 @@ static void take(const struct cli *cli, struct wire_arguments *asked,
 	asked->since = events->last;
 	asked->run = events->run;
 	asked->given |= WIRE_BIT(since) | WIRE_BIT(run);
+	asked->given &= ~WIRE_BIT(from_ms); /* the number is exacter */
 }
 
 /* It is how one ends, and no failure; all that was told is written. */
