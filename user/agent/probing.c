@@ -13,6 +13,7 @@
 #include "agent/probe_record.h"
 #include "agent/probing.h"
 #include "agent/probing_say.h"
+#include "agent/stops.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/problem.h"
@@ -35,6 +36,7 @@ struct probing {
 	uv_timer_t refresh, tick, store, expire, await;
 	int handles; /* still open: freed with the last one */
 	struct checks checks;
+	struct stops stops;
 	struct table *awaited; /* ids of probes without a result; NULL: nobody waits */
 	void (*on_awaited)(void *self);
 	void *on_awaited_self;
@@ -340,20 +342,25 @@ const char *probing_look(const struct probing *probing, struct prober_look *out)
  * The way of a probe through the tunnel. Not 0: there is none at the moment, and a socket that is not bound to a device
  * must not be: its packets would go past the tunnel, and come to any backend. -EADDRINUSE: the host would answer.
  */
-static int find_way(const struct agent *agent, const struct health_probe *probe,
+static int find_way(struct probing *probing, const struct health_probe *probe,
 		    struct probe_way *out)
 {
+	const struct agent *agent = probing->agent;
 	const struct model_service *service =
 		model_find_service(engine_model(agent->engine), probe->service);
 	const struct model_backend *backend =
 		service ? model_find_backend(service, &probe->backend) : NULL;
 	uint32_t index = engine_backend_index(agent->engine, probe->service, &probe->backend);
 	char why[160];
+	int err;
 
 	if (!backend || !index)
 		return -ENOENT;
-	return tunnel_way(agent->net, engine_config(agent->engine), &probe->address, index,
-			  &backend->way, out, why);
+	err = tunnel_way(agent->net, engine_config(agent->engine), &probe->address, index,
+			 &backend->way, out, why);
+	if (err && err != -EHOSTUNREACH)
+		stops_note(&probing->stops, probe->service, backend->way.device, why);
+	return err;
 }
 
 /* One that had a way goes on with that: the kernel may find it again before a probe fails. */
@@ -385,7 +392,7 @@ void probing_follow(struct probing *probing)
 	for (size_t i = 0; i < all; i++) {
 		bool is_direct = probes[i].via == CONFIG_VIA_DIRECT;
 		struct probe_way way;
-		int err = is_direct ? 0 : find_way(agent, &probes[i], &way);
+		int err = is_direct ? 0 : find_way(probing, &probes[i], &way);
 
 		if (!err && !prober_find(probing->prober, probes[i].id) &&
 		    is_awaited(probing, &probes[i]))
@@ -399,6 +406,7 @@ void probing_follow(struct probing *probing)
 	/* A prober that does not run yet gets them when it does. */
 	prober_check(probing->prober, urgent, urgent_count);
 	free(urgent);
+	stops_say(&probing->stops, agent->events);
 }
 
 /* ---- on demand ------------------------------------------------------------------------------- */
@@ -486,6 +494,7 @@ void probing_close(struct probing *probing)
 	checks_fail(&probing->checks, "the agent ends");
 	prober_close(probing->prober);
 	table_free(probing->awaited);
+	stops_free(&probing->stops);
 	uv_close((uv_handle_t *)&probing->refresh, on_closed);
 	uv_close((uv_handle_t *)&probing->tick, on_closed);
 	uv_close((uv_handle_t *)&probing->store, on_closed);
