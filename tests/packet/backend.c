@@ -173,3 +173,27 @@ void backend_expect_same(const char *name, const struct frame *got, const struct
 		ck_assert_msg(got->data[i] == expected->data[i], "%s: byte %zu is %02x, not %02x",
 			      name, i, got->data[i], expected->data[i]);
 }
+
+void backend_expect_taken(enum outer_kind kind, const struct backend_taken *list, size_t count)
+{
+	struct frame in, out, expected;
+
+	for (const struct backend_taken *taken = list; taken < list + count; taken++) {
+		backend_frame_of(&in, kind, &taken->packet, taken->source, taken->destination);
+		backend_inner(&in, &expected);
+		backend_expect(taken->name, &in, &out, XDP_PASS, taken->verdict);
+		backend_expect_same(taken->name, &out, &expected);
+	}
+}
+
+void backend_expect_left(enum outer_kind kind, const struct backend_left *list, size_t count)
+{
+	struct frame in, out;
+
+	for (const struct backend_left *left = list; left < list + count; left++) {
+		backend_frame_of(&in, kind, &left->packet, left->source, left->destination);
+		backend_spoil(&in, &left->damage);
+		backend_expect(left->name, &in, &out, left->action, left->verdict);
+		backend_expect_same(left->name, &out, &in);
+	}
+}

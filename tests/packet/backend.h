@@ -40,6 +40,26 @@ struct backend_damage {
 
 void backend_spoil(struct frame *frame, const struct backend_damage *damage);
 
+/* A packet in a tunnel that the backend takes. */
+struct backend_taken {
+	const char *name, *source, *destination;
+	struct packet packet;
+	enum sl_decap_verdict verdict;
+};
+
+/* One, spoilt, that it does not take. */
+struct backend_left {
+	const char *name, *source, *destination;
+	struct packet packet;
+	struct backend_damage damage;
+	int action;
+	enum sl_decap_verdict verdict;
+};
+
+/* Runs all of a list: inner packets come out byte for byte; frames that are not taken are as they were. */
+void backend_expect_taken(enum outer_kind kind, const struct backend_taken *list, size_t count);
+void backend_expect_left(enum outer_kind kind, const struct backend_left *list, size_t count);
+
 /* For tables of cases: how a frame is spoilt, and what is to become of it. */
 #define PASS(verdict)	  XDP_PASS, SL_DECAP_PASS_##verdict
 #define DROP(verdict)	  XDP_DROP, SL_DECAP_DROP_##verdict

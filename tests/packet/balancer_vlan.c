@@ -326,24 +326,31 @@ static void open_lists(struct world *w, struct sl_vlans *vlans)
 	world_open_way(w, &(struct world_way){.vlans = vlans});
 }
 
+static void check_tagged(struct world *w, const char *name, const struct packet *packet,
+			 const struct tagging *tags, enum sl_verdict verdict)
+{
+	struct frame in;
+
+	frame_build(&in, packet);
+	frame_tag(&in, tags);
+	check_verdict(w, name, &in, verdict);
+}
+
 START_TEST(what_is_on_a_vlan_that_is_not_listed_passes)
 {
 	struct packet packet = V4("203.0.113.10", TCP, .payload = 10);
 	struct sl_vlans *vlans = mem_alloc(sizeof(*vlans));
 	struct problems p = {0};
-	struct frame in;
 	struct world w;
 
 	open_lists(&w, vlans);
 	for (enum listed listed = 0; listed < LISTS; listed++) {
 		make_list(listed, vlans);
 		ck_assert_int_eq(dataplane_set_vlans(w.dp, vlans, &p), 0);
-		for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
-			frame_build(&in, &packet);
-			frame_tag(&in, &lists[i].in);
+		for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 			if (lists[i].listed == listed)
-				check_verdict(&w, lists[i].name, &in, lists[i].verdict);
-		}
+				check_tagged(&w, lists[i].name, &packet, &lists[i].in,
+					     lists[i].verdict);
 	}
 	world_close(&w);
 	free(vlans);
@@ -352,22 +359,20 @@ END_TEST
 
 START_TEST(lists_change_while_packets_come)
 {
-	struct packet packet = V4("203.0.113.10", TCP, .payload = 10);
+	const struct packet packet = V4("203.0.113.10", TCP, .payload = 10);
+	const struct tagging tags = {1, {CUSTOMER(8)}};
 	struct sl_vlans *vlans = mem_alloc(sizeof(*vlans));
 	struct problems p = {0};
-	struct frame in;
 	struct world w;
 
 	open_lists(&w, vlans);
-	frame_build(&in, &packet);
-	frame_tag(&in, &(struct tagging){1, {CUSTOMER(8)}});
-	check_verdict(&w, "not listed", &in, SL_PASS_tagged);
+	check_tagged(&w, "not listed", &packet, &tags, SL_PASS_tagged);
 	listen_at(vlans, 1, 1, (uint16_t[]){8});
 	ck_assert_int_eq(dataplane_set_vlans(w.dp, vlans, &p), 0);
-	check_verdict(&w, "listed", &in, SL_GO_ON);
+	check_tagged(&w, "listed", &packet, &tags, SL_GO_ON);
 	ck_assert_mem_eq(dataplane_vlans(w.dp), vlans, sizeof(*vlans));
 	ck_assert_int_eq(dataplane_set_features(w.dp, (struct dataplane_features){0}, &p), 0);
-	check_verdict(&w, "off", &in, SL_PASS_tagged);
+	check_tagged(&w, "off", &packet, &tags, SL_PASS_tagged);
 	world_close(&w);
 	free(vlans);
 }
@@ -385,16 +390,13 @@ START_TEST(what_is_behind_a_tag_and_not_for_a_service_passes)
 		{"a group", V4("203.0.113.10", TCP, .to_group = true), SL_PASS_group},
 		{"another protocol", V6("2001:db8:f::10", .protocol = 132), SL_PASS_other_protocol},
 	};
+	const struct tagging tags = {1, {CUSTOMER(7)}};
 	struct sl_vlans *vlans = mem_alloc(sizeof(*vlans));
-	struct frame in;
 	struct world w;
 
 	open_lists(&w, vlans);
-	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
-		frame_build(&in, &others[i].packet);
-		frame_tag(&in, &(struct tagging){1, {CUSTOMER(7)}});
-		check_verdict(&w, others[i].name, &in, others[i].verdict);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		check_tagged(&w, others[i].name, &others[i].packet, &tags, others[i].verdict);
 	world_close(&w);
 	free(vlans);
 }

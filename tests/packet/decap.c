@@ -11,11 +11,7 @@
 
 /* ---- what is taken ----------------------------------------------------------------------------------- */
 
-static const struct {
-	const char *name, *source, *destination;
-	struct packet packet;
-	enum sl_decap_verdict verdict;
-} taken[] = {
+static const struct backend_taken taken[] = {
 	{"4in4", BALANCER4, SELF4, PACKET4(TCP, .payload = 100), SL_DECAP_TAKE_ipv4_in_ipv4},
 	{"4in4 udp, id", BALANCER4, SELF4, PACKET4(UDP, .payload = 7, .clear_df = true),
 	 SL_DECAP_TAKE_ipv4_in_ipv4},
@@ -37,14 +33,8 @@ static const struct {
 START_TEST(what_a_balancer_sends_comes_out_byte_for_byte)
 {
 	char *object = backend_attach_object(_i);
-	struct frame in, out, expected;
 
-	for (size_t i = 0; i < ARRAY_SIZE(taken); i++) {
-		backend_frame(&in, &taken[i].packet, taken[i].source, taken[i].destination);
-		backend_inner(&in, &expected);
-		backend_expect(taken[i].name, &in, &out, XDP_PASS, taken[i].verdict);
-		backend_expect_same(taken[i].name, &out, &expected);
-	}
+	backend_expect_taken(OUTER_IPIP, taken, ARRAY_SIZE(taken));
 	free(object);
 }
 END_TEST
@@ -52,13 +42,7 @@ END_TEST
 /* ---- what is not ------------------------------------------------------------------------------------- */
 
 /* Outer header from byte 14; inner from 34 (outer IPv4) or 54 (outer IPv6). */
-static const struct {
-	const char *name, *source, *destination;
-	struct packet packet;
-	struct backend_damage damage;
-	int action;
-	enum sl_decap_verdict verdict;
-} others[] = {
+static const struct backend_left others[] = {
 	{"stranger v4", "192.0.2.11", SELF4, PACKET4(TCP), {0}, PASS(stranger)},
 	{"stranger v6", "2001:db8:0:1::10", SELF6, PACKET6(TCP), {0}, PASS(stranger)},
 	{"stranger just below a prefix", "198.51.99.255", SELF4, PACKET4(TCP), {0}, PASS(stranger)},
@@ -218,14 +202,8 @@ static const struct {
 START_TEST(all_else_passes_untouched_or_is_dropped_by_name)
 {
 	char *object = backend_attach_object(_i);
-	struct frame in, out;
 
-	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
-		backend_frame(&in, &others[i].packet, others[i].source, others[i].destination);
-		backend_spoil(&in, &others[i].damage);
-		backend_expect(others[i].name, &in, &out, others[i].action, others[i].verdict);
-		backend_expect_same(others[i].name, &out, &in);
-	}
+	backend_expect_left(OUTER_IPIP, others, ARRAY_SIZE(others));
 	free(object);
 }
 END_TEST

@@ -11,11 +11,7 @@
 
 /* ---- what is taken ----------------------------------------------------------------------------------- */
 
-static const struct {
-	const char *name, *source, *destination;
-	struct packet packet;
-	enum sl_decap_verdict verdict;
-} taken[] = {
+static const struct backend_taken taken[] = {
 	{"4 in 4", BALANCER4, SELF4, PACKET4(TCP, .payload = 100), SL_DECAP_TAKE_ipv4_in_gue4},
 	{"4 in 4 from a prefix", "198.51.100.77", SELF4, PACKET4(UDP, .clear_df = true),
 	 SL_DECAP_TAKE_ipv4_in_gue4},
@@ -32,16 +28,9 @@ static const struct {
 
 START_TEST(what_a_balancer_sends_in_gue_comes_out_byte_for_byte)
 {
-	struct frame in, out, expected;
 	char *object = backend_attach_object(_i);
 
-	for (size_t i = 0; i < ARRAY_SIZE(taken); i++) {
-		backend_frame_of(&in, OUTER_GUE, &taken[i].packet, taken[i].source,
-				 taken[i].destination);
-		backend_inner(&in, &expected);
-		backend_expect(taken[i].name, &in, &out, XDP_PASS, taken[i].verdict);
-		backend_expect_same(taken[i].name, &out, &expected);
-	}
+	backend_expect_taken(OUTER_GUE, taken, ARRAY_SIZE(taken));
 	free(object);
 }
 END_TEST
@@ -128,13 +117,7 @@ END_TEST
 /* ---- what is not ------------------------------------------------------------------------------------- */
 
 /* UDP from byte 34 (outer IPv4) or 54 (outer IPv6), GUE 8 bytes on, the inner packet 12 bytes on. */
-static const struct {
-	const char *name, *source, *destination;
-	struct packet packet;
-	struct backend_damage damage;
-	int action;
-	enum sl_decap_verdict verdict;
-} others[] = {
+static const struct backend_left others[] = {
 	{"stranger v4", "192.0.2.11", SELF4, PACKET4(TCP), {0}, PASS(stranger)},
 	{"stranger v6", "2001:db8:0:1::10", SELF6, PACKET6(TCP), {0}, PASS(stranger)},
 	{"not own", BALANCER4, "10.0.1.12", PACKET4(TCP), {0}, PASS(not_own)},
@@ -227,16 +210,9 @@ static const struct {
 
 START_TEST(all_other_gue_passes_untouched_or_is_dropped_by_name)
 {
-	struct frame in, out;
 	char *object = backend_attach_object(_i);
 
-	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
-		backend_frame_of(&in, OUTER_GUE, &others[i].packet, others[i].source,
-				 others[i].destination);
-		backend_spoil(&in, &others[i].damage);
-		backend_expect(others[i].name, &in, &out, others[i].action, others[i].verdict);
-		backend_expect_same(others[i].name, &out, &in);
-	}
+	backend_expect_left(OUTER_GUE, others, ARRAY_SIZE(others));
 	free(object);
 }
 END_TEST

@@ -87,16 +87,6 @@ static int run(const struct frame *in, uint32_t mark, struct frame *out, uint32_
 	return (int)options.retval;
 }
 
-static void expect_same(const char *name, const struct frame *got, const struct frame *expected)
-{
-	ck_assert_msg(got->length == expected->length, "%s: %zu bytes, expected %zu", name,
-		      got->length, expected->length);
-	for (size_t b = 0; b < got->length; b++)
-		ck_assert_msg(got->data[b] == expected->data[b],
-			      "%s: byte %zu is 0x%02x, expected 0x%02x", name, b, got->data[b],
-			      expected->data[b]);
-}
-
 /* Stands for as much as fits. */
 #define LARGEST SIZE_MAX
 
@@ -155,7 +145,7 @@ START_TEST(a_marked_packet_gets_its_backends_header_byte_for_byte)
 		ck_assert_msg(run(&in, dataplane_probe_mark(cases[i].backend), &out, &mark) ==
 				      TC_ACT_OK,
 			      "%s: not sent", cases[i].name);
-		expect_same(cases[i].name, &out, &expected);
+		world_expect_frame(cases[i].name, &out, &expected);
 		ck_assert_msg(mark == 0, "%s: mark 0x%x", cases[i].name, mark);
 	}
 	close_world();
@@ -178,7 +168,7 @@ START_TEST(it_is_what_the_balancer_sends_for_the_same_packet)
 		ck_assert_int_eq(
 			run(&in, dataplane_probe_mark(i < 2 ? WORLD_V4 : WORLD_V6), &out, &mark),
 			TC_ACT_OK);
-		expect_same(packets[i].destination, &out, &balanced);
+		world_expect_frame(packets[i].destination, &out, &balanced);
 	}
 	close_world();
 }
@@ -217,7 +207,7 @@ START_TEST(what_has_no_mark_or_anothers_passes_untouched)
 	frame_build(&in, &packet);
 	for (size_t i = 0; i < ARRAY_SIZE(marks); i++) {
 		ck_assert_int_eq(run(&in, marks[i], &out, &mark), TC_ACT_UNSPEC);
-		expect_same("untouched", &out, &in);
+		world_expect_frame("untouched", &out, &in);
 		ck_assert_uint_eq(mark, marks[i]);
 	}
 	close_world();
@@ -270,7 +260,7 @@ START_TEST(a_way_out_by_another_device_is_redirected_to)
 	world_outer(&world, WORLD_V6, &in, &outer);
 	frame_encapsulate(&expected, &in, &outer);
 	ck_assert_int_eq(run(&in, dataplane_probe_mark(WORLD_V6), &out, &mark), TC_ACT_REDIRECT);
-	expect_same("redirected", &out, &expected);
+	world_expect_frame("redirected", &out, &expected);
 	ck_assert_uint_eq(mark, 0); /* the other device's program leaves it alone */
 	close_world();
 }

@@ -305,33 +305,18 @@ START_TEST(a_multipath_route_takes_the_first_hop_that_is_alive)
 }
 END_TEST
 
-static int read_link(const struct nlmsghdr *message, size_t size)
-{
-	struct net_link out;
-
-	return message_read_link(message, size, &out);
-}
-
-static int read_neighbour(const struct nlmsghdr *message, size_t size)
-{
-	struct net_neighbour out;
-
-	return message_read_neighbour(message, size, &out);
-}
-
-static int read_address(const struct nlmsghdr *message, size_t size)
-{
-	struct net_address out;
-
-	return message_read_address(message, size, &out);
-}
-
-static int read_route(const struct nlmsghdr *message, size_t size)
-{
-	struct net_route out;
-
-	return message_read_route(message, size, &out);
-}
+/* A reader as tables have it: what it finds counts for nothing. */
+#define READER(what)                                                        \
+	static int read_##what(const struct nlmsghdr *message, size_t size) \
+	{                                                                   \
+		struct net_##what out;                                      \
+                                                                            \
+		return message_read_##what(message, size, &out);            \
+	}
+READER(link)
+READER(neighbour)
+READER(address)
+READER(route)
 
 typedef int reader(const struct nlmsghdr *message, size_t size);
 
