@@ -113,6 +113,16 @@ int adopt_copy(const struct map_set *from, struct map_set *to, struct problems *
 #define DATAPLANE_PROGRAM "balancer"
 #define DATAPLANE_PROBE	  "probe"
 
+/* ---- install.c ---------------------------------------------------------------------------------- */
+
+/*
+ * Pins, and switches the links where the maps are others now. (Else the links go on with the old program on
+ * the same maps until dataplane_attach() switches each.)
+ */
+int install_all(struct dataplane *dp, enum adopt_how how, struct problems *p);
+/* Puts another program on the same maps in force. On failure the present one is in force everywhere. */
+int install_program(struct dataplane *dp, int program_fd, struct problems *p);
+
 /* ---- dataplane.c -------------------------------------------------------------------------------- */
 
 /* A link that is not pinned. */
