@@ -140,16 +140,18 @@ START_TEST(a_list_of_services_says_which_run_on_their_fallbacks_and_which_are_in
 
 	asked_start();
 	asked.host.health[12] = FAKE_FAILS;
-	ask_apply(FAKE_HEAD
-		  "services:\n"
-		  " - {name: dns, address: 203.0.113.53, port: 53, table-size: 251, health: {}, "
-		  "panic: "
-		  "60,\n"
-		  "    backends: [{address: 10.0.1.11}, {address: 10.0.1.12}]}\n"
-		  " - {name: mail, address: 203.0.113.25, port: 25, table-size: 251, health: {},\n"
-		  "    backends: [{address: 10.0.1.11}, {address: 10.0.1.12}]}\n"
-		  " - {name: web, address: 203.0.113.10, port: 443, table-size: 251, health: {},\n"
-		  "    backends: [{address: 10.0.1.12}], fallback: [{address: 10.0.1.13}]}\n");
+	ask_apply(
+		FAKE_HEAD
+		"services:\n"
+		" - {name: dns, address: 203.0.113.53, port: 53, table-size: 251, health: {}, "
+		"panic: "
+		"60,\n"
+		"    backends: [{address: 10.0.1.11}, {address: 10.0.1.12}]}\n"
+		" - {name: mail, address: 203.0.113.25, port: 25, table-size: 251, health: {},\n"
+		"    backends: [{address: 10.0.1.11}, {address: 10.0.1.12}], fallback: [{address: "
+		"10.0.1.13}]}\n"
+		" - {name: web, address: 203.0.113.10, port: 443, table-size: 251, health: {},\n"
+		"    backends: [{address: 10.0.1.12}], fallback: [{address: 10.0.1.13}]}\n");
 	reply = ask(WIRE_COMMAND_service_list, NOTHING);
 	expect_kind(&reply, WIRE_KIND_services);
 	list = reply.services->services.list;
@@ -158,7 +160,11 @@ START_TEST(a_list_of_services_says_which_run_on_their_fallbacks_and_which_are_in
 	ck_assert_ptr_null(list[0].fallback);
 	ck_assert_ptr_null(list[1].panic);
 	ck_assert_ptr_null(list[1].fallback);
+	ck_assert_uint_eq(list[1].backends, 2); /* it stands by */
+	ck_assert_uint_eq(list[1].backends_ready, 1);
 	ck_assert_ptr_null(list[2].panic);
+	ck_assert_uint_eq(list[2].backends, 2);
+	ck_assert_uint_eq(list[2].backends_ready, 1);
 	ck_assert_str_eq(list[2].fallback,
 			 "no other backend may take flows: fallbacks take the new ones");
 	wire_reply_free(&reply);

@@ -205,7 +205,7 @@ enum wire_code answer_service_list(struct request *request)
 			.name = service->name,
 			.listeners = {listener_texts(request->arena, service->config),
 				      service->config->listener_count},
-			.backends = service->backend_count,
+			.backends = service->backend_count - service->standing_by,
 			.backends_ready = service->ready,
 			.packets = counts[SL_SERVICE_packets],
 			.bytes = counts[SL_SERVICE_bytes],
