@@ -291,6 +291,13 @@ lab_make_tools()
 
 # ---- backends ------------------------------------------------------------------------------------------
 
+lab_start_nginx()
+{
+	local home=$LAB_RUN/$1
+
+	lab_start "$1" "nginx-$1" nginx -p "$home" -e "$home/error.log" -c "$home/nginx.conf"
+}
+
 lab_start_backend()
 {
 	local host=$1 home=$LAB_RUN/$1
@@ -298,7 +305,7 @@ lab_start_backend()
 	mkdir -p "$home/uploads"
 	chown nobody:nogroup "$home/uploads"
 	lab_nginx_config "$host" >"$home/nginx.conf"
-	lab_start "$host" "nginx-$host" nginx -p "$home" -e "$home/error.log" -c "$home/nginx.conf"
+	lab_start_nginx "$host"
 	lab_start "$host" "echo-$host" python3 "$LAB_SOURCE/scripts/udp-echo" "$host" $LAB_UDP_PORT
 }
 
