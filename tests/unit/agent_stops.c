@@ -45,6 +45,8 @@ START_TEST(each_service_is_told_once_and_when_it_is_over)
 	       "service dns is not probed through the tunnel: another reason; meanwhile its "
 	       "backends' health stays as it is");
 	expect_no_more();
+	ck_assert_str_eq(stops_find(&stops, "dns"), "another reason");
+	ck_assert_ptr_null(stops_find(&stops, "other"));
 	stops_note(&stops, "dns", "eth0", "another reason");
 	stops_say(&stops, events);
 	expect(EVENT_probes_go_on, "web",

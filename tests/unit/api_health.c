@@ -54,6 +54,11 @@ START_TEST(a_service_says_how_it_is_probed)
 	ck_assert_str_eq(reply.service->health, "http through the tunnel to 203.0.113.10:443, "
 						"every 2s, timeout 1s, rise 2, fall 3");
 	ck_assert_ptr_null(reply.service->panic);
+	ck_assert_ptr_null(reply.service->unprobed);
+	wire_reply_free(&reply);
+	asked.agent.unprobed = "the host would answer itself";
+	reply = show();
+	ck_assert_str_eq(reply.service->unprobed, "the host would answer itself");
 	wire_reply_free(&reply);
 	asked_stop();
 }

@@ -308,6 +308,13 @@ static int host_check(void *self, const char *service, const struct addr *backen
 	return probing_check(loop->agent->probing, service, backend, done, arg, p);
 }
 
+static const char *host_unprobed(void *self, const char *service)
+{
+	const struct loop *loop = self;
+
+	return probing_stopped(loop->agent->probing, service);
+}
+
 static int host_trace(void *self, const struct api_client *client,
 		      const struct wire_arguments *arguments, struct api_promise *promise,
 		      struct problems *p)
@@ -410,8 +417,8 @@ int loop_open(struct agent *agent, struct loop **out, struct problems *p)
 		.engine = agent->engine,
 		.health = agent->health,
 		.host = {loop, host_now_ms, host_interfaces, host_conditions, host_apply, host_find,
-			 host_warn, host_down, host_post, host_check, host_trace, host_gone,
-			 host_denied, host_deny, host_denies},
+			 host_warn, host_down, host_post, host_check, host_unprobed, host_trace,
+			 host_gone, host_denied, host_deny, host_denies},
 		.started_at_ms = ways_now_ms(),
 		.history = events_history(agent->events),
 		.followers = api_followers_new(),

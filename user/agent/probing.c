@@ -409,6 +409,11 @@ void probing_follow(struct probing *probing)
 	stops_say(&probing->stops, agent->events);
 }
 
+const char *probing_stopped(const struct probing *probing, const char *service)
+{
+	return stops_find(&probing->stops, service);
+}
+
 /* ---- on demand ------------------------------------------------------------------------------- */
 
 int probing_check(void *self, const char *service, const struct addr *backend,
@@ -417,6 +422,7 @@ int probing_check(void *self, const char *service, const struct addr *backend,
 	struct probing *probing = self;
 	const struct health_probe *probes[2];
 	size_t count = health_probes_of(probing->agent->health, service, backend, probes);
+	const char *stopped = stops_find(&probing->stops, service);
 	char address[ADDR_TEXT_SIZE];
 	uint32_t ids[ARRAY_SIZE(probes)];
 	uint64_t longest = 0;
@@ -428,9 +434,9 @@ int probing_check(void *self, const char *service, const struct addr *backend,
 		if (!prober_find(probing->prober, probes[i]->id))
 			return problems_add(p, -ENETUNREACH, "backend",
 					    addr_format(backend, address),
-					    "there is no way to it, so nothing can be sent through "
-					    "the tunnel; see 'sluicectl service show %s'",
-					    service);
+					    "cannot be probed through the tunnel: %s; see "
+					    "'sluicectl service show %s'",
+					    stopped ? stopped : "there is no way to it", service);
 		if (probes[i]->how->timeout_ms > longest)
 			longest = probes[i]->how->timeout_ms;
 		ids[i] = probes[i]->id;

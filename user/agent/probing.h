@@ -38,6 +38,9 @@ void probing_send_alerts(struct probing *probing);
 int probing_check(void *self, const char *service, const struct addr *backend,
 		  api_probed_function *done, void *arg, struct problems *p);
 
+/* Why a service cannot be probed through the tunnel at the moment; NULL: it can, or is not to be. */
+const char *probing_stopped(const struct probing *probing, const char *service);
+
 /* How the prober is. Returns what is wrong with it: a sentence; NULL: nothing. */
 const char *probing_look(const struct probing *probing, struct prober_look *out);
 

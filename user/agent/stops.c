@@ -70,6 +70,14 @@ void stops_say(struct stops *stops, struct events *events)
 	stops->next_count = 0;
 }
 
+const char *stops_find(const struct stops *stops, const char *service)
+{
+	for (size_t i = 0; i < stops->count; i++)
+		if (!strcmp(stops->list[i].service, service))
+			return stops->list[i].why;
+	return NULL;
+}
+
 void stops_free(struct stops *stops)
 {
 	free_list(stops->list, stops->count);

@@ -22,6 +22,8 @@ struct stops {
 void stops_note(struct stops *stops, const char *service, const char *device, const char *why);
 /* The round is over: says what differs from the one before. */
 void stops_say(struct stops *stops, struct events *events);
+/* Why, as it was said last; NULL: it is probed, or is not to be. */
+const char *stops_find(const struct stops *stops, const char *service);
 void stops_free(struct stops *stops);
 
 #endif

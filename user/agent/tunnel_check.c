@@ -160,6 +160,24 @@ static void find_refusal(const struct tunnel *tunnel, const struct addr *vip,
 			     addr_format(source, (char[ADDR_TEXT_SIZE]){0}), text, way->device);
 }
 
+/* It speaks for all services that have its VIP (is_told()). */
+static void add_unprobed(const struct config *config, const struct model_service *service,
+			 const struct net_nexthop *way, const char *why, struct problems *findings)
+{
+	char others[64] = "";
+	size_t count = 0;
+
+	for (size_t i = 0; i < config->service_count; i++)
+		count += tunnel_probes(&config->services[i]) &&
+			 addr_equal(&config->services[i].health.address,
+				    &service->config->health.address);
+	if (count > 1)
+		snprintf(others, sizeof(others), " (and %zu more with its address)", count - 1);
+	problems_add(findings, 0, "interface", way->device,
+		     "service %s%s is not probed through the tunnel: %s", service->name, others,
+		     why);
+}
+
 static void find_in_service(const struct tunnel *tunnel, const struct config *config,
 			    const struct model_service *service, const struct net_nexthop *way,
 			    struct problems *findings)
@@ -172,8 +190,7 @@ static void find_in_service(const struct tunnel *tunnel, const struct config *co
 	if (!err)
 		find_refusal(tunnel, vip, &out.source, way, findings);
 	else
-		problems_add(findings, 0, "interface", way->device,
-			     "service %s is not probed through the tunnel: %s", service->name, why);
+		add_unprobed(config, service, way, why, findings);
 }
 
 /* The first backend behind a device speaks for all of the service's there. */

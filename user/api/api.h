@@ -107,6 +107,8 @@ struct api_host {
 	 */
 	int (*check)(void *self, const char *service, const struct addr *backend,
 		     api_probed_function *done, void *arg, struct problems *p);
+	/* Why a service cannot be probed through the tunnel at the moment: a phrase; NULL: it can, or is not to be. */
+	const char *(*unprobed)(void *self, const char *service);
 	/*
 	 * Begins a trace of this client, or goes on with it: takes `promise` over, which will be kept in a bounded
 	 * time. Or returns a negative errno, explained in `p`.

@@ -223,6 +223,7 @@ enum wire_code answer_service_list(struct request *request)
 enum wire_code answer_service_show(struct request *request)
 {
 	const struct model_service *service = find_service(request);
+	const struct api *api = request->api;
 	struct wire_service *out = arena_alloc(request->arena, sizeof(*out));
 	uint64_t counts[SL_COUNTERS_PER_LINE];
 	struct slots_document slots;
@@ -256,6 +257,7 @@ enum wire_code answer_service_show(struct request *request)
 		.dropped = counts[SL_SERVICE_dropped],
 		.backends_ready = service->ready,
 		.health = health_text(request->arena, service->config),
+		.unprobed = api->host.unprobed(api->host.self, service->name),
 		.fallback = fallback_text(service),
 		.panic = panic_text(request->arena, service),
 		.backends = {list, count},

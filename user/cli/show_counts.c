@@ -209,6 +209,8 @@ void show_service(const struct wire_service *service, struct text *out)
 		text_add(out, "health         %s\n", service->health);
 	if (service->fallback)
 		text_add(out, "fallback       %s\n", service->fallback);
+	if (service->unprobed)
+		text_add(out, "unprobed       %s\n", service->unprobed);
 	if (service->panic)
 		text_add(out, "panic          %s\n", service->panic);
 	text_add(out, "sent           %" PRIu64 " packets, %s\n", service->packets,

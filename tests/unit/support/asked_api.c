@@ -59,6 +59,12 @@ static void agent_warn(void *self, struct config *config)
 		problems_add(config->warnings, 0, "alerts.exec", "/gone", "is not there");
 }
 
+static const char *agent_unprobed(void *self, const char *service)
+{
+	(void)self;
+	return strcmp(service, "web") ? NULL : asked.agent.unprobed;
+}
+
 static int agent_down(void *self, struct problems *p)
 {
 	(void)self;
@@ -159,8 +165,9 @@ void asked_start(void)
 		.engine = asked.host.engine,
 		.health = asked.health,
 		.host = {NULL, agent_now, agent_interfaces, agent_conditions, agent_apply,
-			 agent_find, agent_warn, agent_down, agent_post, agent_check, agent_trace,
-			 .denied = agent_denied, .deny = agent_deny, .denies = agent_denies},
+			 agent_find, agent_warn, agent_down, agent_post, agent_check,
+			 agent_unprobed, agent_trace, .denied = agent_denied, .deny = agent_deny,
+			 .denies = agent_denies},
 		.started_at_ms = 5000,
 		.history = asked.history,
 		.followers = api_followers_new(),

@@ -29,6 +29,7 @@ struct asked_agent {
 	struct api_condition checks[4];
 	size_t check_count, quick_count; /* a quick look sees the first ones */
 	bool fails;
+	const char *unprobed;	     /* why service web is not probed */
 	struct api_denied denied[8]; /* the last that were asked for */
 	size_t denied_count;
 	unsigned int downs;
