@@ -66,7 +66,8 @@ $(BUILD)/bpf-new/%.bpf.o: bpf/%.bpf.c
 	@mkdir -p $(@D)
 	$(QBPF)$(CLANG_NEW) $(BPF_CFLAGS) -c $< -o $@
 $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
-	$(QSKEL)$(BPFTOOL) gen skeleton $< name $(subst -,_,$*)_bpf > $@.tmp && mv $@.tmp $@
+	$(QSKEL)$(BPFTOOL) gen skeleton $< name $(subst -,_,$*)_bpf > $@.tmp 2> $@.words || { cat $@.words >&2; false; }
+	@mv $@.tmp $@ && rm $@.words
 
 $(call objects,dataplane decap): | $(SKELETONS)
 $(BUILD)/obj/%.o: %.c

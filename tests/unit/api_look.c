@@ -57,7 +57,13 @@ START_TEST(status_tells_what_is_wrong_worst_first)
 	reply = ask(WIRE_COMMAND_backend_weight, weight);
 	wire_reply_free(&reply);
 	asked.agent.interfaces[0] = (struct api_interface){
-		"eth0", CONFIG_MODE_AUTO, true, DATAPLANE_GENERIC, "generic mode is slow"};
+		.device = "eth0",
+		.attach = CONFIG_ATTACH_DISPATCHER,
+		.attached = true,
+		.mode = DATAPLANE_GENERIC,
+		.others = 2,
+		.problem = "generic mode is slow",
+	};
 	asked.agent.interfaces[1] =
 		(struct api_interface){.device = "eth1", .wanted = CONFIG_MODE_NATIVE};
 	asked.agent.interface_count = 2;
@@ -80,7 +86,10 @@ START_TEST(status_tells_what_is_wrong_worst_first)
 	ck_assert_uint_eq(reply.status->overrides, 1);
 	ck_assert_uint_eq(reply.status->interfaces.count, 2);
 	ck_assert_str_eq(reply.status->interfaces.list[0].mode, "generic");
+	ck_assert_str_eq(reply.status->interfaces.list[0].attach, "dispatcher");
+	ck_assert_uint_eq(reply.status->interfaces.list[0].others, 2);
 	ck_assert_str_eq(reply.status->interfaces.list[1].mode, "detached");
+	ck_assert_ptr_null(reply.status->interfaces.list[1].attach);
 	ck_assert_str_eq(reply.status->usage.list[1].name, "listeners");
 	ck_assert_uint_eq(reply.status->usage.list[1].used, 3);
 	ck_assert_uint_eq(reply.status->usage.list[1].limit, 64);

@@ -90,6 +90,12 @@ static void look_at_interface(struct doctor *doctor, const struct interface *i)
 			   "the "
 			   "log's line of the attachment for what the driver said",
 			   "runs in generic mode: each packet costs several times as much");
+	else if (i->link.is_beside)
+		doctor_add(
+			doctor, "interface", API_OK, device, NULL,
+			"runs in native mode, and hides nothing; beside %u other XDP program%s, by "
+			"libxdp's dispatcher",
+			i->seen.others, i->seen.others == 1 ? "" : "s");
 	else
 		doctor_add(doctor, "interface", API_OK, device, NULL,
 			   "runs in native mode, and hides nothing");

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/interfaces.h"
+#include "agent/program.h"
 #include "base/mem.h"
 #include "base/problem.h"
 #include "base/text.h"
@@ -27,6 +28,31 @@ void interfaces_free(struct interfaces *is)
 	*is = (struct interfaces){};
 }
 
+static const struct config_interface *find_beside(const struct config *config)
+{
+	for (size_t i = 0; i < config->interface_count; i++)
+		if (config->interfaces[i].attach == CONFIG_ATTACH_DISPATCHER)
+			return &config->interfaces[i];
+	return NULL;
+}
+
+/* One program runs on all interfaces; one that takes several buffers cannot run beside others (the kernel's rule). */
+static int check_buffers(const struct config *config, const struct net_device *device,
+			 struct problems *p)
+{
+	const struct config_interface *beside = find_beside(config);
+
+	if (!beside || !program_needs_buffers(device))
+		return 0;
+	problems_add_at(
+		p, config->file, beside->place.line, beside->place.column, "interfaces.attach",
+		"dispatcher",
+		"beside other programs no frame may come in several buffers, as it may with the "
+		"MTU of %s, %u; lower that to %ld, or use `attach: link`",
+		device->name, device->mtu, program_buffer_mtu());
+	return -EINVAL;
+}
+
 int interfaces_find(struct net *net, const struct config *config, struct problems *p)
 {
 	struct net_device device;
@@ -40,8 +66,10 @@ int interfaces_find(struct net *net, const struct config *config, struct problem
 				? "there is no such interface; `ip link` lists those there are"
 				: net_device_fault(&device, why);
 
-		if (!fault)
+		if (!fault) {
+			err = check_buffers(config, &device, p) ?: err;
 			continue;
+		}
 		problems_add_at(p, config->file, wanted->place.line, wanted->place.column,
 				"interfaces.device", wanted->device, "%s", fault);
 		err = -ENODEV;
@@ -88,14 +116,21 @@ static const struct dataplane_link *find_link(const struct dataplane_link *links
 	return NULL;
 }
 
+static int (*const attach_by[])(struct dataplane *dp, const char *device, uint32_t ifindex,
+				enum dataplane_mode mode, struct dataplane_link *out,
+				struct problems *warnings, struct problems *p) = {
+	[CONFIG_ATTACH_LINK] = dataplane_attach,
+	[CONFIG_ATTACH_DISPATCHER] = dataplane_attach_beside,
+};
+
 /* Goes back to what was there before an interface was switched. */
 static void switch_back(struct dataplane *dp, const struct interface *i, struct problems *p)
 {
 	struct dataplane_link link;
 
 	if (i->before.device[0])
-		dataplane_attach(dp, i->before.device, i->before.ifindex, i->before.mode, &link,
-				 NULL, p);
+		attach_by[i->before.is_beside](dp, i->before.device, i->before.ifindex,
+					       i->before.mode, &link, NULL, p);
 	else
 		dataplane_detach(dp, i->link.device, p);
 }
@@ -114,13 +149,14 @@ static int attach(struct dataplane *dp, const struct net_device *device, struct 
 		  struct problems *p)
 {
 	bool was_there = before && before->ifindex == device->ifindex;
-	int err = dataplane_attach(dp, device->name, device->ifindex, modes[i->wanted], &i->link,
-				   warnings, p);
+	int err = attach_by[i->wanted_attach](dp, device->name, device->ifindex, modes[i->wanted],
+					      &i->link, warnings, p);
 
 	if (err)
 		return err;
 	i->attached = true;
-	i->switched = !was_there || before->mode != i->link.mode;
+	i->switched = !was_there || before->mode != i->link.mode ||
+		      before->is_beside != i->link.is_beside;
 	if (was_there)
 		i->before = *before;
 	return 0;
@@ -152,6 +188,7 @@ static const struct interface *find_unchanged(const struct dataplane *dp,
 
 		if (strcmp(old->link.device, wanted->device) == 0)
 			return old->attached && old->link.ifindex == ifindex &&
+					       old->wanted_attach == wanted->attach &&
 					       is_linked(dp, linked, ifindex) &&
 					       (mode == DATAPLANE_AUTO || mode == old->link.mode)
 				       ? old
@@ -182,6 +219,7 @@ int interfaces_open(struct dataplane *dp, struct net *net, const struct config *
 		if (err)
 			break;
 		to->wanted = wanted->mode;
+		to->wanted_attach = wanted->attach;
 		to->has_vlans = config_vlans(wanted, listens);
 		same = find_unchanged(dp, now, wanted, linked, device.ifindex);
 		if (same) {
@@ -329,6 +367,7 @@ static struct interface_state look_at(const struct interface *i, const struct da
 	return (struct interface_state){
 		.attached = true,
 		.mode = link->mode,
+		.others = link->others,
 		.problem = device.is_up ? hidden_by(net, i, &device)
 					: mem_string("is down or has no carrier: nothing arrives"),
 	};

@@ -22,12 +22,14 @@ struct interface_state {
 	bool attached;
 	bool is_detached;	  /* by hand: the device is there, and we are not on it */
 	enum dataplane_mode mode; /* while attached */
+	uint32_t others;	  /* programs beside it */
 	char *problem;		  /* a sentence; NULL: nothing is wrong */
 };
 
 struct interface {
 	struct dataplane_link link;
 	enum config_mode wanted;
+	enum config_attach wanted_attach;
 	bool has_vlans; /* services listen on other frames there than untagged ones */
 	bool attached;	/* false: the device went away; `problem` says so */
 	char *problem;

@@ -225,8 +225,10 @@ static size_t host_interfaces(void *self, struct api_interface *out, size_t max)
 		out[i] = (struct api_interface){
 			.device = is->list[i].link.device,
 			.wanted = is->list[i].wanted,
+			.attach = is->list[i].wanted_attach,
 			.attached = is->list[i].seen.attached,
 			.mode = is->list[i].seen.mode,
+			.others = is->list[i].seen.others,
 			.problem = is->list[i].seen.problem,
 		};
 	return i;

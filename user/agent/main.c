@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/attacher.h"
 #include "agent/check.h"
 #include "agent/launcher.h"
 #include "agent/loop.h"
@@ -23,6 +24,7 @@
 #include "base/mem.h"
 #include "base/problem.h"
 #include "core/key.h"
+#include "dataplane/beside.h"
 #include "wire/wire.h"
 
 /*
@@ -110,6 +112,22 @@ static void warn_of_launcher(const struct launcher *launcher, const char *no_lau
 		log_warning("%s", launcher_warning(launcher));
 }
 
+/* While we are still root. Where no interface is shared, nobody has the right to attach to one later. */
+static int start_attacher(struct agent *agent, struct attacher **out, struct problems *p)
+{
+	bool is_needed = false;
+	int err;
+
+	for (size_t i = 0; i < agent->interfaces.count; i++)
+		is_needed |= agent->interfaces.list[i].link.is_beside;
+	if (!is_needed)
+		return 0;
+	err = attacher_start(out, agent->options.pin_dir, p);
+	if (!err)
+		dataplane_ask_beside_by(agent->dp, &(struct beside_by){attacher_ask, *out});
+	return err;
+}
+
 static enum wire_code fail(const struct agent *agent, struct problems *p)
 {
 	log_problems(LOG_LEVEL_ERROR, p);
@@ -122,6 +140,7 @@ static enum wire_code run_with(const struct options *options, struct launcher *l
 {
 	struct problems p = {};
 	struct privileges user;
+	struct attacher *attacher = NULL;
 	struct loop *loop = NULL;
 	struct agent agent;
 	bool takes_down;
@@ -139,10 +158,13 @@ static enum wire_code run_with(const struct options *options, struct launcher *l
 	if (!err)
 		err = agent_enforce(&agent, &p);
 	if (!err)
+		err = start_attacher(&agent, &attacher, &p);
+	if (!err)
 		err = step_down(options, &user, &p);
 	if (err) {
 		loop_close(loop);
 		agent_abandon(&agent, &p);
+		attacher_stop(attacher);
 		return fail(&agent, &p);
 	}
 	warn_of_launcher(launcher, no_launcher);
@@ -151,6 +173,7 @@ static enum wire_code run_with(const struct options *options, struct launcher *l
 		err = agent_down(&agent, &p);
 	loop_close(loop); /* whoever has asked for `down` waits for this */
 	agent_close(&agent);
+	attacher_stop(attacher);
 	if (err)
 		return fail(&agent, &p);
 	log_info("ended: %s", takes_down ? "nothing is forwarded any more" : "forwarding goes on");

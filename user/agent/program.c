@@ -30,9 +30,14 @@ static void want_services(const struct config *config, struct dataplane_features
  */
 #define BESIDES_PACKET (256 + 320 + 22)
 
-static bool needs_buffers(const struct net_device *device)
+long program_buffer_mtu(void)
 {
-	return device->mtu > sysconf(_SC_PAGESIZE) - BESIDES_PACKET;
+	return sysconf(_SC_PAGESIZE) - BESIDES_PACKET;
+}
+
+bool program_needs_buffers(const struct net_device *device)
+{
+	return device->mtu > program_buffer_mtu();
 }
 
 /* Of interfaces that there are: where services listen, whether ways may lead over VLANs, and how long frames are. */
@@ -47,7 +52,7 @@ static void want_interfaces(const struct config *config, struct net *net, struct
 		if (net_device(net, interface->device, &device))
 			continue;
 		out->features.vlans |= device.carries_vlans;
-		out->features.multi_buffer |= needs_buffers(&device);
+		out->features.multi_buffer |= program_needs_buffers(&device);
 		/* As many as may be configured have room. */
 		vlans_add(&out->vlans, device.ifindex, listens);
 	}

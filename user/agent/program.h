@@ -13,6 +13,7 @@ struct denyfile;
 struct interfaces;
 struct model;
 struct net;
+struct net_device;
 struct problems;
 
 struct program {
@@ -29,6 +30,10 @@ struct program *program_present(const struct dataplane *dp, const struct interfa
 
 /* Both together; where VLANs have no room for that, `next` alone decides on them. The caller frees it. */
 struct program *program_both(const struct program *present, const struct program *next);
+
+/* Whether frames of a device may come in several buffers, and the largest MTU with which they do not. */
+bool program_needs_buffers(const struct net_device *device);
+long program_buffer_mtu(void);
 
 /* Puts it in force, losing no packet; on failure what was in force stays. */
 int program_set(struct dataplane *dp, const struct program *program, struct problems *p);

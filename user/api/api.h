@@ -36,8 +36,10 @@ struct uv_loop_s;
 struct api_interface {
 	const char *device;
 	enum config_mode wanted;
+	enum config_attach attach;
 	bool attached;
 	enum dataplane_mode mode; /* while attached */
+	uint32_t others;	  /* XDP programs beside it */
 	const char *problem;	  /* what is wrong with it: a sentence; NULL: nothing */
 };
 

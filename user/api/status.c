@@ -79,6 +79,9 @@ static void look_at_interfaces(struct request *request, const struct config *con
 			.wanted = config_mode_name(interface->wanted),
 			.mode = interface->attached ? dataplane_mode_name(interface->mode)
 						    : "detached",
+			.attach =
+				interface->attach == CONFIG_ATTACH_DISPATCHER ? "dispatcher" : NULL,
+			.others = interface->others,
 		};
 		list_vlans(request, config, &out->interfaces.list[i]);
 		if (interface->problem)

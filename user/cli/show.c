@@ -118,6 +118,10 @@ static void show_status(const struct cli *cli, const struct wire_status *status,
 		text_add(out, "interface %s: %s", interface->device, interface->mode);
 		if (strcmp(interface->mode, interface->wanted))
 			text_add(out, " (configured: %s)", interface->wanted);
+		if (interface->attach)
+			text_add(out, ", by libxdp's %s beside %" PRIu64 " other program%s",
+				 interface->attach, interface->others,
+				 interface->others == 1 ? "" : "s");
 		add_vlans(interface, out);
 		text_add(out, "\n");
 	}

@@ -162,11 +162,9 @@ static void json_vlan(const struct field *field, struct text *out)
 
 static void expect_word(const struct field *field, struct text *out)
 {
-	unsigned int now = 0;
+	const struct config_name *names = field->names;
 
-	for (const struct config_name *name = field->names; name && name->name; name++)
-		now += !name->later;
-	if (now > 1)
+	if (names && names[0].name && names[1].name)
 		text_add(out, "one of ");
 }
 
@@ -205,8 +203,6 @@ const char *kind_parse(const struct field *field, const char *text, struct value
 	for (const struct config_name *name = field->names; name && name->name; name++) {
 		if (strcmp(name->name, text))
 			continue;
-		if (name->later)
-			return NOT_SUPPORTED_YET;
 		parsed.number = name->value;
 		parsed.set = true;
 		*value = parsed;
@@ -220,26 +216,16 @@ const char *kind_parse(const struct field *field, const char *text, struct value
 	return NULL;
 }
 
-/* Returns how many names there are. */
-static unsigned int add_names(const struct config_name *names, bool later, const char *before,
-			      struct text *out)
+static void add_names(const struct config_name *names, const char *before, struct text *out)
 {
-	unsigned int count = 0;
-
-	for (; names && names->name; names++) {
-		if (names->later != later)
-			continue;
-		text_add(out, "%s%s", count++ ? ", " : before, names->name);
-	}
-	return count;
+	for (; names && names->name; names++, before = ", ")
+		text_add(out, "%s%s", before, names->name);
 }
 
 void kind_expect(const struct field *field, struct text *out)
 {
 	kinds[field->kind].expect(field, out);
-	add_names(field->names, false, field->kind == KIND_WORD ? "" : ", or ", out);
-	if (add_names(field->names, true, " (not supported yet: ", out))
-		text_add(out, ")");
+	add_names(field->names, field->kind == KIND_WORD ? "" : ", or ", out);
 }
 
 void kind_explain(const struct field *field, const char *text, const char *wrong, struct text *out)

@@ -5,8 +5,6 @@
 
 #include "config/schema.h"
 
-#define NOT_SUPPORTED_YET "is not supported yet"
-
 /* Reads a text. Returns NULL, or what is wrong with it; "": no more than that it is not what is expected. */
 typedef const char *parse_function(const struct field *field, const char *text,
 				   struct value *value);

@@ -6,9 +6,8 @@
 #include "config/schema.h"
 
 /* clang-format off */
-#define NAME(name, value)     {(name), (value), false}
-#define LATER_ON(name, value) {(name), (value), true}
-#define END		      {NULL, 0, false}
+#define NAME(name, value) {(name), (value)}
+#define END		  {NULL, 0}
 /* clang-format on */
 
 const struct config_name config_names_bool[] = {NAME("false", 0), NAME("true", 1), END};
@@ -22,7 +21,7 @@ const struct config_name config_names_mode[] = {NAME("auto", CONFIG_MODE_AUTO),
 						NAME("native", CONFIG_MODE_NATIVE),
 						NAME("generic", CONFIG_MODE_GENERIC), END};
 const struct config_name config_names_attach[] = {
-	NAME("link", CONFIG_ATTACH_LINK), LATER_ON("dispatcher", CONFIG_ATTACH_DISPATCHER), END};
+	NAME("link", CONFIG_ATTACH_LINK), NAME("dispatcher", CONFIG_ATTACH_DISPATCHER), END};
 const struct config_name config_names_protocol[] = {NAME("tcp", CONFIG_TCP),
 						    NAME("udp", CONFIG_UDP), END};
 const struct config_name config_names_encapsulation[] = {

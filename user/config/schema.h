@@ -52,7 +52,6 @@ enum field_flag {
 struct config_name {
 	const char *name; /* NULL ends a list */
 	uint64_t value;
-	bool later; /* refused as "not supported yet" */
 };
 
 struct field {

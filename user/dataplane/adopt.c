@@ -170,24 +170,39 @@ struct user {
 	uint32_t map;
 };
 
-/* Whether the program of a link uses a map. */
-static int uses(void *arg, const char *name)
+/* Whether a program uses a map; the descriptor is closed. */
+static int uses(int fd, uint32_t map)
 {
-	const struct user *user = arg;
 	uint32_t ids[64];
 	struct bpf_prog_info info = {.nr_map_ids = 64, .map_ids = (uintptr_t)ids};
 	uint32_t length = sizeof(info);
-	char *path = pins_at(user->pins, "links", name);
-	int fd = program_of(path), is_used = 0;
+	int is_used = 0;
 
-	free(path);
 	if (fd < 0)
 		return 0;
 	if (!bpf_obj_get_info_by_fd(fd, &info, &length))
 		for (uint32_t i = 0; i < info.nr_map_ids && i < 64; i++)
-			is_used |= ids[i] == user->map;
+			is_used |= ids[i] == map;
 	close(fd);
 	return is_used;
+}
+
+static int link_uses(void *arg, const char *name)
+{
+	const struct user *user = arg;
+	char *path = pins_at(user->pins, "links", name);
+	int is_used = uses(program_of(path), user->map);
+
+	free(path);
+	return is_used;
+}
+
+static int member_uses(void *arg, const char *name)
+{
+	const struct user *user = arg;
+	uint32_t id = beside_program(user->pins, name);
+
+	return id ? uses(bpf_prog_get_fd_by_id(id), user->map) : 0;
 }
 
 int adopt_finish(struct pins *pins, struct problems *p)
@@ -200,7 +215,10 @@ int adopt_finish(struct pins *pins, struct problems *p)
 	path = pins_at(pins, "new/maps", "control");
 	user.map = map_id(path);
 	free(path);
-	return user.map && pins_each(pins, "links", uses, &user) ? pins_commit_maps(pins, p) : 0;
+	if (!user.map || (!pins_each(pins, "links", link_uses, &user) &&
+			  !pins_each(pins, "beside", member_uses, &user)))
+		return 0;
+	return pins_commit_maps(pins, p);
 }
 
 /* ---- copying -------------------------------------------------------------------------------------- */

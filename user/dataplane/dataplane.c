@@ -198,6 +198,7 @@ static struct dataplane *dataplane_new(const struct dataplane_options *options)
 	map_set_init(&dp->maps, &options->limits);
 	dp->programs = (struct load_programs){-1, -1};
 	dp->probe_fd = -1;
+	dp->beside_fd = -1;
 	dp->grace_inner_fd = -1;
 	dp->graces = 1;
 	dp->path_left = mem_array((size_t)options->limits.backends + 1, sizeof(*dp->path_left));
@@ -266,6 +267,7 @@ int dataplane_open(const struct dataplane_options *given, struct dataplane **out
 	/* Spares that the last agent left just before it ended may still be read. */
 	if (!err && how != ADOPT_NOTHING)
 		err = dataplane_operations()->grace(dp);
+	dp->beside_fd = beside_open(&dp->pins);
 	if (!err && dp->pins.dir)
 		err = install_all(dp, how, p);
 	pins_tidy(&dp->pins);
@@ -289,6 +291,8 @@ void dataplane_close(struct dataplane *dp)
 	for (size_t i = 0; i < dp->links_count; i++)
 		close(dp->links[i].fd);
 	free(dp->links);
+	if (dp->beside_fd >= 0)
+		close(dp->beside_fd);
 	if (dp->grace_inner_fd >= 0)
 		close(dp->grace_inner_fd);
 	bpf_object__close(dp->object);
@@ -411,16 +415,16 @@ int dataplane_map_fd(const struct dataplane *dp, const char *name)
 }
 
 /* What cannot be detached stays pinned, so that it can be tried again. */
-static int take_down(struct pins *pins, struct problems *p)
+static int take_down(struct pins *pins, const struct beside_by *by, struct problems *p)
 {
-	int err = probe_detach_all(pins, p);
+	int err = probe_detach_all(pins, p), failed = beside_detach_all(pins, by, p);
 
-	return pins_remove_all(pins, p) ?: err;
+	return pins_remove_all(pins, p) ?: failed ?: err;
 }
 
 int dataplane_destroy(struct dataplane *dp, struct problems *p)
 {
-	int err = dp->pins.dir ? take_down(&dp->pins, p) : 0;
+	int err = dp->pins.dir ? take_down(&dp->pins, &dp->beside_by, p) : 0;
 
 	dataplane_close(dp);
 	return err;
@@ -432,7 +436,7 @@ int dataplane_down(const char *pin_dir, struct problems *p)
 	int err = pins_open_existing(&pins, pin_dir, p);
 
 	if (!err)
-		err = take_down(&pins, p);
+		err = take_down(&pins, &(struct beside_by){}, p);
 	pins_close(&pins);
 	return err == -ENOENT ? 0 : err;
 }

@@ -26,6 +26,7 @@
 #include "base/addr.h"
 #include "dataplane/limits.h"
 
+struct beside_by;
 struct problems;
 struct dataplane;
 
@@ -315,18 +316,29 @@ struct dataplane_link {
 	char device[16];
 	uint32_t ifindex;	  /* 0: the device is gone, and the link with it */
 	enum dataplane_mode mode; /* as it is; AUTO only where the device is gone */
-	uint32_t program_id;	  /* of the program on the device; 0: none */
+	uint32_t program_id;	  /* of the program on the device, or beside others; 0: none */
+	bool is_beside;		  /* by libxdp's dispatcher (beside.h) */
+	uint32_t others;	  /* programs beside it */
 };
 
 /*
  * Attaches to a device, or switches the pinned link that is already there to this program. AUTO tries native,
  * then generic, and then says in `warnings` why native failed, in the driver's own words. A foreign program
  * on the device is named (libxdp) and left alone: -EBUSY. A pinned link of a device that is another one by
- * now (ifindex differs) is replaced.
+ * now (ifindex differs) is replaced. One that is attached beside others is detached first.
  */
 int dataplane_attach(struct dataplane *dp, const char *device, uint32_t ifindex,
 		     enum dataplane_mode mode, struct dataplane_link *out,
 		     struct problems *warnings, struct problems *p);
+/*
+ * The same beside other programs, by libxdp's dispatcher. -EOPNOTSUPP: the kernel cannot do it; -EBUSY: a program that is
+ * not the dispatcher's holds the device. It needs pins, and CAP_SYS_ADMIN where it is not attached yet.
+ */
+int dataplane_attach_beside(struct dataplane *dp, const char *device, uint32_t ifindex,
+			    enum dataplane_mode mode, struct dataplane_link *out,
+			    struct problems *warnings, struct problems *p);
+/* Who asks libxdp from now on; copied. To begin with, this process does. */
+void dataplane_ask_beside_by(struct dataplane *dp, const struct beside_by *by);
 /* The id of the program that is in force, to be compared with a link's. */
 uint32_t dataplane_program_id(const struct dataplane *dp);
 /* -ENOENT: no program of ours is attached there. */

@@ -53,7 +53,8 @@ static int switch_links(struct dataplane *dp, int program_fd, struct problems *p
 {
 	struct switching s = {.pins = &dp->pins, .program_fd = program_fd, .p = p};
 
-	return pins_each(&dp->pins, "links", switch_link, &s);
+	return pins_each(&dp->pins, "links", switch_link, &s)
+		       ?: beside_switch(dp->beside_fd, program_fd, p);
 }
 
 /* Undoes install_all() as far as it came. */

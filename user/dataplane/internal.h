@@ -5,6 +5,7 @@
 
 #include <bpf/libbpf.h>
 
+#include "dataplane/beside.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/pins.h"
 
@@ -147,6 +148,8 @@ struct dataplane {
 	bool adopted;
 	struct held_link *links;
 	size_t links_count;
+	int beside_fd; /* the map of programs by which it runs beside others; -1: there is none */
+	struct beside_by beside_by;
 	/*
 	 * Grace periods so far, and when each spare went out of force: a spare whose number is the current
 	 * one may still be read by a packet.

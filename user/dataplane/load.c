@@ -227,6 +227,9 @@ int load_run(struct bpf_object *object, const struct load_constants *constants,
 	err = find_program(object, DATAPLANE_PROGRAM, &program, p);
 	if (!err)
 		err = find_program(object, CLOCK, &clock, p);
+	/* As a program that replaces a function has it: one map leads from that to this (beside.h, Linux 6.18). */
+	if (!err)
+		bpf_program__set_expected_attach_type(program, 0);
 	/* By this a driver knows that it may give the program frames in several buffers. */
 	if (!err && constants->knobs->multi_buffer)
 		bpf_program__set_flags(program, bpf_program__flags(program) | BPF_F_XDP_HAS_FRAGS);

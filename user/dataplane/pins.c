@@ -204,7 +204,7 @@ int pins_each(const struct pins *pins, const char *kind, int (*each)(void *arg, 
 }
 
 /* In the order in which they go. */
-static const char *const kinds[] = {"links", "probes", "clsact", "progs", "maps"};
+static const char *const kinds[] = {"links", "beside", "probes", "clsact", "progs", "maps"};
 
 bool pins_has(const struct pins *pins, const char *kind, const char *name)
 {

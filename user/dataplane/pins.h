@@ -4,6 +4,7 @@
  *
  *	<dir>/progs/<name>	programs
  *	<dir>/links/<device>	links; the dots of a device's name are colons, since bpffs reserves dots
+ *	<dir>/beside/<device>	devices where it runs beside other programs (beside.h), as pins of one map
  *	<dir>/probes/<device>	devices that have the probes' program (probe.h), as pins of the program
  *	<dir>/clsact/<device>	devices whose qdisc for it was made by us, likewise
  *	<dir>/maps/<name>	maps; the whole folder comes and goes by one rename

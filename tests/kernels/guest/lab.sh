@@ -63,4 +63,37 @@ upload()
 	host=$(tr -d '\r' <<<"$headers" | sed -n 's/^X-Backend: //p' | tail -n 1)
 	cmp "$E2E_TEMP/upload" "$LAB_RUN/$host/uploads/$name"
 }
+
+# card MAC: the device's name now.
+card()
+{
+	ip -o link show | awk -F': ' -v mac="$1" 'index($0, mac) { print $2 }'
+}
+
+# by_virtio: the balancer's wire is going to be virtio-net, a card at each end; all others are veth as ever. The cards go back
+# to the guest's own namespace at the lab's end, so that nothing else needs to be undone.
+by_virtio()
+{
+	modprobe -a virtio_pci virtio_net
+	CARD_HOST=$(card 52:54:00:00:00:00)
+	CARD_ROUTER=$(card 52:54:00:00:00:01)
+	eval "plug_veth() $(declare -f lab_plug | tail -n +2)"
+	lab_plug()
+	{
+		local host=$1 device=$2 segment=$3 port=$4
+
+		if [ "$host" != lb ]; then
+			plug_veth "$@"
+			return
+		fi
+		ip link set "$CARD_HOST" netns "$(lab_namespace lb)"
+		ip link set "$CARD_ROUTER" netns "$(lab_namespace router)"
+		lab_ip lb link set "$CARD_HOST" name "$device" mtu "$LAB_SEGMENT_MTU"
+		lab_ip router link set "$CARD_ROUTER" name "$port" mtu "$LAB_SEGMENT_MTU"
+		lab_ip router link set "$port" master "br$segment" up
+		lab_ip lb link set "$device" up
+		lab_ip lb addr add "10.0.$segment.$(lab_number lb)/24" dev "$device"
+		lab_ip lb addr add "2001:db8:$segment::$(lab_number lb)/64" dev "$device" nodad
+	}
+}
 head -c 4M /dev/urandom >"$E2E_TEMP/upload"
