@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /*
- * Step 5: lowers the MSS that a SYN offers, where the service wants that (`mss-clamp`). It is all that is ever changed in
+ * Step 7: lowers the MSS that a SYN offers, where the service wants that (`mss-clamp`). It is all that is ever changed in
  * a client's packet. A SYN without the option is left as it is: what it stands for (RFC 9293 section 3.7.1) is the least
  * that any way must carry.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
-/* Step 5: puts the path's header before the IP packet, which is not touched. */
+/* Step 8: puts the path's header before the IP packet, which is not touched. */
 #ifndef BPF_ENCAPSULATE_H
 #define BPF_ENCAPSULATE_H
 

@@ -139,16 +139,15 @@ __noinline int find_in_prefixes(struct find_prefix *f)
 	return marks;
 }
 
-static __always_inline __u32 find_prefix(__u64 table, const struct pkt *p, bool wants_marks)
+static __always_inline __u32 find_prefix(__u64 table, const struct pkt *p)
 {
 	struct find_prefix f = {
 		.table = table,
 		.address = {p->family == 4 ? p->destination[0] : p->destination64[0],
 			    p->family == 4 ? 0 : p->destination64[1]},
-		.port = wants_marks ? 0 : pkt_port(p),
+		.port = pkt_port(p),
 		.family = p->family,
 		.protocol = p->protocol,
-		.wants_marks = wants_marks,
 	};
 
 	return find_in_prefixes(&f);
@@ -161,19 +160,35 @@ static __always_inline __u32 find_listener(__u64 table, const struct pkt *p)
 
 	if (!record && table & SL_LISTENERS_ANY_PORT)
 		record = find_port(table, p, 0);
-	return record || !(table & SL_LISTENERS_PREFIX) ? record : find_prefix(table, p, false);
+	return record || !(table & SL_LISTENERS_PREFIX) ? record : find_prefix(table, p);
 }
 
-/* What the packet's destination has, a mask of enum sl_address_has; 0: it is no VIP. */
-static __always_inline __u32 find_address(__u64 table, const struct pkt *p)
+/*
+ * What an address has, whose 16 bytes are two words: a mask of enum sl_address_has; 0: it is no VIP. A function of its own, as
+ * it is off the way of packets that show their ports.
+ */
+__noinline int find_marks(__u64 table, __u32 family, __u64 first, __u64 second)
 {
+	struct find_prefix f = {
+		.table = table,
+		.address = {first, second},
+		.family = family,
+		.wants_marks = 1,
+	};
 	__u32 has;
 
-	if (p->family == 4)
-		has = find4(table, sl_listener_key4(p->destination[0], 0, 0, SL_ADDRESS));
+	if (family == 4)
+		has = find4(table, sl_listener_key4(first, 0, 0, SL_ADDRESS));
 	else
-		has = find6(table, p->destination64, 0, SL_PROTOCOL_ADDRESS);
-	return table & SL_LISTENERS_PREFIX ? has | find_prefix(table, p, true) : has;
+		has = find6(table, f.address, 0, SL_PROTOCOL_ADDRESS);
+	return table & SL_LISTENERS_PREFIX ? has | find_in_prefixes(&f) : has;
+}
+
+/* The same of the packet's destination. */
+static __always_inline __u32 find_address(__u64 table, const struct pkt *p)
+{
+	return p->family == 4 ? find_marks(table, 4, p->destination[0], 0)
+			      : find_marks(table, 6, p->destination64[0], p->destination64[1]);
 }
 
 #endif

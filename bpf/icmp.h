@@ -261,8 +261,16 @@ __noinline __u64 icmp_find_home(struct xdp_md *ctx, __u64 number)
 	return home.number;
 }
 
-/* Sends the error to a backend; returns the XDP action. */
-__noinline int icmp_send(struct xdp_md *ctx, __u64 number, __u32 v6)
+#define ICMP_SEND_V6	  1
+#define ICMP_SEND_OWN	  2 /* not an error: a fragment of the flow itself (fragment.h) */
+#define ICMP_SENT_LENGTH  8
+#define ICMP_SENT_TOO_BIG 0xff /* no XDP action */
+
+/*
+ * Sends the error to a backend; `how`: ICMP_SEND_*. Returns the XDP action. With ICMP_SEND_OWN, when it was sent, also its
+ * length from bit ICMP_SENT_LENGTH on, and it is not counted at its backend yet; or ICMP_SENT_TOO_BIG, and nothing is counted.
+ */
+__noinline int icmp_send(struct xdp_md *ctx, __u64 number, __u32 how)
 {
 	union icmp_home_number home = {.number = number};
 	enum sl_verdict verdict;
@@ -273,14 +281,23 @@ __noinline int icmp_send(struct xdp_md *ctx, __u64 number, __u32 v6)
 	p.backend_index = home.is.backend;
 	if (knobs.vlans)
 		p.tags = home.is.tags & (SL_TAG | 2 * SL_TAG);
-	(verdict = icmp_read_outer(&p, v6)) || (verdict = nexthop(&p)) ||
-		(verdict = encapsulate(&p));
+	verdict = icmp_read_outer(&p, how & ICMP_SEND_V6);
+	/* Outer packets of one packet's fragments are different packets, if they should be cut in pieces, too. */
+	if (knobs.fragments && how & ICMP_SEND_OWN)
+		p.id ^= p.fragment & IPV4_OFFSET;
+	verdict || (verdict = nexthop(&p)) || (verdict = encapsulate(&p));
+	if (knobs.fragments && verdict == SL_DROP_too_big && how & ICMP_SEND_OWN)
+		return ICMP_SENT_TOO_BIG;
 	if (verdict) {
 		p.service_line = p.backend ? p.backend->service : 0;
 		return ended(&p, verdict, counter_row());
 	}
-	count_verdict(counter_row(), SL_SEND_icmp_error);
-	return is_way_back(&p) ? XDP_TX : bpf_redirect_map(&egress, p.path->ifindex, XDP_DROP);
+	if (!knobs.fragments || !(how & ICMP_SEND_OWN))
+		count_verdict(counter_row(), SL_SEND_icmp_error);
+	else if (!is_way_back(&p))
+		count_verdict(counter_row(), SL_SEND_redirect);
+	return (is_way_back(&p) ? XDP_TX : bpf_redirect_map(&egress, p.path->ifindex, XDP_DROP)) |
+	       (how & ICMP_SEND_OWN ? p.length << ICMP_SENT_LENGTH : 0);
 }
 
 /* A packet that is neither TCP nor UDP; returns the XDP action. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
-/* Step 4: the way to the backend, and whether the packet fits it. */
+/* Step 6: the way to the backend, and whether the packet fits it. */
 #ifndef BPF_NEXTHOP_H
 #define BPF_NEXTHOP_H
 

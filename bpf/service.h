@@ -16,9 +16,19 @@
 
 #include "deny.h"
 #include "find.h"
+#include "parse.h"
 #include "pkt.h"
 #include "quic.h"
 #include "sum.h"
+
+/*
+ * A first fragment has all of the transport header. One that ends within would have TCP's flags come with the next one (RFC
+ * 1858 section 3; RFC 7112 section 5).
+ */
+static __always_inline enum sl_verdict service_short(const struct pkt *p, enum sl_verdict whole)
+{
+	return p->part == PKT_FIRST_FRAGMENT ? SL_DROP_tiny_fragment : whole;
+}
 
 /* Byte 12 of a TCP header: data offset in the upper half; byte 13: flags (RFC 9293 section 3.1). */
 static __always_inline enum sl_verdict service_check_tcp(struct pkt *p, void *transport, void *end,
@@ -28,15 +38,18 @@ static __always_inline enum sl_verdict service_check_tcp(struct pkt *p, void *tr
 	__u32 header_length;
 
 	if (transport + sizeof(struct tcphdr) > end)
-		return SL_DROP_bad_length;
+		return service_short(p, SL_DROP_bad_length);
 	header_length = header[12] >> 4 << 2;
-	if (header_length < sizeof(struct tcphdr) || header_length > left)
+	if (header_length < sizeof(struct tcphdr))
 		return SL_DROP_bad_tcp;
+	if (header_length > left)
+		return service_short(p, SL_DROP_bad_tcp);
 	p->tcp_flags = header[13];
 	return SL_GO_ON;
 }
 
-static __always_inline enum sl_verdict service_check_udp(void *transport, void *end, __u32 left)
+static __always_inline enum sl_verdict service_check_udp(const struct pkt *p, void *transport,
+							 void *end, __u32 left)
 {
 	struct udphdr *header = transport;
 	__u32 length;
@@ -44,7 +57,14 @@ static __always_inline enum sl_verdict service_check_udp(void *transport, void *
 	if ((void *)(header + 1) > end)
 		return SL_DROP_bad_length;
 	length = bpf_ntohs(header->len);
-	return length < sizeof(*header) || length > left ? SL_DROP_bad_udp : SL_GO_ON;
+	if (length < sizeof(*header))
+		return SL_DROP_bad_udp;
+	if (length <= left)
+		return SL_GO_ON;
+	/* The length is that of all fragments together. */
+	if (p->part == PKT_FIRST_FRAGMENT)
+		return left < sizeof(*header) ? SL_DROP_tiny_fragment : SL_GO_ON;
+	return SL_DROP_bad_udp;
 }
 
 /*
@@ -69,18 +89,41 @@ static __always_inline enum sl_verdict service_check(struct pkt *p)
 		p->sum_known = pkt_knows_sum(p);
 	if (p->protocol == IPPROTO_TCP)
 		return service_check_tcp(p, p->transport, end, left);
-	return service_check_udp(p->transport, end, left);
+	return service_check_udp(p, p->transport, end, left);
 }
 
-/* A packet that shows no ports: all that can be said is what its address has. */
-static __always_inline enum sl_verdict service_without_ports(__u64 table, const struct pkt *p)
+/* What of enum sl_address_has a packet is for. A later fragment may name an extension header, and is for either. */
+static __always_inline __u32 service_has(const struct pkt *p)
+{
+	if (p->protocol == IPPROTO_TCP)
+		return SL_HAS_TCP;
+	return p->protocol == IPPROTO_UDP ? SL_HAS_UDP : SL_HAS_TCP | SL_HAS_UDP;
+}
+
+/* In the place of a backend's index, and none's: the packet passes. */
+#define FRAGMENT_PASSES (SL_BACKEND_MAX + 1)
+
+/*
+ * A packet that shows no ports, or a first fragment to ports that no listener has: all that can be said is what its
+ * address has. The latter passes; but its packet's later ones must be told from those of services (fragment.h).
+ */
+static __always_inline enum sl_verdict service_by_address(__u64 table, struct pkt *p)
 {
 	__u32 has = find_address(table, p);
 
 	if (p->part == PKT_MANY_HEADERS)
 		return has ? SL_DROP_many_headers : SL_PASS_no_listener;
-	return has & (p->protocol == IPPROTO_TCP ? SL_HAS_TCP : SL_HAS_UDP) ? SL_DROP_fragment
-									    : SL_PASS_no_listener;
+	if (p->part == PKT_FIRST_FRAGMENT)
+		p->backend_index = FRAGMENT_PASSES;
+	return has & service_has(p) ? SL_DROP_fragment : SL_PASS_no_listener;
+}
+
+/* IPv6's first fragments have IPv4's flag, too, which the verifier need not look at all that comes after twice for. */
+static __always_inline void service_mark(struct pkt *p)
+{
+	if (p->family == 6)
+		p->fragment = parse_forget(
+			p->part == PKT_FIRST_FRAGMENT ? IPV4_DF | IPV4_MF : IPV4_DF, p->ports);
 }
 
 static __always_inline enum sl_verdict service(struct pkt *p)
@@ -90,15 +133,20 @@ static __always_inline enum sl_verdict service(struct pkt *p)
 	__u32 record;
 
 	if (!p->transport)
-		return service_without_ports(table, p);
+		return service_by_address(table, p);
 	record = find_listener(table, p);
 	if (!record)
-		return SL_PASS_no_listener;
+		return knobs.fragments && p->part == PKT_FIRST_FRAGMENT
+			       ? service_by_address(table, p)
+			       : SL_PASS_no_listener;
 	p->service = bpf_map_lookup_elem(&services, &record);
 	if (!p->service)
 		return SL_DROP_internal;
 	p->service_line = p->service->counters;
-	verdict = p->part == PKT_FIRST_FRAGMENT ? SL_DROP_fragment : service_check(p);
+	if (knobs.fragments)
+		service_mark(p);
+	verdict = !knobs.fragments && p->part == PKT_FIRST_FRAGMENT ? SL_DROP_fragment
+								    : service_check(p);
 	/* Not a step in a row with this one: what follows wants the table and the record, which are in registers only here. */
 	if (!verdict)
 		verdict = deny(p);

@@ -26,14 +26,15 @@
 #include "echo.h"
 #include "icmp.h"
 #include "too_big.h"
+#include "fragment.h"
 
 static __always_inline enum sl_verdict steps(struct pkt *p)
 {
 	enum sl_verdict verdict;
 
 	(verdict = parse(p)) || (verdict = service(p)) || (verdict = slot(p)) ||
-		(verdict = track(p)) || (verdict = nexthop(p)) || (verdict = clamp(p)) ||
-		(verdict = encapsulate(p));
+		(verdict = track(p)) || (verdict = remember(p)) || (verdict = nexthop(p)) ||
+		(verdict = clamp(p)) || (verdict = encapsulate(p));
 	return verdict;
 }
 
@@ -49,6 +50,8 @@ int balancer(struct xdp_md *ctx)
 		return icmp(ctx);
 	if (verdict == SL_DROP_too_big)
 		return too_big(ctx, p.path->inner_max, p.service_line);
+	if (knobs.fragments && verdict == SL_DROP_fragment)
+		return fragment(&p);
 	return done(&p, verdict);
 }
 

@@ -50,6 +50,13 @@ static __always_inline __u32 too_big_mtu(const struct pkt *p, __u32 inner_max)
 	return inner_max < least ? least : inner_max;
 }
 
+/* ICMP says nothing about a later fragment (RFC 1122 section 3.2.2); ICMPv6 may (RFC 4443 section 2.4). */
+static __always_inline bool too_big_is_told(const struct pkt *p)
+{
+	return p->fragment & IPV4_DF && (p->part != PKT_LATER_FRAGMENT || p->family == 6) &&
+	       answer_has_sender(p);
+}
+
 /* Whether one more answer is allowed to this CPU. */
 static __always_inline bool too_big_may_answer(void)
 {
@@ -179,8 +186,7 @@ __noinline int too_big(struct xdp_md *ctx, __u32 inner_max, __u32 service_line)
 	if (parse(&p))
 		return ended(&p, SL_DROP_internal, row);
 	mtu = too_big_mtu(&p, inner_max);
-	if (p.length <= mtu || !(p.fragment & IPV4_DF) || p.part == PKT_LATER_FRAGMENT ||
-	    !answer_has_sender(&p) || !too_big_may_answer())
+	if (p.length <= mtu || !too_big_is_told(&p) || !too_big_may_answer())
 		return ended(&p, SL_DROP_too_big, row);
 	verdict = too_big_answer(&p, mtu);
 	if (verdict == SL_SEND_too_big_told)

@@ -299,11 +299,12 @@ enum sl_backend_flag {
  * a flow entry names it. `active` picks the path in force by one store; the other is the spare.
  */
 struct sl_backend {
-	__u64 active;  /* 0 or 1 */
-	__u32 flags;   /* enum sl_backend_flag */
-	__u32 service; /* counters line of its service: the service's stable id */
-	__u8 family;   /* of the address: 4 or 6; 0: the index is free */
-	__u8 pad1[7];
+	__u64 active;	 /* 0 or 1 */
+	__u32 flags;	 /* enum sl_backend_flag */
+	__u32 service;	 /* counters line of its service: the service's stable id */
+	__u8 family;	 /* of the address: 4 or 6; 0: the index is free */
+	__u8 generation; /* raised whenever the index is written anew (bpf/fragment.h) */
+	__u8 pad1[6];
 	__u8 address[16]; /* wire order; an IPv4 address in the first 4 bytes */
 	__u8 pad2[24];
 	struct sl_path path[2];
@@ -393,7 +394,9 @@ struct sl_deny_key {
 struct sl_meta {
 	__u32 layout;	/* SL_LAYOUT_VERSION */
 	__u32 cpus;	/* rows of counters */
-	__u32 services; /* the limits that the maps were made for */
+	__u16 services; /* the limits that the maps were made for */
+	__u8 fragments; /* the number's logarithm; 0: none */
+	__u8 pad;
 	__u32 listeners;
 	__u32 backends;
 	__u32 flows; /* entries */

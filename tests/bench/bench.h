@@ -64,6 +64,7 @@ enum bench_world {
 	WORLD_PREFIX,	/* SERVICE_4IN4 and SERVICE_6IN6 listen on prefixes */
 	WORLD_ANY_PORT, /* the same services listen on any port */
 	WORLD_ECHO,
+	WORLD_FRAGMENTS,
 	WORLD_ALL, /* every feature on; no case runs there */
 	WORLDS
 };
@@ -145,6 +146,7 @@ struct bench_frame {
 	uint8_t tags;	   /* VLAN tags */
 	bool mss;	   /* the TCP header has this option */
 	bool echo;	   /* an echo request: ICMP of the family, no ports */
+	uint16_t fragment; /* IPv4's word of flags and offset; 0: DF alone */
 	uint16_t size;	   /* bytes; 0: FRAME_SIZE */
 };
 

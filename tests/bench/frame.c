@@ -46,7 +46,7 @@ static void build_ip4(const struct bench_frame *frame, uint8_t *to, size_t room)
 	ip->version = 4;
 	ip->ihl = headers / 4;
 	ip->tot_len = htons(room);
-	ip->frag_off = htons(IP_DF);
+	ip->frag_off = htons(frame->fragment ? frame->fragment : IP_DF);
 	ip->ttl = 60;
 	ip->protocol = frame->echo ? IPPROTO_ICMP : world_protocol(frame->to);
 	memcpy(&ip->daddr, vip.bytes, 4);

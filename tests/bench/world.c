@@ -349,6 +349,7 @@ void world_open(struct world *w, enum bench_world kind, const char *object, uint
 			   .backends = 4096,
 			   .flows = world_kinds[kind].flows ? world_kinds[kind].flows : 1 << 20,
 			   .slots = 4 << 20,
+			   .fragments = 64 << 10,
 			   .deny = 2 * DENIED},
 		.features = world_kinds[kind].features,
 		.manual_clock = world_kinds[kind].manual_clock,

@@ -19,6 +19,7 @@ const struct bench_world_kind world_kinds[WORLDS] = {
 	[WORLD_PREFIX] = {.flows = 0},
 	[WORLD_ANY_PORT] = {.flows = 0},
 	[WORLD_ECHO] = {.features.echo = true},
+	[WORLD_FRAGMENTS] = {.features.fragments = true},
 	[WORLD_ALL] = {.features =
 			       {
 #define DATAPLANE_FEATURE(name, help) .name = true,

@@ -114,6 +114,8 @@ static void make_memory(struct memory *m)
 		.tick_shift = 10,
 		.too_big_answers = 1000,
 		.manual_clock = 1,
+		.fragment_mask = sl_fragment_buckets(l) - 1,
+		.fragment_ticks = 30,
 	};
 #define DATAPLANE_FEATURE(name, help) m->knobs.name = m->scene.features.name;
 #include "dataplane/features.def"
@@ -164,6 +166,7 @@ static void load(struct memory *m)
 	memcpy((void *)&hash_key, &m->scene.reference.key, sizeof(m->scene.reference.key));
 	memcpy((void *)&vlans, &m->scene.vlans, sizeof(m->scene.vlans));
 	control = m->control;
+	memset(m->fragments, 0, m->map_fragments.entries * sizeof(*m->fragments));
 	memset(m->counters, 0, m->map_counters.entries * sizeof(*m->counters));
 	memset(m->answers, 0, m->map_answers.entries * sizeof(*m->answers));
 }
@@ -214,6 +217,7 @@ static void compare(const struct memory *m, int action, const struct reference_r
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static struct reference_memory memory_of_fragments;
 	static struct reference_frame in, out;
 	struct reference_result wanted;
 	struct xdp_md context = {.ingress_ifindex = SCENE_IFINDEX};
@@ -228,10 +232,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	in.length = size - 2;
 	memcpy(in.data, data + 2, in.length);
 	load(m);
+	memory_of_fragments.count = 0;
 	shim_frame(in.data, in.length, room);
 	context.data = context.data_meta = shim_data();
 	context.data_end = shim_data_end();
-	wanted = reference_run(&m->scene.reference, &in, SCENE_IFINDEX, room, &out);
+	wanted = reference_run(&m->scene.reference, &memory_of_fragments, &in, SCENE_IFINDEX, room,
+			       &out);
 	compare(m, balancer(&context), &wanted, &out);
 	return 0;
 }

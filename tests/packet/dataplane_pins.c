@@ -260,12 +260,12 @@ static const struct {
 	struct sl_limits limits;
 	const char *words;
 } small_limits[] = {
-	{{0, 3, 16, 8, 4096, 1024, 64}, "limits.services '3'"},
-	{{0, 4, 1, 8, 4096, 1024, 64}, "limits.listeners '1'"},
-	{{0, 4, 16, 7, 4096, 1024, 64}, "limits.backends '7'"},
-	{{0, 4, 16, 8, 4096, 992, 64}, "limits.maglev-slots '992'"},
-	{{0, 4, 16, 8, 4096, 1024, 1}, "limits.deny '1'"},
-	{{0, 4, 16, 8, 8, 1024, 64}, "limits.flows '8': has no room for the 9 entries"},
+	{{0, 3, 16, 8, 4096, 1024, 64, 0}, "limits.services '3'"},
+	{{0, 4, 1, 8, 4096, 1024, 64, 0}, "limits.listeners '1'"},
+	{{0, 4, 16, 7, 4096, 1024, 64, 0}, "limits.backends '7'"},
+	{{0, 4, 16, 8, 4096, 992, 64, 0}, "limits.maglev-slots '992'"},
+	{{0, 4, 16, 8, 4096, 1024, 1, 0}, "limits.deny '1'"},
+	{{0, 4, 16, 8, 8, 1024, 64, 0}, "limits.flows '8': has no room for the 9 entries"},
 };
 
 START_TEST(a_limit_that_cuts_off_what_is_in_use_is_refused_and_all_stays)

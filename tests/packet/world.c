@@ -218,6 +218,7 @@ void world_open_way(struct world *w, const struct world_way *way)
 						       .backends = 16,
 						       .flows = 4096,
 						       .slots = 4096,
+						       .fragments = 64,
 						       .deny = 128}};
 	struct problems p = {0};
 	for (size_t i = 0; i < sizeof(options.key) / 8; i++)
@@ -321,8 +322,12 @@ static const char *varied_source(enum world_backend b, uint64_t hash)
 void world_outer(const struct world *w, enum world_backend b, const struct frame *in,
 		 struct outer *out)
 {
-	uint64_t hash = world_hash(w, in);
+	world_outer_of(w, b, in, world_hash(w, in), out);
+}
 
+void world_outer_of(const struct world *w, enum world_backend b, const struct frame *in,
+		    uint64_t hash, struct outer *out)
+{
 	memset(out, 0, sizeof(*out));
 	out->kind = (enum outer_kind[]){
 		[SL_ENCAP_IPIP] = OUTER_IPIP,

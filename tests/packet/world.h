@@ -52,6 +52,9 @@ void world_close(struct world *world);
 /* The outer header of a backend's path, for frame_encapsulate(); `in` is for the hash. */
 void world_outer(const struct world *world, enum world_backend backend, const struct frame *in,
 		 struct outer *out);
+/* The same with another hash than the flow's. */
+void world_outer_of(const struct world *world, enum world_backend backend, const struct frame *in,
+		    uint64_t hash, struct outer *out);
 
 /* Makes one backend's way another one, out by `ifindex`. */
 void world_set_way(struct world *world, enum world_backend backend, const struct world_way *way,

@@ -65,6 +65,7 @@ static bool must_be_reached(enum sl_verdict verdict)
 	case SL_DROP_bad_udp:
 	case SL_DROP_many_headers:
 	case SL_DROP_fragment:
+	case SL_DROP_tiny_fragment:
 	case SL_DROP_denied:
 	case SL_DROP_no_backend:
 	case SL_DROP_no_nexthop:
@@ -226,6 +227,7 @@ static bool run_scene(const struct options *o, int number, uint64_t counts[SL_VE
 {
 	static struct reference_frame in;
 	static struct outcome got, wanted;
+	static struct reference_memory memory;
 	static struct scene scene;
 	uint64_t seed = o->seed * 1000003 + number;
 	struct reference_result result;
@@ -236,13 +238,16 @@ static bool run_scene(const struct options *o, int number, uint64_t counts[SL_VE
 	dp = open_dataplane(o, &scene);
 	if (!dp)
 		return false;
+	memset(&memory, 0, sizeof(memory));
+	memory.lifetime = dataplane_ticks(dataplane_view(dp), 30000);
 	frames_start(seed);
 	for (int i = 0; alike && i < FRAMES; i++) {
 		bool again = false;
 
 		frames_make(&scene, &in);
 		do {
-			result = reference_run(&scene.reference, &in, SCENE_IFINDEX, ROOM,
+			memory.now++; /* as run_program() does */
+			result = reference_run(&scene.reference, &memory, &in, SCENE_IFINDEX, ROOM,
 					       &wanted.frame);
 			wanted.verdict = result.verdict;
 			wanted.action = action_of(&result);

@@ -46,6 +46,16 @@ static void set16(struct reference_frame *f, size_t at, uint16_t value)
 	f->data[at + 1] = value;
 }
 
+/* Where the IP header of a frame is. */
+static size_t network_at(const struct reference_frame *f)
+{
+	size_t at = 12;
+
+	while (at + 8 < f->length && (f->data[at] == 0x81 || f->data[at] == 0x88))
+		at += 4;
+	return at + 2;
+}
+
 /* Who speaks to whom. */
 struct ends {
 	uint8_t family, protocol;
@@ -84,6 +94,10 @@ static void make_ends(const struct scene *scene, struct ends *e)
 		e->protocol ^= IPPROTO_TCP ^ IPPROTO_UDP;
 }
 
+/* The last first fragment that was made, and where in it the word of offset and flags stands. */
+static struct reference_frame first;
+static size_t fragment_at, first_at;
+
 /* ---- headers ------------------------------------------------------------------------------------------- */
 
 static void put_ethernet(struct reference_frame *f, uint8_t family)
@@ -108,7 +122,9 @@ static void put_ipv4(struct reference_frame *f, const struct ends *e, bool may_b
 	uint16_t fragment = one_in(2) ? 0x4000 : 0;
 
 	if (may_be_odd && one_in(20))
-		fragment = (uint16_t[]){0x2000, 0x0001, 0x2010, 0x8000, 0x1fff}[random_below(5)];
+		fragment = (uint16_t[]){
+			0x2000, 0x2000, 0x0001, 0x2010, 0x8000, 0x1fff}[random_below(6)];
+	fragment_at = (fragment & 0x3fff) == 0x2000 ? f->length + 6 : 0;
 	put8(f, 0x45 + options);
 	put8(f, random_below(256));
 	put16(f, 0);
@@ -127,8 +143,11 @@ static void put_ipv6(struct reference_frame *f, const struct ends *e, bool may_b
 {
 	static const uint8_t kinds[] = {0, 43, 44, 51, 60, 60};
 	unsigned int count = may_be_odd && one_in(4) ? random_below(9) : 0;
+	bool is_first = may_be_odd && one_in(16);
 	size_t next = f->length + 6;
 
+	fragment_at = 0;
+	count += is_first;
 	put32(f, 6u << 28 | random_below(1 << 28));
 	put16(f, 0);
 	put8(f, e->protocol);
@@ -136,15 +155,25 @@ static void put_ipv6(struct reference_frame *f, const struct ends *e, bool may_b
 	put(f, e->source, 16);
 	put(f, e->destination, 16);
 	for (; count; count--) {
-		uint8_t kind = kinds[random_below(ARRAY_SIZE(kinds))];
+		uint8_t kind = is_first && (count == 1 || one_in(2))
+				       ? 44
+				       : kinds[random_below(ARRAY_SIZE(kinds))];
 		unsigned int units = one_in(3) ? random_below(4) : 0;
+		uint16_t word = kind == 44 && one_in(2)
+					? (uint16_t[]){1, 8, 9, 0xfff8}[random_below(4)]
+					: 0;
 
+		if (is_first && kind == 44) {
+			is_first = false;
+			word = 1;
+		}
+		if (kind == 44 && word == 1)
+			fragment_at = f->length + 2;
 		f->data[next] = kind;
 		next = f->length;
 		put8(f, e->protocol);
 		put8(f, kind == 44 ? 0 : units);
-		put16(f,
-		      kind == 44 && one_in(2) ? (uint16_t[]){1, 8, 9, 0xfff8}[random_below(4)] : 0);
+		put16(f, word);
 		put32(f, random_below(1u << 31));
 		for (unsigned int i = 0; kind != 44 && i < (kind == 51 ? 4 : 8) * units; i++)
 			put8(f, 0);
@@ -272,6 +301,35 @@ static void make_packet(const struct scene *scene, struct reference_frame *f)
 	transport = f->length;
 	put_transport(f, &e, some_payload());
 	finish(f, network, transport, &e);
+	if (!fragment_at)
+		return;
+	first = *f;
+	first_at = fragment_at;
+	if (one_in(4)) { /* it ends in or soon after the transport header */
+		f->length = transport + 8 * (1 + random_below(3));
+		set16(f, network + (e.family == 4 ? 2 : 4),
+		      f->length - network - (e.family == 4 ? 0 : 40));
+	}
+}
+
+/* A later fragment of the packet that the last first one was of; mostly. */
+static void make_later(struct reference_frame *f)
+{
+	uint16_t offset = 1 + random_below(one_in(2) ? 3 : 200);
+	size_t network = network_at(&first);
+
+	*f = first;
+	if (f->data[network] >> 4 == 6) {
+		set16(f, first_at, offset << 3 | random_below(2));
+		if (one_in(4))
+			f->data[first_at - 2] =
+				60; /* it begins with destination options, it says */
+		return;
+	}
+	set16(f, first_at, (one_in(2) ? 0x2000 : 0) | offset);
+	set16(f, network + 10, 0);
+	set16(f, network + 10,
+	      reference_checksum(f->data + network, (f->data[network] & 15) * 4, 0));
 }
 
 /* What a server has sent, quoted by a router on its way. */
@@ -389,6 +447,7 @@ static void noise(struct reference_frame *f)
 
 void frames_start(uint64_t seed)
 {
+	first_at = 0;
 	random_state = (seed + 1) * 0xd1342543de82ef95u;
 	for (int i = 0; i < 8; i++)
 		random_next();
@@ -402,6 +461,8 @@ void frames_make(const struct scene *scene, struct reference_frame *out)
 	}
 	if (one_in(15))
 		make_request(scene, out);
+	else if (first_at && one_in(12))
+		make_later(out);
 	else if (one_in(5))
 		make_error(scene, out);
 	else
@@ -415,16 +476,6 @@ void frames_make(const struct scene *scene, struct reference_frame *out)
 }
 
 /* ---- aiming --------------------------------------------------------------------------------------------- */
-
-/* Where the IP header of a frame is. */
-static size_t network_at(const struct reference_frame *f)
-{
-	size_t at = 12;
-
-	while (at + 8 < f->length && (f->data[at] == 0x81 || f->data[at] == 0x88))
-		at += 4;
-	return at + 2;
-}
 
 /* Adds to a word of the frame, in ones' complement, what makes a checksum over it `target`. */
 static void aim_word(struct reference_frame *f, size_t at, uint16_t checksum, uint16_t target)

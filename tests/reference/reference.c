@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Reading a frame, and whose it is. */
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "reference/reference.h"
@@ -33,8 +34,15 @@ static bool read_ipv4(struct reference_packet *p)
 	p->protocol = p->at[9];
 	word = reference_get16(p->at + 6);
 	p->later = (word & 0x1fff) != 0;
+	p->offset = 8 * (word & 0x1fff);
+	p->id = p->at[4] | p->at[5] << 8;
 	p->first = !p->later && word & 0x2000;
 	return true;
+}
+
+static uint32_t word_at(const uint8_t *bytes)
+{
+	return bytes[0] | bytes[1] << 8 | bytes[2] << 16 | (uint32_t)bytes[3] << 24;
 }
 
 /* RFC 8200 section 4. */
@@ -42,6 +50,19 @@ static bool is_extension(uint8_t protocol)
 {
 	return protocol == 0 || protocol == 43 || protocol == 44 || protocol == 51 ||
 	       protocol == 60;
+}
+
+/* RFC 8200 section 4.5; one with neither an offset nor more to come is by itself (RFC 6946). The outermost is meant. */
+static void read_fragment_header(struct reference_packet *p, const uint8_t *header)
+{
+	uint16_t offset = reference_get16(header + 2) & 0xfff8;
+
+	if (!p->first && (offset || header[3] & 1)) {
+		p->offset = offset;
+		p->id = word_at(header + 4);
+	}
+	p->later = offset != 0;
+	p->first = p->first || (!offset && header[3] & 1);
 }
 
 static bool read_ipv6(struct reference_packet *p)
@@ -64,8 +85,7 @@ static bool read_ipv6(struct reference_packet *p)
 		if (p->there < p->headers + 8)
 			return false;
 		if (p->protocol == 44) {
-			p->later = (reference_get16(header + 2) >> 3) != 0;
-			p->first = p->first || (!p->later && header[3] & 1);
+			read_fragment_header(p, header);
 			p->headers += 8;
 		} else if (p->protocol == 51) { /* RFC 4302 section 2.2 */
 			p->headers += 4 * (header[1] + 2);
@@ -83,6 +103,9 @@ static enum sl_verdict read_packet(uint8_t family, struct reference_packet *p)
 	if (!(family == 4 ? read_ipv4(p) : read_ipv6(p)))
 		return SL_PASS_unreadable;
 	if (p->many)
+		return SL_GO_ON;
+	/* One that goes on within extension headers does not say of which transport it is. */
+	if (p->later && p->family == 6 && is_extension(p->protocol))
 		return SL_GO_ON;
 	if (!has_ports(p->protocol))
 		return SL_PASS_other_protocol;
@@ -205,11 +228,6 @@ static bool is_denied(const struct reference *r, const struct reference_packet *
 
 /* ---- where it goes ----------------------------------------------------------------------------------- */
 
-static uint32_t word_at(const uint8_t *bytes)
-{
-	return bytes[0] | bytes[1] << 8 | bytes[2] << 16 | (uint32_t)bytes[3] << 24;
-}
-
 /* hash.h: pairs of words, each with a key of its own, multiplied and summed up; the upper half of the sum. */
 static uint32_t half(const uint64_t *keys, const uint32_t *words, size_t count)
 {
@@ -279,6 +297,7 @@ static enum sl_verdict choose(const struct reference *r, const struct reference_
 /* A frame on its way: what reference_run() was given. */
 struct run {
 	const struct reference *r;
+	struct reference_memory *memory;
 	const struct reference_frame *in;
 	size_t room;
 	struct reference_frame *out;
@@ -327,7 +346,10 @@ static enum sl_verdict tell_sender(const struct run *run, const struct reference
 
 /* ---- TCP and UDP --------------------------------------------------------------------------------------- */
 
-/* RFC 9293 section 3.1, RFC 768; RFC 791 and 8200 for the length. */
+/*
+ * RFC 9293 section 3.1, RFC 768; RFC 791 and 8200 for the length. A first fragment has the whole transport header (RFC 1858);
+ * UDP's length is that of all fragments together.
+ */
 static enum sl_verdict check_lengths(const struct reference_packet *p)
 {
 	const uint8_t *transport = p->at + p->headers;
@@ -338,12 +360,103 @@ static enum sl_verdict check_lengths(const struct reference_packet *p)
 	left = p->length - p->headers;
 	if (p->protocol == IPPROTO_UDP) {
 		claimed = reference_get16(transport + 4);
-		return claimed < 8 || claimed > left ? SL_DROP_bad_udp : SL_GO_ON;
+		if (claimed < 8)
+			return SL_DROP_bad_udp;
+		if (p->first)
+			return left < 8 ? SL_DROP_tiny_fragment : SL_GO_ON;
+		return claimed > left ? SL_DROP_bad_udp : SL_GO_ON;
 	}
 	if (p->there < p->headers + 20)
-		return SL_DROP_bad_length;
+		return p->first ? SL_DROP_tiny_fragment : SL_DROP_bad_length;
 	claimed = 4 * (transport[12] >> 4);
-	return claimed < 20 || claimed > left ? SL_DROP_bad_tcp : SL_GO_ON;
+	if (claimed < 20)
+		return SL_DROP_bad_tcp;
+	if (claimed > left)
+		return p->first ? SL_DROP_tiny_fragment : SL_DROP_bad_tcp;
+	return SL_GO_ON;
+}
+
+/* ---- fragments ------------------------------------------------------------------------------------------ */
+
+static bool is_same_packet(const struct reference_memory *m, size_t i,
+			   const struct reference_packet *p)
+{
+	size_t size = p->family == 4 ? 4 : 16;
+
+	return m->list[i].family == p->family && m->list[i].id == p->id &&
+	       (p->family == 6 || m->list[i].protocol == p->protocol) &&
+	       !memcmp(m->list[i].source, source_of(p), size) &&
+	       !memcmp(m->list[i].destination, destination_of(p), size);
+}
+
+/* Its place in the memory; -1: nothing is known, or no longer. */
+static int recall(const struct reference_memory *m, const struct reference_packet *p)
+{
+	for (size_t i = m->count; i > 0; i--)
+		if (is_same_packet(m, i - 1, p))
+			return m->now - m->list[i - 1].since > m->lifetime ? -1 : (int)i - 1;
+	return -1;
+}
+
+/* Backend 0: it passes. */
+static void remember(struct reference_memory *m, const struct reference_packet *p, uint8_t backend)
+{
+	size_t size = p->family == 4 ? 4 : 16;
+
+	if (m->count == REFERENCE_MEMORY) /* no more frames than that are run */
+		abort();
+	m->list[m->count].family = p->family;
+	m->list[m->count].protocol = p->protocol;
+	m->list[m->count].backend = backend;
+	m->list[m->count].id = p->id;
+	m->list[m->count].since = m->now;
+	memcpy(m->list[m->count].source, source_of(p), size);
+	memcpy(m->list[m->count].destination, destination_of(p), size);
+	m->count++;
+}
+
+/* What all fragments of a packet have in common, for their outer headers. */
+static uint64_t fragment_hash(const struct reference *r, const struct reference_packet *p)
+{
+	return hash(r, p->family, source_of(p), destination_of(p), p->id,
+		    p->family == 4 ? p->protocol : 0);
+}
+
+/* A later fragment goes where its packet's first one went. */
+static enum sl_verdict for_later(const struct run *run, const struct reference_packet *p)
+{
+	const struct reference_backend *backend;
+	enum sl_verdict verdict;
+	int known;
+
+	if (!has_ports(p->protocol) && !run->r->fragments)
+		return SL_PASS_other_protocol;
+	if (!is_vip(run->r, p, has_ports(p->protocol) ? p->protocol : 0))
+		return SL_PASS_no_listener;
+	known = run->r->fragments ? recall(run->memory, p) : -1;
+	if (known < 0)
+		return has_ports(p->protocol) ? SL_DROP_fragment : SL_PASS_other_protocol;
+	if (!run->memory->list[known].backend)
+		return SL_PASS_no_listener;
+	backend = &run->r->backends[run->memory->list[known].backend];
+	if (backend->is_dead)
+		return SL_DROP_fragment;
+	/* It would write over the flags of a TCP header (RFC 1858 section 4.2). */
+	if (p->protocol == IPPROTO_TCP && p->offset == 8)
+		return SL_DROP_tiny_fragment;
+	if (p->length > p->there || p->length < p->headers)
+		return SL_DROP_bad_length;
+	if (is_denied(run->r, p))
+		return SL_DROP_denied;
+	if (!backend->ifindex)
+		return SL_DROP_no_nexthop;
+	verdict = fits(backend, p, run->room);
+	if (verdict == SL_DROP_too_big && p->family == 6) /* RFC 1122 section 3.2.2 is of IPv4 */
+		return tell_sender(run, p, backend);
+	if (verdict)
+		return verdict;
+	reference_send(backend, p, fragment_hash(run->r, p), false, run->out, run->result);
+	return SL_SEND_tx;
 }
 
 /* A transport checksum that covers all that is behind the addresses: it says what the packet's bytes sum up to. */
@@ -351,7 +464,7 @@ static bool has_own_sum(const struct reference_packet *p)
 {
 	const uint8_t *transport = p->at + p->headers;
 
-	if (p->headers != (p->family == 4 ? 20 : 40))
+	if (p->first || p->headers != (p->family == 4 ? 20 : 40))
 		return false;
 	return p->protocol == IPPROTO_TCP ||
 	       (reference_get16(transport + 6) != 0 &&
@@ -366,15 +479,18 @@ static enum sl_verdict for_ports(const struct run *run, const struct reference_p
 	const struct reference_backend *backend;
 	struct reference_packet sent = *p;
 	struct reference_frame clamped;
+	size_t left, datagram;
 	enum sl_verdict verdict;
 	struct flow flow;
 	uint64_t h;
 
 	listener = find(run->r, p->family, destination_of(p), reference_get16(transport + 2),
 			p->protocol);
+	if (!listener && p->first && run->r->fragments && is_vip(run->r, p, p->protocol))
+		remember(run->memory, p, 0);
 	if (!listener)
 		return SL_PASS_no_listener;
-	if (p->first)
+	if (p->first && !run->r->fragments)
 		return SL_DROP_fragment;
 	flow = (struct flow){.family = p->family,
 			     .protocol = p->protocol,
@@ -388,10 +504,15 @@ static enum sl_verdict for_ports(const struct run *run, const struct reference_p
 		return verdict;
 	if (is_denied(run->r, p))
 		return SL_DROP_denied;
+	left = p->there - p->headers - 8;
+	datagram = reference_get16(transport + 4) - 8;
 	if (service->is_quic && p->protocol == IPPROTO_UDP)
-		flow.named = reference_quic(run->r, service, transport + 8,
-					    reference_get16(transport + 4) - 8);
+		flow.named = reference_quic(run->r, service, transport + 8, datagram, left);
 	verdict = choose(run->r, service, &flow, &h, &backend);
+	if (p->first && verdict != SL_DROP_no_backend) {
+		remember(run->memory, p, backend - run->r->backends);
+		h = fragment_hash(run->r, p);
+	}
 	if (verdict)
 		return verdict;
 	verdict = fits(backend, p, run->room);
@@ -505,15 +626,17 @@ static enum sl_verdict judge(const struct run *run)
 	if (p.many)
 		return is_vip(run->r, &p, 0) ? SL_DROP_many_headers : SL_PASS_no_listener;
 	if (p.later)
-		return is_vip(run->r, &p, p.protocol) ? SL_DROP_fragment : SL_PASS_no_listener;
+		return for_later(run, &p);
 	return for_ports(run, &p);
 }
 
-struct reference_result reference_run(const struct reference *r, const struct reference_frame *in,
-				      uint32_t ifindex, size_t room, struct reference_frame *out)
+struct reference_result reference_run(const struct reference *r, struct reference_memory *memory,
+				      const struct reference_frame *in, uint32_t ifindex,
+				      size_t room, struct reference_frame *out)
 {
 	struct reference_result result = {0};
-	struct run run = {.r = r, .in = in, .room = room, .out = out, .result = &result};
+	struct run run = {
+		.r = r, .memory = memory, .in = in, .room = room, .out = out, .result = &result};
 
 	*out = *in;
 	result.verdict = judge(&run);

@@ -86,6 +86,7 @@ struct reference_backend {
 
 struct reference {
 	struct sl_hash_key key;
+	bool fragments;	     /* the knob: else fragments to services are dropped */
 	size_t denied_count; /* sources */
 	struct reference_prefix denied[REFERENCE_DENIED];
 	bool echo;  /* the knob: else no echo request is answered */
@@ -97,6 +98,18 @@ struct reference {
 	uint8_t services_count, backends_count; /* indices from 1 to these */
 	struct reference_service services[REFERENCE_SERVICES + 1];
 	struct reference_backend backends[REFERENCE_BACKENDS + 1];
+};
+
+/* Where first fragments went, for the later ones of the same packets. All zeros, and a lifetime, to begin with. */
+#define REFERENCE_MEMORY 4096
+struct reference_memory {
+	uint32_t now, lifetime; /* ticks; whoever keeps the memory moves `now` on */
+	size_t count;
+	struct {
+		uint8_t family, protocol, backend; /* backend 0: the packet passes */
+		uint8_t source[16], destination[16];
+		uint32_t id, since;
+	} list[REFERENCE_MEMORY];
 };
 
 struct reference_frame {
@@ -119,8 +132,9 @@ struct reference_result {
  * `ifindex`: the interface that the frame came in by. `room`: bytes that the driver has left before it. `out` is the frame as
  * it is afterwards, where it is sent or passes.
  */
-struct reference_result reference_run(const struct reference *r, const struct reference_frame *in,
-				      uint32_t ifindex, size_t room, struct reference_frame *out);
+struct reference_result reference_run(const struct reference *r, struct reference_memory *memory,
+				      const struct reference_frame *in, uint32_t ifindex,
+				      size_t room, struct reference_frame *out);
 
 /* ---- what its files share ---------------------------------------------------------------------- */
 
@@ -134,6 +148,8 @@ struct reference_packet {
 	size_t headers;	   /* bytes before the transport header */
 	uint8_t family, protocol;
 	bool first, later; /* fragments */
+	uint16_t offset;   /* bytes; of later ones */
+	uint32_t id;	   /* of the packet whose fragment it is, as it lies in the frame */
 	bool many;	   /* more extension headers than are read */
 };
 
@@ -163,9 +179,9 @@ size_t reference_overhead(const struct reference_backend *b);
 size_t reference_tags(const struct reference_backend *b, const struct reference_packet *p,
 		      struct reference_tag out[REFERENCE_TAGS]);
 
-/* The backend that the connection id of a UDP datagram names; 0: none. */
+/* The backend that the connection id of a UDP datagram names; 0: none. `there`: bytes of it in this fragment. */
 uint8_t reference_quic(const struct reference *r, const struct reference_service *service,
-		       const uint8_t *datagram, size_t length);
+		       const uint8_t *datagram, size_t length, size_t there);
 
 /* Lowers the MSS that a TCP header offers. `out`: the frame, the header from `at` on. */
 void reference_clamp(struct reference_frame *out, size_t at, uint16_t mss);

@@ -25,15 +25,15 @@ static bool is_well_formed(const struct reference_quic *config, const uint8_t *i
 }
 
 uint8_t reference_quic(const struct reference *r, const struct reference_service *service,
-		       const uint8_t *datagram, size_t length)
+		       const uint8_t *datagram, size_t length, size_t there)
 {
-	bool is_long = length && datagram[0] & 0x80;
+	bool is_long = length && there && datagram[0] & 0x80;
 	size_t at = is_long ? 6 : 1, said = 0;
 	const struct reference_server_id *id;
 	const struct reference_quic *config;
 
 	/* RFC 9001 section 5.4.2: 20 bytes follow the id; so 16 follow where it begins, or the datagram is not QUIC's. */
-	if (length < at + 16)
+	if (length < at + 16 || there < at + 16)
 		return 0;
 	if (is_long) {
 		said = datagram[5];

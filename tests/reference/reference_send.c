@@ -101,6 +101,7 @@ static void put_ipv4(const struct reference_backend *b, const struct reference_p
 		     uint64_t hash, uint8_t protocol, size_t payload, struct reference_frame *out)
 {
 	bool df = p->family == 6 || p->at[6] & 0x40;
+	uint16_t later = p->family == 4 ? p->offset / 8 : 0;
 	size_t start = out->length;
 	uint8_t source[16];
 
@@ -108,8 +109,9 @@ static void put_ipv4(const struct reference_backend *b, const struct reference_p
 	put8(out, 0x45);
 	put8(out, tos_of(p));
 	put16(out, 20 + payload);
-	put8(out, df ? 0 : p->at[4] ^ (hash & 0xff));
-	put8(out, df ? 0 : p->at[5] ^ (hash >> 8 & 0xff));
+	/* Fragments of one packet are packets of their own outside. */
+	put8(out, df ? 0 : p->at[4] ^ (hash & 0xff) ^ (later >> 8));
+	put8(out, df ? 0 : p->at[5] ^ (hash >> 8 & 0xff) ^ later);
 	put16(out, df ? 0x4000 : 0);
 	put8(out, 64);
 	put8(out, protocol);

@@ -16,7 +16,8 @@ const struct sl_limits scene_limits = {.cpus = 2,
 				       .backends = 32,
 				       .flows = 4096,
 				       .slots = 8192,
-				       .deny = REFERENCE_DENIED};
+				       .deny = REFERENCE_DENIED,
+				       .fragments = 16384};
 uint32_t scene_other_ifindex;
 
 static bool one_in(uint32_t n)
@@ -27,9 +28,9 @@ static bool one_in(uint32_t n)
 /* What the reference knows; another feature stays off until it does. */
 static bool is_known(const char *feature)
 {
-	static const char *const known[] = {"redirect", "affinity",  "encaps",
-					    "entropy",	"mss_clamp", "vlans",
-					    "quic",	"deny",	     "echo"};
+	static const char *const known[] = {"redirect",	 "affinity", "encaps", "entropy",
+					    "mss_clamp", "vlans",    "quic",   "deny",
+					    "echo",	 "fragments"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
 		if (!strcmp(known[i], feature))
@@ -251,6 +252,7 @@ void scene_make(uint64_t seed, struct scene *out)
 		words[i] = random_next();
 	make_vlans(out);
 	out->reference.echo = out->features.echo;
+	out->reference.fragments = out->features.fragments;
 	if (out->features.deny)
 		make_denied(&out->reference);
 	make_backends(out);

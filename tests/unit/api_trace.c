@@ -146,10 +146,10 @@ START_TEST(each_packet_is_told_with_verdict_backend_and_why)
 	ck_assert_str_eq(list[1].action, "pass");
 	ck_assert_ptr_null(list[1].service);
 	ck_assert_str_eq(list[1].why, "no service listens there");
-	/* It has no ports, so nobody can say which slot sent it there. */
+	/* It has no ports, so no slot has sent it there. */
 	ck_assert_str_eq(list[2].source, "192.0.2.1");
 	ck_assert_str_eq(list[2].backend, other_backend());
-	ck_assert_ptr_null(list[2].by);
+	ck_assert_str_eq(list[2].by, "first fragment");
 	ck_assert_ptr_nonnull(strstr(list[2].why, "the first fragment"));
 	ck_assert_uint_eq(reply.trace->total, 3);
 	ck_assert_uint_eq(reply.trace->verdicts.count, 2);

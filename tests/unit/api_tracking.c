@@ -267,6 +267,8 @@ START_TEST(flow_stats_count_entries_scans_events_and_slots)
 	ck_assert_uint_eq(reply.flow_stats->size, 4096);
 	ck_assert_uint_eq(reply.flow_stats->scans, 0);
 	ck_assert_uint_eq(reply.flow_stats->slots_stable, 251);
+	ck_assert_uint_eq(reply.flow_stats->fragments, 0);
+	ck_assert_uint_eq(reply.flow_stats->fragments_size, 64 << 10);
 	wire_reply_free(&reply);
 	drain();
 	pass(1);
@@ -277,7 +279,11 @@ START_TEST(flow_stats_count_entries_scans_events_and_slots)
 				   event / SL_COUNTERS_PER_LINE]
 			.count[event % SL_COUNTERS_PER_LINE] = 100 + event;
 	pass(80);
+	for (uint32_t age = 29; age < 33; age++)
+		asked.host.fake->fragments[age].entry[age % 4].data =
+			sl_flow_data(0, 0, 1, asked.host.fake->now - age);
 	reply = ask_as(&asked_reader, WIRE_COMMAND_flow_stats, NOTHING);
+	ck_assert_uint_eq(reply.flow_stats->fragments, 2); /* 30 s, in ticks of a second */
 	ck_assert_uint_eq(reply.flow_stats->entries, 1);
 	ck_assert_uint_ge(reply.flow_stats->scans, 7);
 	ck_assert_uint_lt(reply.flow_stats->scanned_ms, 11000);

@@ -143,6 +143,8 @@ static void dump(const struct config *config, struct text *out)
 	text_add(out, "limits: %u services, %u listeners, %u backends, %u flows, %u slots\n",
 		 config->limits.services, config->limits.listeners, config->limits.backends,
 		 config->limits.flows, config->limits.slots);
+	if (config->limits.fragments != 64 << 10)
+		text_add(out, "fragments: %u packets\n", config->limits.fragments);
 	text_add(out, "cluster %s, key file %s\n",
 		 config->cluster_name ? config->cluster_name : "none",
 		 config->cluster_key_file ? config->cluster_key_file : "none");

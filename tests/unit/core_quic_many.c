@@ -18,6 +18,7 @@ static const struct sl_limits limits = {.cpus = 1,
 					.backends = 32767,
 					.flows = 4096,
 					.slots = 32768,
+					.fragments = 64 << 10,
 					.deny = 64 << 10};
 
 static struct fake_host host;

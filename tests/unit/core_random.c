@@ -35,6 +35,7 @@ static const struct sl_limits limits = {.cpus = 2,
 					.backends = 80,
 					.flows = 4096,
 					.slots = 8192,
+					.fragments = 64 << 10,
 					.deny = 64 << 10};
 
 static struct fake_host host;

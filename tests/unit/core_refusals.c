@@ -248,7 +248,7 @@ START_TEST(other_limits_are_refused_by_name)
 {
 	static const char text[] = "version: 1\ninterfaces: [{device: eth0}]\n"
 				   "limits: {services: 9, listeners: 64, backends: 40, flows: 8k, "
-				   "maglev-slots: 4096}\n"
+				   "maglev-slots: 4096, fragments: 8k}\n"
 				   "services:\n" FAKE_DNS;
 	struct engine_forecast forecast;
 	struct config *config;
@@ -259,17 +259,18 @@ START_TEST(other_limits_are_refused_by_name)
 	fake_host_start(&host);
 	ck_assert_int_eq(engine_apply(host.engine, fake_config_text(text), true, 0, NULL, &p),
 			 -EBUSY);
-	ck_assert_uint_eq(p.count, 2);
+	ck_assert_uint_eq(p.count, 3);
 	said = problem_text(&p.list[0]);
 	ck_assert_ptr_nonnull(strstr(said, "limits.services '9'"));
 	ck_assert_ptr_nonnull(strstr(said, "made for 8"));
 	ck_assert_ptr_nonnull(strstr(said, "restart"));
 	free(said);
 	ck_assert_str_eq(p.list[1].field, "limits.flows");
+	ck_assert_str_eq(p.list[2].field, "limits.fragments");
 	problems_free(&p);
 	config = fake_config_text(text);
 	ck_assert_int_eq(engine_plan(host.engine, config, &forecast, &p), -EBUSY);
-	ck_assert_uint_eq(p.count, 2);
+	ck_assert_uint_eq(p.count, 3);
 	problems_free(&p);
 	config_free(config);
 	ck_assert_uint_eq(host.stores + host.fake->calls, 0);

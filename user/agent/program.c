@@ -84,6 +84,7 @@ struct program *program_wanted(const struct config *config, const struct denyfil
 	program->features.redirect = config->interface_count > 1;
 	program->features.entropy =
 		!addr_is_none(&config->entropy.addr) || !addr_is_none(&config->entropy6.addr);
+	program->features.fragments = config->limits.fragments != 0;
 	program->features.deny = config->denied_count || denied->count;
 	program->features.vlans = has_tagged_ways(model);
 	want_services(config, &program->features);

@@ -208,6 +208,8 @@ enum wire_code answer_flow_stats(struct request *request)
 		.repaired = scans.repaired,
 		.rebases = scans.rebases,
 		.crowded = scans.crowded,
+		.fragments = engine_fragments(engine),
+		.fragments_size = engine_view(engine)->limits.fragments,
 		SLOTS_FIELDS(slots),
 #define SL_EVENT(name, help) .name = counts[SL_EVENT_##name],
 #include <sluice/events.def>

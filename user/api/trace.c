@@ -222,9 +222,12 @@ static void explain(const struct tracer_world *world, const struct frame *frame,
 	if (is_flow) {
 		out->by = by[found.from];
 		out->why = arena_string(arena, found.why);
+	} else if (frame->is_fragment && !frame->has_ports) {
+		out->by = "first fragment";
+		out->why = "it follows the first fragment of its packet";
 	} else {
-		out->why = "not its own addresses and ports say so, but what it belongs to: the "
-			   "first fragment, a quoted packet, a connection id";
+		out->why = "not its own addresses and ports say so, but what it belongs to: a "
+			   "quoted packet, a connection id";
 	}
 }
 

@@ -249,8 +249,14 @@ void show_flow_stats(const struct wire_flow_stats *stats, struct text *out)
 	add_slots(&SLOTS_OF(stats), out);
 	text_add(out,
 		 "\nso far    %" PRIu64 " rebased, %" PRIu64
-		 " moved once more since the table was full (crowded)\n\n",
+		 " moved once more since the table was full (crowded)\n",
 		 stats->rebases, stats->crowded);
+	if (stats->fragments_size)
+		text_add(out, "fragments %" PRIu64 " of %" PRIu64 " packets remembered (%s)\n\n",
+			 stats->fragments, stats->fragments_size,
+			 unit_share(stats->fragments, stats->fragments_size, text));
+	else
+		text_add(out, "fragments dropped, since limits.fragments is 0\n\n");
 	for (size_t i = 0; i < ARRAY_SIZE(events); i++) {
 		rows_add(rows, "%s", events[i].name);
 		rows_add(rows, "%" PRIu64, events[i].count);

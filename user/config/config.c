@@ -129,6 +129,8 @@ static struct config *build(const struct reading *r, const struct value *root, c
 	config->warnings = r->warnings;
 	object_store(schema_root, root, config, arena);
 	config->limits.flows = power_of_two(config->limits.flows);
+	if (config->limits.fragments)
+		config->limits.fragments = power_of_two(config->limits.fragments);
 	config->limits.slots = table_slots(config->limits.slots);
 	for (size_t i = 0; i < config->service_count; i++) {
 		struct config_service *service = &config->services[i];

@@ -133,7 +133,7 @@ struct config_service {
 };
 
 struct config_limits {
-	uint32_t services, listeners, backends, flows, slots, deny;
+	uint32_t services, listeners, backends, flows, slots, fragments, deny;
 };
 
 /* Who is told of events. Exactly one of exec and webhook is set. */

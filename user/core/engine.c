@@ -173,6 +173,7 @@ static int check_limits(const struct engine *engine, const struct config *config
 		{"limits.backends", now->backends, config->limits.backends},
 		{"limits.flows", now->flows, config->limits.flows},
 		{"limits.maglev-slots", now->slots, config->limits.slots},
+		{"limits.fragments", now->fragments, config->limits.fragments},
 		{"limits.deny", now->deny, config->limits.deny},
 	};
 	int err = 0;

@@ -240,6 +240,8 @@ struct engine_holding engine_holding(const struct engine *engine, const char *se
 struct track_scans engine_scans(const struct engine *engine);
 /* How long ago the last scan was; false: there was none. */
 bool engine_scanned_ms(const struct engine *engine, uint64_t *ago);
+/* Fragmented packets whose way is remembered at present. */
+uint32_t engine_fragments(const struct engine *engine);
 /* Why slots do not go on: the errno of an operation that failed, negative; 0: they do. */
 int engine_track_error(const struct engine *engine);
 /* The same as a sentence for people, of which the caller frees the memory; NULL: they do. */

@@ -173,6 +173,17 @@ static bool find_entry(const struct engine *engine, const struct ids_service *se
 	       !(view->backends[*backend].flags & SL_BACKEND_DEAD);
 }
 
+uint32_t engine_fragments(const struct engine *engine)
+{
+	const struct dataplane_view *view = engine->options.view;
+	uint32_t now;
+
+	if (engine->options.ops->clock(engine->options.dataplane, &now))
+		return 0;
+	return flows_young(view->fragments, view->limits.fragments, now >> view->clock_shift,
+			   dataplane_ticks(view, DATAPLANE_FRAGMENT_MS));
+}
+
 /* Where a slot's flow goes that goes on, and by what. */
 static uint32_t follow_slot(const struct engine *engine, const struct ids_service *service,
 			    struct engine_flow_answer *out)

@@ -63,6 +63,7 @@ static struct sl_limits limits_of(const struct sl_meta *meta)
 		.backends = meta->backends,
 		.flows = meta->flows,
 		.slots = meta->slots,
+		.fragments = meta->fragments ? 1u << meta->fragments : 0,
 		.deny = meta->deny,
 	};
 }
@@ -429,6 +430,7 @@ void adopt_features(const struct map_set *pinned, struct dataplane_features *out
 		}
 	if (!bpf_map_lookup_elem(pinned->fd[MAP_control], &only, &control))
 		out->echo |= (control.listeners & SL_LISTENERS_ECHO) != 0;
+	out->fragments |= pinned->limits.fragments != 0;
 	out->deny |= !deny_is_empty(pinned->fd[MAP_denied]);
 	for (uint32_t i = 1; i <= pinned->limits.backends; i++) {
 		if (bpf_map_lookup_elem(pinned->fd[MAP_backends], &i, &backend) || !backend.family)
@@ -458,6 +460,9 @@ int adopt_copy(const struct map_set *from, struct map_set *to, struct problems *
 		err = copy_denied(from, to, p);
 	if (err)
 		return err;
+	/* Of another size, it begins empty: what it knew would not lie where it is looked for. */
+	if (old->fragments == new->fragments)
+		flows_copy_same(from->fragments, new->fragments, to->fragments);
 	COPY(to->services, from->services, min32(sl_service_records(old), sl_service_records(new)));
 	COPY(to->hot, from->hot, slots / SL_HOT_PER_LINE);
 	COPY(to->cold, from->cold, slots / SL_COLD_PER_LINE);

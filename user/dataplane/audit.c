@@ -301,6 +301,7 @@ static void mend_rest(struct sl_backend *live, const struct sl_backend *right)
 	live->service = next.service;
 	live->family = next.family;
 	memcpy(live->address, next.address, sizeof(live->address));
+	live->generation = next.generation;
 	memcpy(live->pad1, next.pad1, sizeof(live->pad1));
 	memcpy(live->pad2, next.pad2, sizeof(live->pad2));
 	live->path[!next.active] = next.path[!next.active];

@@ -49,12 +49,14 @@ static int check_limits(struct sl_limits *l, struct problems *p)
 	if (l->services == 0 || l->listeners == 0 || l->backends == 0 ||
 	    l->backends > SL_BACKEND_MAX || l->flows < 2 * SL_FLOWS_PER_BUCKET ||
 	    l->flows & (l->flows - 1) || l->slots == 0 || l->slots % SL_HOT_PER_LINE ||
-	    l->slots > SL_SLOTS_MAX)
+	    l->slots > SL_SLOTS_MAX || (l->fragments && l->fragments < SL_FLOWS_PER_BUCKET) ||
+	    l->fragments & (l->fragments - 1))
 		return problems_add(p, -EINVAL, "limits", NULL,
 				    "one of them is out of range (services %u, listeners %u, "
 				    "backends %u, flows "
-				    "%u, maglev-slots %u)",
-				    l->services, l->listeners, l->backends, l->flows, l->slots);
+				    "%u, maglev-slots %u, fragments %u)",
+				    l->services, l->listeners, l->backends, l->flows, l->slots,
+				    l->fragments);
 	return 0;
 }
 
@@ -70,6 +72,7 @@ static void fill_meta(struct sl_meta *meta, const struct dataplane_options *opti
 	meta->backends = l->backends;
 	meta->flows = l->flows;
 	meta->slots = l->slots;
+	meta->fragments = l->fragments ? __builtin_ctz(l->fragments) : 0;
 	meta->deny = l->deny;
 	memcpy(meta->key_id, options->key_id, sizeof(meta->key_id));
 	memcpy(meta->host_key, host_key, sizeof(meta->host_key));
@@ -124,6 +127,8 @@ static struct sl_knobs knobs_of(const struct dataplane *dp, const struct datapla
 		.closing_ticks = dataplane_ticks(&dp->view, CLOSING_MS),
 		.too_big_answers =
 			options->too_big_answers ? options->too_big_answers : TOO_BIG_ANSWERS,
+		.fragment_mask = sl_fragment_buckets(&options->limits) - 1,
+		.fragment_ticks = dataplane_ticks(&dp->view, DATAPLANE_FRAGMENT_MS),
 		.manual_clock = options->manual_clock,
 		.order_loads = ORDER_LOADS,
 #define DATAPLANE_FEATURE(name, help) .name = options->features.name,

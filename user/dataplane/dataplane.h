@@ -47,6 +47,7 @@ struct dataplane_view {
 	const struct sl_hot_line *hot;
 	const struct sl_cold_line *cold;
 	const struct sl_flow_bucket *flows;
+	const struct sl_flow_bucket *fragments;
 	const struct sl_backend *backends; /* [limits.backends + 1] */
 	const struct sl_answers *answers;
 	const struct sl_counter_line *counters;
@@ -60,6 +61,9 @@ static inline uint32_t dataplane_ticks(const struct dataplane_view *v, uint64_t 
 {
 	return (ms * 1000000 + v->tick_ns - 1) / v->tick_ns;
 }
+
+/* For so long it is known where a first fragment went (bpf/fragment.h). */
+#define DATAPLANE_FRAGMENT_MS 30000
 
 /* The length of a unit of ops->clock. */
 static inline uint64_t dataplane_unit_ns(const struct dataplane_view *v)

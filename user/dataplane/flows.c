@@ -241,3 +241,19 @@ void flows_copy_same(const struct sl_flow_bucket *from, uint32_t flows, struct s
 		if (read_entry(&from[0].entry[i], &entry))
 			to[0].entry[i] = entry;
 }
+
+/* ---- count ------------------------------------------------------------------------------------------ */
+
+uint32_t flows_young(const struct sl_flow_bucket *buckets, uint32_t flows, uint16_t tick,
+		     uint16_t ticks)
+{
+	const struct sl_flow *flow = buckets[0].entry;
+	uint32_t young = 0;
+
+	for (uint32_t i = 0; i < flows; i++) {
+		uint64_t data = load(&flow[i].data);
+
+		young += sl_flow_in_use(data) && sl_flow_age(data, tick) <= ticks;
+	}
+	return young;
+}

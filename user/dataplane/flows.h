@@ -25,6 +25,10 @@ bool flows_find(const struct sl_flow_bucket *buckets, const struct flows_places 
 int flows_copy(const struct sl_flow_bucket *from, uint32_t flows, struct sl_flow_bucket *to,
 	       const struct flows_places *places);
 
+/* How many entries there are that were written at most `ticks` ago. */
+uint32_t flows_young(const struct sl_flow_bucket *buckets, uint32_t flows, uint16_t tick,
+		     uint16_t ticks);
+
 /* The same into an empty table of the same size and the same places, where every entry stays. */
 void flows_copy_same(const struct sl_flow_bucket *from, uint32_t flows, struct sl_flow_bucket *to);
 

@@ -16,7 +16,13 @@ struct sl_limits {
 	uint32_t flows;	    /* entries; a power of two */
 	uint32_t slots;	    /* a multiple of SL_HOT_PER_LINE, at most SL_SLOTS_MAX */
 	uint32_t deny;	    /* prefixes of sources, of both families together */
+	uint32_t fragments; /* packets whose first one is remembered; a power of two, 0: none */
 };
+
+static inline uint32_t sl_fragment_buckets(const struct sl_limits *l)
+{
+	return l->fragments ? l->fragments / SL_FLOWS_PER_BUCKET : 1;
+}
 
 static inline uint32_t sl_power_of_two(uint32_t at_least)
 {

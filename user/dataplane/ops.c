@@ -68,13 +68,16 @@ static int write_backend(void *self, uint32_t index, const struct sl_backend *va
 {
 	struct dataplane *dp = self;
 	struct sl_backend *backend;
+	uint8_t generation;
 
 	if (index == SL_NOBODY || index > dp->maps.limits.backends)
 		return -ERANGE;
 	backend = &dp->maps.backends[index];
 	if (backend->family)
 		retire_counters(dp, index);
+	generation = backend->generation + 1;
 	*backend = *value;
+	backend->generation = generation;
 	__atomic_store_n(&backend->active, 0, __ATOMIC_RELEASE);
 	audit_note(dp->audit, backend, sizeof(*backend));
 	return 0;

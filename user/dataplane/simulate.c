@@ -31,7 +31,7 @@ static void copy_arrays(const struct map_set *from, struct map_set *to)
 	map_shapes(&from->limits, shapes);
 #define SL_ARRAY(name_, value, entries_)                                                          \
 	if (MAP_##name_ != MAP_counters && MAP_##name_ != MAP_meta && MAP_##name_ != MAP_flows && \
-	    MAP_##name_ != MAP_answers)                                                           \
+	    MAP_##name_ != MAP_answers && MAP_##name_ != MAP_fragments)                           \
 		memcpy(to->name_, from->name_,                                                    \
 		       (size_t)shapes[MAP_##name_].value_size *shapes[MAP_##name_].entries);
 #include <sluice/maps.def>
@@ -105,6 +105,8 @@ int dataplane_copy(const struct dataplane *running, struct dataplane **out, stru
 				   "change too fast to be copied; try again");
 	if (!err) {
 		flows_copy_same(running->maps.flows, options.limits.flows, dp->maps.flows);
+		flows_copy_same(running->maps.fragments, options.limits.fragments,
+				dp->maps.fragments);
 		err = copy_others(&running->maps, &dp->maps, p);
 		deny_read(dp->maps.fd[MAP_denied], audit_denied(dp->audit));
 	}

@@ -18,6 +18,7 @@
 	each(hot, (l)->slots / SL_HOT_PER_LINE);        \
 	each(cold, (l)->slots / SL_COLD_PER_LINE);      \
 	each(flows, (l)->flows / SL_FLOWS_PER_BUCKET);  \
+	each(fragments, sl_fragment_buckets(l));        \
 	each(backends, (l)->backends + 1);              \
 	each(counters, (l)->cpus *sl_counter_lines(l)); \
 	each(leaving_services, sl_service_records(l));  \
@@ -41,6 +42,7 @@ struct fake *fake_new(const struct sl_limits *limits)
 		.hot = fake->hot,
 		.cold = fake->cold,
 		.flows = fake->flows,
+		.fragments = fake->fragments,
 		.backends = fake->backends,
 		.counters = fake->counters,
 		.places = flows_places(fake->meta.host_key, limits->flows),

@@ -20,7 +20,7 @@ struct fake {
 	struct sl_service *services;
 	struct sl_hot_line *hot;
 	struct sl_cold_line *cold;
-	struct sl_flow_bucket *flows;
+	struct sl_flow_bucket *flows, *fragments;
 	struct sl_backend *backends;
 	struct sl_counter_line *counters;
 	/* What went out of reach since the last grace period. */

@@ -15,6 +15,7 @@ const struct sl_limits fake_limits = {.cpus = 2,
 				      .backends = 40,
 				      .flows = 4096,
 				      .slots = 4096,
+				      .fragments = 64 << 10,
 				      .deny = 64 << 10};
 
 struct addr fake_address(const char *text)
