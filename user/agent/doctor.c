@@ -275,34 +275,26 @@ static void look_at_health(struct doctor *doctor)
 
 /* ---- limits ---------------------------------------------------------------------------------- */
 
-static void look_at_limit(struct doctor *doctor, const char *field, uint64_t used, uint64_t limit)
+static void look_at_limit(struct doctor *doctor, const struct wire_usage *usage)
 {
-	bool is_full = used * 100 >= limit * FULL_PERCENT;
+	bool is_full = usage->used * 100 >= usage->limit * FULL_PERCENT;
+	char *field = mem_format("limits.%s", usage->name);
 	char *advice = mem_format("raise %s in the configuration, and restart sluiced", field);
 
 	doctor_add(doctor, "limits", is_full ? API_WARNING : API_OK, field, is_full ? advice : NULL,
-		   "%llu of %llu are used", (unsigned long long)used, (unsigned long long)limit);
+		   "%llu of %llu are used", (unsigned long long)usage->used,
+		   (unsigned long long)usage->limit);
 	free(advice);
+	free(field);
 }
 
 static void look_at_limits(struct doctor *doctor)
 {
-	const struct engine *engine = doctor->agent->engine;
-	const struct sl_limits *limits = &engine_view(engine)->limits;
-	const struct config *config = engine_config(engine);
+	struct wire_usage usages[API_USAGES];
 
-	look_at_limit(doctor, "limits.services", config ? config->service_count : 0,
-		      limits->services);
-	look_at_limit(doctor, "limits.listeners", config ? config_listener_count(config) : 0,
-		      limits->listeners);
-	look_at_limit(doctor, "limits.backends", config ? config_backend_count(config) : 0,
-		      limits->backends);
-	look_at_limit(doctor, "limits.maglev-slots", config ? config_slots_needed(config) : 0,
-		      limits->slots);
-	look_at_limit(doctor, "limits.deny",
-		      (config ? config->denied_count : 0) + doctor->agent->denied.count,
-		      limits->deny);
-	look_at_limit(doctor, "limits.flows", engine_scans(engine).entries, limits->flows);
+	api_usage(doctor->agent->engine, doctor->agent->denied.count, usages);
+	for (size_t i = 0; i < API_USAGES; i++)
+		look_at_limit(doctor, &usages[i]);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */

@@ -202,6 +202,14 @@ void tracer_free(struct tracer *tracer);
 char *tracer_answer(struct tracer *tracer, const struct wire_arguments *arguments,
 		    enum wire_code *code);
 
+/* ---- limits ---------------------------------------------------------------------------------- */
+
+#define API_USAGES 6
+
+/* How much of each limit is used, by its name in the configuration; `denied_at_run_time`: sources. */
+void api_usage(const struct engine *engine, size_t denied_at_run_time,
+	       struct wire_usage out[API_USAGES]);
+
 /* ---- the socket ------------------------------------------------------------------------------ */
 
 struct api_server;

@@ -234,26 +234,32 @@ static void look_at_counters(struct request *request, struct findings *findings)
 			    (unsigned long long)counts[SL_DROP_internal % SL_COUNTERS_PER_LINE]));
 }
 
-static void look_at_usage(struct request *request, const struct config *config,
-			  struct wire_status *out)
+void api_usage(const struct engine *engine, size_t denied_at_run_time,
+	       struct wire_usage out[API_USAGES])
 {
-	const struct sl_limits *limits = &engine_view(request->api->engine)->limits;
-	const struct api_host *host = &request->api->host;
-	const struct api_denied *added;
-	const struct wire_usage usage[] = {
-		{"services", out->services, limits->services},
+	const struct sl_limits *limits = &engine_view(engine)->limits;
+	const struct config *config = engine_config(engine);
+	size_t denied = config ? config->denied_count : 0;
+	const struct wire_usage usages[API_USAGES] = {
+		{"services", config ? config->service_count : 0, limits->services},
 		{"listeners", config ? config_listener_count(config) : 0, limits->listeners},
 		{"backends", config ? config_backend_count(config) : 0, limits->backends},
-		{"flows", engine_scans(request->api->engine).entries, limits->flows},
+		{"flows", engine_scans(engine).entries, limits->flows},
 		{"maglev-slots", config ? config_slots_needed(config) : 0, limits->slots},
-		{"deny", (config ? config->denied_count : 0) + host->denied(host->self, &added),
-		 limits->deny},
+		{"deny", denied + denied_at_run_time, limits->deny},
 	};
 
-	out->usage.count = ARRAY_SIZE(usage);
-	out->usage.list = arena_alloc(request->arena, sizeof(usage));
-	for (size_t i = 0; i < ARRAY_SIZE(usage); i++)
-		out->usage.list[i] = usage[i];
+	memcpy(out, usages, sizeof(usages));
+}
+
+static void look_at_usage(struct request *request, struct wire_status *out)
+{
+	const struct api_host *host = &request->api->host;
+	const struct api_denied *added;
+
+	out->usage.count = API_USAGES;
+	out->usage.list = arena_alloc(request->arena, API_USAGES * sizeof(*out->usage.list));
+	api_usage(request->api->engine, host->denied(host->self, &added), out->usage.list);
 }
 
 enum wire_code answer_status(struct request *request)
@@ -277,7 +283,7 @@ enum wire_code answer_status(struct request *request)
 	look_at_services(request, &findings, out);
 	look_at_tracking(request, &findings);
 	look_at_counters(request, &findings);
-	look_at_usage(request, config, out);
+	look_at_usage(request, out);
 	sort_by_level(&findings, out);
 	return answer_with(request, WIRE_KIND_status, out);
 }
