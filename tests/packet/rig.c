@@ -55,7 +55,7 @@ static int fill_backends(struct rig *rig, uint32_t count)
 
 int rig_listen(struct rig *rig, const uint32_t records[RIG_SERVICES])
 {
-	struct dataplane_listener list[4 * RIG_SERVICES] = {0};
+	struct dataplane_listener list[4 * RIG_SERVICES + RIG_IDS] = {0};
 	size_t count = 0;
 
 	for (int s = RIG_TCP; s < RIG_SERVICES; s++)
@@ -67,7 +67,8 @@ int rig_listen(struct rig *rig, const uint32_t records[RIG_SERVICES])
 			list[count].protocol = i & 1 ? IPPROTO_UDP : IPPROTO_TCP;
 			list[count++].service = records[s];
 		}
-	return rig->ops->write_listeners(rig->dp, list, count);
+	memcpy(list + count, rig->ids, rig->id_count * sizeof(*list));
+	return rig->ops->write_listeners(rig->dp, list, count + rig->id_count);
 }
 
 static int fill_services(struct rig *rig)
@@ -130,6 +131,7 @@ static int load_with_knobs(struct rig *rig, const struct rig_options *o, struct 
 		.closing_ticks = o->closing_ticks,
 		.manual_clock = 1,
 		.order_loads = o->order_loads,
+		.quic = o->quic,
 	};
 	err = load_open(&options, &rig->object, p);
 	if (!err)
@@ -145,7 +147,7 @@ int rig_open(struct rig *rig, const struct rig_options *o)
 {
 	uint32_t lines = (o->slots + SL_HOT_PER_LINE - 1) / SL_HOT_PER_LINE * SL_HOT_PER_LINE;
 	struct dataplane_options options = {.limits = {.services = RIG_SERVICES,
-						       .listeners = 16,
+						       .listeners = 64,
 						       .backends = o->backends,
 						       .flows = o->flows,
 						       .slots = RIG_SERVICES * lines},
@@ -208,6 +210,18 @@ void rig_build(const struct rig *rig, const struct rig_flow *flow, struct rig_fr
 	memcpy(out->bytes + source_end - 4, &flow->client, 4);
 	memcpy(out->bytes + transport, &port, 2);
 	out->flags_at = flow->udp ? 0 : transport + 13;
+}
+
+void rig_set_payload(struct rig_frame *frame, const struct rig_flow *flow, const uint8_t *bytes,
+		     size_t length)
+{
+	size_t transport = ETHERNET + (flow->v6 ? 40 : 20);
+	uint16_t udp = htons(8 + length), ip = htons(flow->v6 ? 8 + length : 28 + length);
+
+	memcpy(frame->bytes + ETHERNET + (flow->v6 ? 4 : 2), &ip, 2);
+	memcpy(frame->bytes + transport + 4, &udp, 2);
+	memcpy(frame->bytes + transport + 8, bytes, length);
+	frame->length = transport + 8 + length;
 }
 
 static uint32_t word(const uint8_t *bytes)

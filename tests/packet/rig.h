@@ -20,6 +20,7 @@ enum rig_service { RIG_TCP = 1, RIG_UDP, RIG_BOTH, RIG_SERVICES };
 #define RIG_FIN	      0x11 /* with ACK */
 #define RIG_RST	      0x04
 #define RIG_FRAME_MAX 128
+#define RIG_IDS	      32
 
 struct rig_options {
 	uint32_t flows;	   /* entries; a power of two, at least 8 */
@@ -27,6 +28,7 @@ struct rig_options {
 	uint32_t backends; /* indexes 1 to this */
 	uint8_t syn_ticks, closing_ticks;
 	bool order_loads;
+	bool quic;
 	uint64_t place_xor, place_factor; /* flow.h; factor 0: none of both */
 	const void *object;		  /* another BPF object than the built-in one */
 	size_t object_size;
@@ -44,7 +46,9 @@ struct rig {
 	struct {
 		uint8_t bytes[RIG_FRAME_MAX];
 		size_t length;
-	} templates[RIG_SERVICES][2][2]; /* by service, IPv6, UDP */
+	} templates[RIG_SERVICES][2][2];	/* by service, IPv6, UDP */
+	struct dataplane_listener ids[RIG_IDS]; /* server ids that rig_listen() writes, too */
+	size_t id_count;
 };
 
 /* A client's end of a flow. */
@@ -78,6 +82,10 @@ uint32_t rig_first_slot(const struct rig *rig, enum rig_service service);
 uint64_t rig_hash(const struct rig *rig, const struct rig_flow *flow);
 uint32_t rig_slot(const struct rig *rig, const struct rig_flow *flow);
 void rig_build(const struct rig *rig, const struct rig_flow *flow, struct rig_frame *out);
+
+/* What a UDP packet carries, at most 60 bytes. */
+void rig_set_payload(struct rig_frame *frame, const struct rig_flow *flow, const uint8_t *bytes,
+		     size_t length);
 
 /* Runs one packet. Returns the index of the backend that it was sent to, 0: dropped as no_backend; negative: neither. */
 int rig_send(const struct rig *rig, struct rig_frame *frame, uint8_t tcp_flags);

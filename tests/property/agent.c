@@ -65,6 +65,7 @@ void agent_health(struct world *w, uint16_t b, enum track_health health)
 void agent_want(struct world *w)
 {
 	if (w->want_changed) {
+		quic_publish(w);
 		adopt(w);
 		for (int s = RIG_TCP; s < RIG_SERVICES; s++) {
 			const struct world_service *service = &w->service[s];

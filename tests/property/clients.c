@@ -20,7 +20,7 @@ static const char *const kind_names[] = {
 /* What the table did for the packet, by its counter on whatever CPU that was. */
 static enum sl_event event_of(struct world *w)
 {
-	for (enum sl_event e = SL_EVENT_NONE + 1; e < SL_EVENTS; e++) {
+	for (enum sl_event e = SL_EVENT_NONE + 1; e < SL_EVENT_quic_named; e++) {
 		uint64_t count = rig_event(w->rig, e);
 
 		if (count != w->events[e]) {
@@ -32,9 +32,8 @@ static enum sl_event event_of(struct world *w)
 	return SL_EVENT_NONE;
 }
 
-/* Runs a packet to a listener; returns the backend. */
-static uint16_t run(struct world *w, struct rig_frame *frame, enum oracle_kind kind,
-		    enum rig_service listener, uint32_t slot)
+uint16_t clients_run(struct world *w, struct rig_frame *frame, enum oracle_kind kind,
+		     enum rig_service listener, uint32_t slot)
 {
 	int to = rig_send(w->rig, frame, tcp_flags[kind]);
 	enum sl_event event;
@@ -107,6 +106,11 @@ static void begin(struct world *w, struct client *c)
 	c->packets_left = 2 + world_below(w, 10);
 	c->syns = 0;
 	c->quiet = world_chance(w, .3);
+	if (listener != RIG_UDP)
+		return;
+	c->quic.is_on = world_chance(w, .5);
+	c->quic.backend = SL_NOBODY;
+	rig_build(w->rig, &c->tuple, &c->frame); /* of the flow before there may be an id */
 }
 
 static void arrive(struct world *w)
@@ -159,8 +163,13 @@ static bool send_packet(struct world *w, struct client *c, enum oracle_kind kind
 	enum oracle_word word;
 	uint16_t to;
 
+	if (c->quic.backend && quic_reads(w, c))
+		return quic_send(w, c);
+	c->quic.backend = SL_NOBODY; /* where no ids are read, none keeps it */
 	locate(w, c);
-	to = run(w, &c->frame, kind, c->tuple.service, c->flow.slot);
+	if (quic_reads(w, c))
+		return quic_send(w, c);
+	to = clients_run(w, &c->frame, kind, c->tuple.service, c->flow.slot);
 	if (!regions_listens(w, c->tuple.service))
 		return false;
 	word = oracle_packet(&w->oracle, &c->flow, kind, to);
@@ -256,8 +265,9 @@ static void flood(struct world *w)
 	rig_build(w->rig, &tuple, &frame);
 	kind = tuple.udp ? ORACLE_UDP : kinds[world_below(w, ARRAY_SIZE(kinds))];
 	unknown.slot = regions_slot(w, tuple.service, rig_hash(w->rig, &tuple));
-	if (oracle_is_broken(oracle_forged(&w->oracle, &unknown, kind,
-					   run(w, &frame, kind, tuple.service, unknown.slot))))
+	if (oracle_is_broken(
+		    oracle_forged(&w->oracle, &unknown, kind,
+				  clients_run(w, &frame, kind, tuple.service, unknown.slot))))
 		world_break(w, 0, "a packet of a flood went to a backend that is dead");
 	w->progress[WORLD_floods]++;
 }
@@ -272,7 +282,7 @@ static void forge(struct world *w)
 	if (!c || !c->id || !c->flow.backend || c->flow.udp || c->flow.handshake || c->flow.closing)
 		return;
 	locate(w, c);
-	to = run(w, &c->frame, kind, c->tuple.service, c->flow.slot);
+	to = clients_run(w, &c->frame, kind, c->tuple.service, c->flow.slot);
 	if (oracle_is_broken(oracle_forged(&w->oracle, &c->flow, kind, to)))
 		world_break(w, c->id, "a forged packet went to a backend that is dead");
 	if (w->trace == c->id)

@@ -168,6 +168,7 @@ static const struct {
 	{.004, change_idle},	{.001, regions_resize},
 	{.001, regions_remove}, {.03, regions_add},
 	{.006, regions_track},	{.001, regions_move_listener},
+	{.004, quic_rotate},
 };
 
 static void end_failures(struct world *w)
@@ -206,6 +207,7 @@ static void reuse_indexes(struct world *w)
 		track_forget(w->track, b);
 		w->rig->ops->write_flags(w->rig->dp, b, 0);
 		w->backend[b].leaves = false;
+		quic_renew(w, b);
 		w->progress[WORLD_left]++;
 		oracle_revive(&w->oracle, b);
 		agent_health(w, b, TRACK_UP);

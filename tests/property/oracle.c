@@ -218,6 +218,22 @@ enum oracle_word oracle_packet(struct oracle *o, struct oracle_flow *flow, enum 
 	return word;
 }
 
+enum oracle_word oracle_named(struct oracle *o, struct oracle_flow *flow, uint16_t to)
+{
+	enum oracle_word word;
+
+	if (to >= o->count || o->backends[to].dead)
+		word = ORACLE_TO_DEAD;
+	else if (o->backends[flow->backend].let_go ||
+		 o->backends[flow->backend].let_go_at >= flow->last)
+		word = ORACLE_OVER;
+	else
+		word = to == flow->backend ? ORACLE_HELD : ORACLE_BROKEN;
+	o->words[word]++;
+	flow->last = o->now;
+	return word;
+}
+
 static bool is_sure(const struct oracle *o, const struct oracle_flow *flow)
 {
 	return flow->sure && o->lost_at < flow->last && o->rested_at[flow->slot] < flow->last;

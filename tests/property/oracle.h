@@ -111,6 +111,9 @@ void oracle_saw_eviction(struct oracle *o, bool closing);
 enum oracle_word oracle_packet(struct oracle *o, struct oracle_flow *flow, enum oracle_kind kind,
 			       uint16_t to);
 
+/* Likewise one with an id that its backend has given it: nothing is granted there. */
+enum oracle_word oracle_named(struct oracle *o, struct oracle_flow *flow, uint16_t to);
+
 /* Somebody else has sent one in its name: a SYN or a RST. */
 enum oracle_word oracle_forged(struct oracle *o, struct oracle_flow *flow, enum oracle_kind kind,
 			       uint16_t to);

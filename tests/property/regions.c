@@ -30,14 +30,15 @@ bool regions_listens(const struct world *w, enum rig_service listener)
 
 /* ---- beginning ---------------------------------------------------------------------------------- */
 
-/* Switches to a listener table that names the records as they are now. Nothing runs meanwhile, so no spare is waited for. */
-static int listen(struct world *w)
+/* Nothing runs meanwhile, so no spare is waited for. */
+int regions_listen(struct world *w)
 {
 	uint32_t records[RIG_SERVICES] = {0};
 
 	for (int l = RIG_TCP; l < RIG_SERVICES; l++)
 		if (regions_listens(w, l))
 			records[l] = w->service[w->listener[l]].record;
+	quic_list(w);
 	w->rig->dp->graces++;
 	return rig_listen(w->rig, records);
 }
@@ -49,6 +50,9 @@ static int write_record(struct world *w, int s, const struct world_service *serv
 	record.slots_base = service->base;
 	record.slots = service->slots;
 	record.idle_ticks = w->idle[s];
+	record.flags = s == RIG_UDP ? SL_SERVICE_QUIC : 0;
+	if (s == RIG_UDP)
+		quic_words(w, record.quic);
 	return w->rig->ops->write_service(w->rig->dp, service->record, &record);
 }
 
@@ -99,7 +103,7 @@ void regions_open(struct world *w)
 		if (write_record(w, s, &w->service[s]))
 			world_break(w, 0, "a service record cannot be written");
 	}
-	if (listen(w))
+	if (regions_listen(w))
 		world_break(w, 0, "the listener table cannot be written");
 }
 
@@ -186,14 +190,13 @@ void regions_add(struct world *w, uint16_t b)
 /* One store; the entries of its flows are of other slots now, and go by their age. */
 void regions_move_listener(struct world *w, uint16_t b)
 {
-	int l = 1 + b % (RIG_SERVICES - 1), before = w->listener[l];
+	int l = 1 + b % (RIG_SERVICES - 1), to = 1 + world_below(w, RIG_SERVICES - 1);
 
-	if (w->change.is_on)
+	/* A service of QUIC has no listener of TCP. */
+	if (w->change.is_on || to == w->listener[l] || (to == RIG_UDP && l != RIG_UDP))
 		return;
-	w->listener[l] = 1 + world_below(w, RIG_SERVICES - 1);
-	if (w->listener[l] == before)
-		return;
-	if (listen(w))
+	w->listener[l] = to;
+	if (regions_listen(w))
 		world_break(w, 0, "the listener table cannot be written");
 	w->era[l]++;
 	w->progress[WORLD_listeners_moved]++;
@@ -222,7 +225,7 @@ static int switch_listeners(struct world *w)
 
 	w->change.old = before;
 	w->service[s] = w->change.to;
-	err = listen(w);
+	err = regions_listen(w);
 	if (err)
 		w->service[s] = before;
 	for (int l = RIG_TCP; !err && l < RIG_SERVICES; l++)

@@ -17,6 +17,7 @@ int world_open_rig(struct rig *rig, uint32_t capacity, const void *object, size_
 				      .syn_ticks = WORLD_SYN,
 				      .closing_ticks = WORLD_CLOSING,
 				      .order_loads = capacity % 3 == 1,
+				      .quic = true,
 				      .place_xor = 0x243f6a8885a308d3,
 				      .place_factor = 0x13198a2e03707345,
 				      .object = object,

@@ -4,11 +4,11 @@
  * oracle that watches over each flow.
  *
  * Story: a run is a seed and a capacity, and both alone decide all of it. In each tick clients send (SYNs, sent again
- * now and then; data; FINs and RSTs; some vanish, many use their tuple again), strangers flood and forge, the operator
- * and the probes change their minds (events.c, regions.c), and the agent takes its steps in between, one at a time at any place,
- * each of them possibly its last (agent.c). The tick wraps in every run. At its end all clients fall silent,
- * and then every slot must become stable and the table empty: a rule that keeps flows by never finishing does
- * not pass.
+ * now and then; data; FINs and RSTs; some vanish, many use their tuple again; some have connection ids, quic.c), strangers
+ * flood and forge, the operator and the probes change their minds (events.c, regions.c), and the agent takes its steps in
+ * between, one at a time at any place, each of them possibly its last (agent.c). The tick wraps in every run. At its end
+ * all clients fall silent, and then every slot must become stable and the table empty: a rule that keeps flows by never
+ * finishing does not pass.
  */
 #ifndef PROPERTY_WORLD_H
 #define PROPERTY_WORLD_H
@@ -67,6 +67,12 @@
 	P(half_closed, 300, "half-closed flows that went on")       \
 	P(forged, 300, "SYNs and RSTs forged")                      \
 	P(floods, 1000, "packets of floods")                        \
+	P(named, 1000, "packets that a connection id led")          \
+	P(roamed, 300, "clients with an id that moved")             \
+	P(aimed, 100, "connections begun by an id of a backend")    \
+	P(not_begun, 20, "such that it took none of")               \
+	P(stayed, 50, "packets to who takes no new ones, by an id") \
+	P(rotated, 20, "configurations of ids changed")             \
 	P(wraps, 5, "ticks wrapped")                                \
 	P(scans, 300, "scans")
 
@@ -89,6 +95,11 @@ struct client {
 	int packets_left;
 	uint8_t syns; /* sent; 0 once established */
 	bool quiet;   /* sends about once in T */
+	struct {
+		bool is_on;
+		uint16_t backend; /* that has given it an id; 0: none has */
+		uint8_t rotation, bytes[SL_SERVER_ID_MAX];
+	} quic;
 };
 
 /* A service of the configuration, as far as it is in force. */
@@ -145,6 +156,14 @@ struct world {
 		struct world_service old;
 	} change;
 
+	/* quic.c */
+	struct {
+		uint8_t rotation, old; /* of new ids, and what is read besides */
+		uint8_t generation[WORLD_BACKENDS +
+				   1];		 /* how often the index got another backend */
+		bool closed[WORLD_BACKENDS + 1]; /* as it is published */
+	} quic;
+
 	uint64_t progress[WORLD_PROGRESSES];
 	uint64_t packets, looked_up;
 	uint64_t events[SL_EVENTS], done[SL_EVENTS]; /* as last read; in this run */
@@ -194,6 +213,10 @@ void clients_open(struct world *world);
 /* All that is sent in this tick; `between` is called between any two packets. */
 void clients_tick(struct world *world, void (*between)(struct world *world));
 
+/* Runs a packet to a listener whose slot that is; returns the backend. */
+uint16_t clients_run(struct world *world, struct rig_frame *frame, enum oracle_kind kind,
+		     enum rig_service listener, uint32_t slot);
+
 /* ---- agent.c ------------------------------------------------------------------------------------ */
 
 void agent_start(struct world *world); /* the first one, or the next one after a crash */
@@ -223,7 +246,21 @@ void regions_step(struct world *world);
 void regions_restart(struct world *world);
 void regions_store(struct world *world, int service); /* the table of one that tracks never */
 
+/* Switches to a listener table that names the records and server ids as they are now. */
+int regions_listen(struct world *world);
 bool regions_listens(const struct world *world, enum rig_service listener);
 uint32_t regions_slot(const struct world *world, enum rig_service listener, uint64_t hash);
+
+/* ---- quic.c ------------------------------------------------------------------------------------- */
+
+void quic_words(const struct world *world, uint16_t words[SL_QUIC_CONFIGS]);
+void quic_list(struct world *world);	/* what is to be published with the next listener table */
+void quic_publish(struct world *world); /* if backends are drained or leave, or no longer */
+void quic_rotate(struct world *world, uint16_t number);
+void quic_renew(struct world *world, uint16_t backend); /* its index is another backend's now */
+
+/* Whether the client's packets are read as QUIC's; then they are sent by this, which returns whether it goes on. */
+bool quic_reads(const struct world *world, const struct client *client);
+bool quic_send(struct world *world, struct client *client);
 
 #endif
