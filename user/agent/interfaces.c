@@ -143,6 +143,18 @@ void interfaces_abort(struct dataplane *dp, struct interfaces *next, struct prob
 	interfaces_free(next);
 }
 
+/* What a driver may have against the program that it would not have against one for smaller MTUs. */
+static void explain_buffers(const struct dataplane *dp, const struct net_device *device, int err,
+			    struct problems *p)
+{
+	if (dataplane_features(dp).multi_buffer)
+		problems_add(p, err, "interface", device->name,
+			     "sluice is loaded for frames of several buffers, which not every "
+			     "driver takes in native mode, since the MTU of some interface is over "
+			     "%ld (of this one it is %u); it is not while none is",
+			     program_buffer_mtu(), device->mtu);
+}
+
 /* Attaches one interface, or gives its pinned link the present program. */
 static int attach(struct dataplane *dp, const struct net_device *device, struct interface *i,
 		  const struct dataplane_link *before, struct problems *warnings,
@@ -152,8 +164,12 @@ static int attach(struct dataplane *dp, const struct net_device *device, struct 
 	int err = attach_by[i->wanted_attach](dp, device->name, device->ifindex, modes[i->wanted],
 					      &i->link, warnings, p);
 
-	if (err)
+	if (err) {
+		explain_buffers(dp, device, err, p);
 		return err;
+	}
+	if (i->wanted == CONFIG_MODE_AUTO && i->link.mode == DATAPLANE_GENERIC && !was_there)
+		explain_buffers(dp, device, 0, warnings);
 	i->attached = true;
 	i->switched = !was_there || before->mode != i->link.mode ||
 		      before->is_beside != i->link.is_beside;
