@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "bench/bench.h"
 
-#define MOST	 (1 << 20) /* packets of a run: with two balancers, two of these are one round's */
+#define MOST	 (1 << 19) /* packets of a run: a round of two balancers has seven of them */
 #define TOO_BIG4 (14 + 580)
 #define TOO_BIG6 (14 + 1284)
 
