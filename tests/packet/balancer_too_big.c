@@ -249,6 +249,32 @@ START_TEST(nobody_is_told_less_than_each_link_must_carry)
 }
 END_TEST
 
+/* Such a packet's first bytes, which are quoted, lie in its first buffer; what the others hold is cut off. */
+START_TEST(the_sender_of_a_packet_of_several_buffers_is_told)
+{
+	static const struct packet packets[] = {
+		TO("203.0.113.10", CLIENT, TCP, .payload = 3900),
+		TO("203.0.113.11", CLIENT, UDP, .payload = 3901),
+		TO("2001:db8:f::10", CLIENT6, TCP, .payload = 3901),
+		TO("2001:db8:f::11", CLIENT6, UDP, .payload = 3900),
+	};
+	static const struct tagging *const tags[] = {NULL, &one_tag, &two_tags};
+	struct frame in, out, expected;
+	struct world w;
+
+	open_pinned(&w, &(struct world_way){.keep_tags = true,
+					    .features = {.multi_buffer = true, .vlans = true}});
+	for (int i = 0; i < 4; i++)
+		for (int t = 0; t < 3; t++) {
+			build(&packets[i], tags[t], &in);
+			build_answer(&packets[i], tags[t], i & 1 ? 1460 : 1480, &expected);
+			run(&w, packets[i].destination, &in, SL_SEND_too_big_told, &out);
+			world_expect_frame(packets[i].destination, &out, &expected);
+		}
+	world_close(&w);
+}
+END_TEST
+
 START_TEST(a_cpu_tells_so_many_in_a_tick_and_goes_on_in_the_next)
 {
 	enum { LIMIT = 1000 }; /* knobs.too_big_answers */
@@ -278,6 +304,7 @@ Suite *balancer_too_big_suite(void)
 	tcase_add_test(tc, it_is_also_where_nobody_asked_for_vlans);
 	tcase_add_loop_test(tc, who_cannot_or_need_not_be_told_is_not, 0, 2);
 	tcase_add_loop_test(tc, nobody_is_told_less_than_each_link_must_carry, 0, 2);
+	tcase_add_test(tc, the_sender_of_a_packet_of_several_buffers_is_told);
 	tcase_add_test(tc, a_cpu_tells_so_many_in_a_tick_and_goes_on_in_the_next);
 	suite_add_tcase(suite, tc);
 	return suite;
