@@ -176,6 +176,7 @@ struct bench_case {
 	enum sl_verdict verdict; /* of the balancer */
 	double limit;		 /* the multiple of `full` that is aimed at; 0: none */
 	bool quick;		 /* part of a quick run too */
+	bool after_first;	 /* a fragment, before which its packet's first one comes */
 	uint64_t most;		 /* packets of a run; 0: as many as in other cases */
 
 	/*

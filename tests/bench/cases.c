@@ -152,6 +152,7 @@ struct bench_case off_case(const struct bench_case *c)
 	off.world = WORLD_DEFAULT;
 	if (off.frame.fragment)
 		off.verdict = SL_DROP_fragment;
+	off.after_first = false;
 	if (off.verdict == SL_SEND_echo_answered)
 		off.verdict = SL_PASS_other_protocol;
 	if (verdict_action(off.verdict) == XDP_REDIRECT)

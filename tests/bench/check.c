@@ -201,6 +201,7 @@ void check_case(struct bench *bench, const struct bench_case *c)
 		     c->name, in.action, in.length);
 	if (c->slots != SLOTS_STABLE)
 		change_prepare(bench, c);
+	run_first(bench, c);
 	before = world_count(world, c->verdict);
 	run_one(bench, c, c->program, &out);
 	if (out.action != run_action(c, c->program))

@@ -114,15 +114,18 @@ static void pin(int cpu)
 		fail("the priority cannot be raised: %s; run it as root", strerror(errno));
 }
 
-/* A program of frames of several buffers can be called by none but others of that kind. */
+/* What a program calls must be of its own kind: of frames of several buffers, and loaded as the balancer is (load.c). */
 static struct bench_bpf *load_programs(bool frags)
 {
 	struct bench_bpf *bpf = bench_bpf__open();
 	struct bpf_program *program;
 
-	if (bpf && frags)
+	if (bpf)
 		bpf_object__for_each_program(program, bpf->obj)
-			bpf_program__set_flags(program, BPF_F_XDP_HAS_FRAGS);
+		{
+			bpf_program__set_expected_attach_type(program, 0);
+			bpf_program__set_flags(program, frags ? BPF_F_XDP_HAS_FRAGS : 0);
+		}
 	if (!bpf || bench_bpf__load(bpf))
 		fail("the bench's own programs do not load: %s%s", strerror(errno),
 		     geteuid() ? "; run it as root" : "");

@@ -111,6 +111,16 @@ double run_from(struct bench *bench, const struct bench_case *c, enum bench_prog
 	return ns;
 }
 
+void run_first(struct bench *bench, const struct bench_case *c)
+{
+	struct bench_case first = *c;
+
+	if (!c->after_first || c->program != PROGRAM_BALANCER)
+		return;
+	first.frame.fragment = 0x2000; /* more fragments */
+	run_from(bench, &first, PROGRAM_BALANCER, 0, 1);
+}
+
 double run_packets(struct bench *bench, const struct bench_case *c, enum bench_program program)
 {
 	const struct world *world = bench_world(bench, c->world);
@@ -120,6 +130,8 @@ double run_packets(struct bench *bench, const struct bench_case *c, enum bench_p
 	struct change_counts before;
 	double ns;
 
+	if (program == PROGRAM_BALANCER)
+		run_first(bench, c);
 	if (is_tracked) {
 		change_prepare(bench, c);
 		change_count(world, c, &before);

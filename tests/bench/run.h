@@ -21,6 +21,8 @@ unsigned int run_action(const struct bench_case *c, enum bench_program program);
  */
 double run_from(struct bench *bench, const struct bench_case *c, enum bench_program program,
 		uint64_t first, uint64_t packets);
+/* Sends the first fragment of what the case repeats, where it wants that. */
+void run_first(struct bench *bench, const struct bench_case *c);
 /* Runs as many packets of the case as are to be in a run, through a program. */
 double run_packets(struct bench *bench, const struct bench_case *c, enum bench_program program);
 

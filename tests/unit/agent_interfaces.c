@@ -83,6 +83,11 @@ long program_buffer_mtu(void)
 	return ONE_BUFFER;
 }
 
+bool program_needs_buffers(const struct net_device *device)
+{
+	return device->mtu > ONE_BUFFER;
+}
+
 struct dataplane_features dataplane_features(const struct dataplane *dp)
 {
 	(void)dp;
