@@ -1,180 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reading a frame, and whose it is. */
+/* Whose a frame is, and what becomes of it. */
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "reference/reference.h"
-
-#define ETHERNET   14
-#define EXTENSIONS 6 /* that are read; docs/sluiced.8 */
-
-uint16_t reference_get16(const uint8_t *at)
-{
-	return at[0] << 8 | at[1];
-}
-
-/* ---- reading --------------------------------------------------------------------------------------- */
-
-static bool has_ports(uint8_t protocol)
-{
-	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
-}
-
-/* RFC 791 section 3.1. */
-static bool read_ipv4(struct reference_packet *p)
-{
-	uint16_t word;
-
-	if (p->there < 20 || p->at[0] >> 4 != 4 || (p->at[0] & 15) < 5)
-		return false;
-	p->family = 4;
-	p->length = reference_get16(p->at + 2);
-	p->headers = 4 * (p->at[0] & 15);
-	p->protocol = p->at[9];
-	word = reference_get16(p->at + 6);
-	p->later = (word & 0x1fff) != 0;
-	p->offset = 8 * (word & 0x1fff);
-	p->id = p->at[4] | p->at[5] << 8;
-	p->first = !p->later && word & 0x2000;
-	return true;
-}
-
-static uint32_t word_at(const uint8_t *bytes)
-{
-	return bytes[0] | bytes[1] << 8 | bytes[2] << 16 | (uint32_t)bytes[3] << 24;
-}
-
-/* RFC 8200 section 4. */
-static bool is_extension(uint8_t protocol)
-{
-	return protocol == 0 || protocol == 43 || protocol == 44 || protocol == 51 ||
-	       protocol == 60;
-}
-
-/* RFC 8200 section 4.5; one with neither an offset nor more to come is by itself (RFC 6946). The outermost is meant. */
-static void read_fragment_header(struct reference_packet *p, const uint8_t *header)
-{
-	uint16_t offset = reference_get16(header + 2) & 0xfff8;
-
-	if (!p->first && (offset || header[3] & 1)) {
-		p->offset = offset;
-		p->id = word_at(header + 4);
-	}
-	p->later = offset != 0;
-	p->first = p->first || (!offset && header[3] & 1);
-}
-
-static bool read_ipv6(struct reference_packet *p)
-{
-	unsigned int seen = 0;
-
-	if (p->there < 40 || p->at[0] >> 4 != 6)
-		return false;
-	p->family = 6;
-	p->length = 40 + reference_get16(p->at + 4);
-	p->headers = 40;
-	p->protocol = p->at[6];
-	while (is_extension(p->protocol) && !p->later) {
-		const uint8_t *header = p->at + p->headers;
-
-		if (seen++ == EXTENSIONS) {
-			p->many = true;
-			return true;
-		}
-		if (p->there < p->headers + 8)
-			return false;
-		if (p->protocol == 44) {
-			read_fragment_header(p, header);
-			p->headers += 8;
-		} else if (p->protocol == 51) { /* RFC 4302 section 2.2 */
-			p->headers += 4 * (header[1] + 2);
-		} else {
-			p->headers += 8 + 8 * header[1];
-		}
-		p->protocol = header[0];
-	}
-	return true;
-}
-
-/* What can be said without knowing whose it is. SL_GO_ON: it has ports, or is a fragment, or has many headers. */
-static enum sl_verdict read_packet(uint8_t family, struct reference_packet *p)
-{
-	if (!(family == 4 ? read_ipv4(p) : read_ipv6(p)))
-		return SL_PASS_unreadable;
-	if (p->many)
-		return SL_GO_ON;
-	/* One that goes on within extension headers does not say of which transport it is. */
-	if (p->later && p->family == 6 && is_extension(p->protocol))
-		return SL_GO_ON;
-	if (!has_ports(p->protocol))
-		return SL_PASS_other_protocol;
-	return !p->later && p->there < p->headers + 8 ? SL_PASS_unreadable : SL_GO_ON;
-}
-
-static bool is_tag(uint16_t type)
-{
-	return type == 0x8100 || type == 0x88a8;
-}
-
-/* IEEE 802.1Q: up to two tags between the addresses and the type. `type` is what follows them. */
-static enum sl_verdict read_tags(const struct reference *r, const struct reference_frame *in,
-				 struct reference_packet *p, uint16_t *type)
-{
-	size_t at = 12;
-	uint16_t id = 0;
-
-	while (is_tag(*type = reference_get16(in->data + at)) && p->tags_count < REFERENCE_TAGS) {
-		p->tags[p->tags_count++] =
-			(struct reference_tag){*type, reference_get16(in->data + at + 2)};
-		at += 4;
-	}
-	if (p->tags_count)
-		id = p->tags[0].control & 0xfff;
-	p->at = in->data + at + 2;
-	p->there = in->length - at - 2;
-	if (r->listens[id / 64] >> id % 64 & 1)
-		return SL_GO_ON;
-	/* A tag without an id gives a priority alone. */
-	return id ? SL_PASS_tagged : SL_PASS_untagged;
-}
-
-static enum sl_verdict read_frame(const struct reference *r, const struct reference_frame *in,
-				  struct reference_packet *p)
-{
-	enum sl_verdict verdict;
-	uint16_t type;
-
-	memset(p, 0, sizeof(*p));
-	/* With VLANs a frame has room for two tags, or holds no IP packet anyway. */
-	if (in->length < ETHERNET + (r->vlans ? 4u * REFERENCE_TAGS : 0u))
-		return SL_PASS_unreadable;
-	if (in->data[0] & 1)
-		return SL_PASS_group;
-	p->at = in->data + ETHERNET;
-	p->there = in->length - ETHERNET;
-	type = reference_get16(in->data + 12);
-	if (r->vlans) {
-		verdict = read_tags(r, in, p, &type);
-		if (verdict)
-			return verdict;
-	}
-	if (is_tag(type))
-		return SL_PASS_tagged;
-	if (type != 0x0800 && type != 0x86dd)
-		return SL_PASS_not_ip;
-	return read_packet(type == 0x0800 ? 4 : 6, p);
-}
-
-static const uint8_t *source_of(const struct reference_packet *p)
-{
-	return p->at + (p->family == 4 ? 12 : 8);
-}
-
-static const uint8_t *destination_of(const struct reference_packet *p)
-{
-	return p->at + (p->family == 4 ? 16 : 24);
-}
 
 /* ---- whose it is ------------------------------------------------------------------------------------- */
 
@@ -213,7 +43,7 @@ static bool is_vip(const struct reference *r, const struct reference_packet *p, 
 {
 	for (size_t i = 0; i < r->listeners_count; i++)
 		if ((!protocol || r->listeners[i].protocol == protocol) &&
-		    reference_covers(&r->listeners[i].on, p->family, destination_of(p)))
+		    reference_covers(&r->listeners[i].on, p->family, reference_destination(p)))
 			return true;
 	return false;
 }
@@ -221,7 +51,7 @@ static bool is_vip(const struct reference *r, const struct reference_packet *p, 
 static bool is_denied(const struct reference *r, const struct reference_packet *p)
 {
 	for (size_t i = 0; i < r->denied_count; i++)
-		if (reference_covers(&r->denied[i], p->family, source_of(p)))
+		if (reference_covers(&r->denied[i], p->family, reference_source(p)))
 			return true;
 	return false;
 }
@@ -245,9 +75,9 @@ static uint64_t hash(const struct reference *r, uint8_t family, const uint8_t *s
 	uint64_t x;
 
 	for (size_t i = 0; i < (family == 4 ? 4 : 16); i += 4)
-		words[count++] = word_at(source + i);
+		words[count++] = reference_get32(source + i);
 	for (size_t i = 0; i < (family == 4 ? 4 : 16); i += 4)
-		words[count++] = word_at(destination + i);
+		words[count++] = reference_get32(destination + i);
 	words[count++] = ports;
 	words[count++] = protocol;
 	if (family == 4)
@@ -336,7 +166,7 @@ static enum sl_verdict tell_sender(const struct run *run, const struct reference
 	if (mtu < least)
 		mtu = least;
 	if (p->length <= mtu || (p->family == 4 && !(p->at[6] & 0x40)) ||
-	    !is_host(p->family, source_of(p)))
+	    !is_host(p->family, reference_source(p)))
 		return SL_DROP_too_big;
 	if (run->room < (p->family == 4 ? 28 : 48))
 		return SL_DROP_no_headroom;
@@ -385,8 +215,8 @@ static bool is_same_packet(const struct reference_memory *m, size_t i,
 
 	return m->list[i].family == p->family && m->list[i].id == p->id &&
 	       (p->family == 6 || m->list[i].protocol == p->protocol) &&
-	       !memcmp(m->list[i].source, source_of(p), size) &&
-	       !memcmp(m->list[i].destination, destination_of(p), size);
+	       !memcmp(m->list[i].source, reference_source(p), size) &&
+	       !memcmp(m->list[i].destination, reference_destination(p), size);
 }
 
 /* Its place in the memory; -1: nothing is known, or no longer. */
@@ -410,15 +240,15 @@ static void remember(struct reference_memory *m, const struct reference_packet *
 	m->list[m->count].backend = backend;
 	m->list[m->count].id = p->id;
 	m->list[m->count].since = m->now;
-	memcpy(m->list[m->count].source, source_of(p), size);
-	memcpy(m->list[m->count].destination, destination_of(p), size);
+	memcpy(m->list[m->count].source, reference_source(p), size);
+	memcpy(m->list[m->count].destination, reference_destination(p), size);
 	m->count++;
 }
 
 /* What all fragments of a packet have in common, for their outer headers. */
 static uint64_t fragment_hash(const struct reference *r, const struct reference_packet *p)
 {
-	return hash(r, p->family, source_of(p), destination_of(p), p->id,
+	return hash(r, p->family, reference_source(p), reference_destination(p), p->id,
 		    p->family == 4 ? p->protocol : 0);
 }
 
@@ -429,13 +259,13 @@ static enum sl_verdict for_later(const struct run *run, const struct reference_p
 	enum sl_verdict verdict;
 	int known;
 
-	if (!has_ports(p->protocol) && !run->r->fragments)
+	if (!reference_has_ports(p->protocol) && !run->r->fragments)
 		return SL_PASS_other_protocol;
-	if (!is_vip(run->r, p, has_ports(p->protocol) ? p->protocol : 0))
+	if (!is_vip(run->r, p, reference_has_ports(p->protocol) ? p->protocol : 0))
 		return SL_PASS_no_listener;
 	known = run->r->fragments ? recall(run->memory, p) : -1;
 	if (known < 0)
-		return has_ports(p->protocol) ? SL_DROP_fragment : SL_PASS_other_protocol;
+		return reference_has_ports(p->protocol) ? SL_DROP_fragment : SL_PASS_other_protocol;
 	if (!run->memory->list[known].backend)
 		return SL_PASS_no_listener;
 	backend = &run->r->backends[run->memory->list[known].backend];
@@ -484,7 +314,7 @@ static enum sl_verdict for_ports(const struct run *run, const struct reference_p
 	struct flow flow;
 	uint64_t h;
 
-	listener = find(run->r, p->family, destination_of(p), reference_get16(transport + 2),
+	listener = find(run->r, p->family, reference_destination(p), reference_get16(transport + 2),
 			p->protocol);
 	if (!listener && p->first && run->r->fragments && is_vip(run->r, p, p->protocol))
 		remember(run->memory, p, 0);
@@ -494,8 +324,8 @@ static enum sl_verdict for_ports(const struct run *run, const struct reference_p
 		return SL_DROP_fragment;
 	flow = (struct flow){.family = p->family,
 			     .protocol = p->protocol,
-			     .client = source_of(p),
-			     .vip = destination_of(p),
+			     .client = reference_source(p),
+			     .vip = reference_destination(p),
 			     .client_port = reference_get16(transport),
 			     .vip_port = reference_get16(transport + 2)};
 	service = &run->r->services[listener->service];
@@ -537,9 +367,11 @@ static enum sl_verdict for_request(const struct run *run, const struct reference
 
 	for (size_t i = 0; i < run->r->listeners_count; i++)
 		allowed |= run->r->listeners[i].echo &&
-			   reference_covers(&run->r->listeners[i].on, p->family, destination_of(p));
+			   reference_covers(&run->r->listeners[i].on, p->family,
+					    reference_destination(p));
 	if (!run->r->echo || !allowed || p->headers != (p->family == 4 ? 20 : 40) ||
-	    !is_host(p->family, source_of(p)) || !is_host(p->family, destination_of(p)))
+	    !is_host(p->family, reference_source(p)) ||
+	    !is_host(p->family, reference_destination(p)))
 		return SL_PASS_other_protocol;
 	if (p->length > p->there || p->length < p->headers + 8)
 		return SL_DROP_bad_length;
@@ -580,17 +412,18 @@ static enum sl_verdict for_error(const struct run *run, const struct reference_p
 	if (!is_error(p->family, message[0]))
 		return SL_PASS_other_protocol;
 	quote.there = p->there - p->headers - 8;
-	verdict = read_packet(p->family, &quote);
+	verdict = reference_read_packet(p->family, &quote);
 	if (verdict)
 		return verdict;
 	if (quote.later || quote.many ||
-	    memcmp(source_of(&quote), destination_of(p), p->family == 4 ? 4 : 16) != 0)
+	    memcmp(reference_source(&quote), reference_destination(p), p->family == 4 ? 4 : 16) !=
+		    0)
 		return SL_PASS_other_protocol;
 	transport = quote.at + quote.headers;
 	flow = (struct flow){.family = p->family,
 			     .protocol = quote.protocol,
-			     .client = destination_of(&quote),
-			     .vip = source_of(&quote),
+			     .client = reference_destination(&quote),
+			     .vip = reference_source(&quote),
 			     .client_port = reference_get16(transport + 2),
 			     .vip_port = reference_get16(transport)};
 	listener = find(run->r, flow.family, flow.vip, flow.vip_port, flow.protocol);
@@ -617,7 +450,7 @@ static bool is_icmp(const struct reference_packet *p)
 static enum sl_verdict judge(const struct run *run)
 {
 	struct reference_packet p;
-	enum sl_verdict verdict = read_frame(run->r, run->in, &p);
+	enum sl_verdict verdict = reference_read(run->r, run->in, &p);
 
 	if (verdict == SL_PASS_other_protocol && is_icmp(&p))
 		return for_error(run, &p);

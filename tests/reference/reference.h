@@ -155,7 +155,19 @@ struct reference_packet {
 
 bool reference_covers(const struct reference_prefix *prefix, uint8_t family,
 		      const uint8_t *address);
+
+/* Of words in network order, and of four bytes as x86 would load them. */
 uint16_t reference_get16(const uint8_t *at);
+uint32_t reference_get32(const uint8_t *bytes);
+
+/* Reads a frame as far as it can be without knowing whose it is. SL_GO_ON: an IP packet, as reference_read_packet() says. */
+enum sl_verdict reference_read(const struct reference *r, const struct reference_frame *in,
+			       struct reference_packet *p);
+/* Reads the packet at p->at. SL_GO_ON: it has ports, or is a fragment, or has many headers. */
+enum sl_verdict reference_read_packet(uint8_t family, struct reference_packet *p);
+bool reference_has_ports(uint8_t protocol);
+const uint8_t *reference_source(const struct reference_packet *p);
+const uint8_t *reference_destination(const struct reference_packet *p);
 
 /* RFC 1071: the checksum of bytes, with a sum of 16-bit words to start with. */
 uint16_t reference_checksum(const uint8_t *bytes, size_t length, uint32_t start);
