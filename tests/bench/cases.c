@@ -144,8 +144,8 @@ struct bench_case off_case(const struct bench_case *c)
 
 	off.knob = KNOB_NONE;
 	off.frame.tags = 0;
-	if (c->knob ==
-	    KNOB_too_big_answers) { /* nothing turns it off but that all answers are given */
+	/* Nothing turns it off but that all answers are given. */
+	if (c->knob == KNOB_too_big_answers) {
 		off.verdict = SL_DROP_too_big;
 		return off;
 	}
