@@ -71,12 +71,15 @@ card()
 }
 
 # by_virtio: the balancer's wire is going to be virtio-net, a card at each end; all others are veth as ever. The cards go back
-# to the guest's own namespace at the lab's end, so that nothing else needs to be undone.
+# to the guest's own namespace at the lab's end.
 by_virtio()
 {
 	modprobe -a virtio_pci virtio_net
 	CARD_HOST=$(card 52:54:00:00:00:00)
 	CARD_ROUTER=$(card 52:54:00:00:00:01)
+	# What a part before this one has attached by netlink came back with the card.
+	ip link set dev "$CARD_HOST" xdp off
+	ip link set dev "$CARD_ROUTER" xdp off
 	eval "plug_veth() $(declare -f lab_plug | tail -n +2)"
 	lab_plug()
 	{
