@@ -350,6 +350,46 @@ START_TEST(a_forecast_says_what_apply_then_does_and_when_the_flow_table_is_small
 }
 END_TEST
 
+START_TEST(a_forecast_says_whose_flows_end_since_their_backend_is_taken_down)
+{
+	static const char after[] = WEB(A ",{address: 10.0.1.12, state: down}," C);
+	struct engine_forecast planned;
+	struct problems p = {};
+	struct config *config;
+	uint32_t slots;
+
+	start(WEB(A "," B "," C));
+	slots = fake_place(&host, "web", "10.0.1.12").slots;
+	count_flows("web", "10.0.1.11", 2000, 1500);
+	count_flows("web", "10.0.1.12", 900, 600);
+	count_flows("web", "10.0.1.13", 500, 0);
+	config = fake_config(after);
+	ck_assert_int_eq(engine_plan(host.engine, config, &planned, &p), 0);
+	ck_assert_uint_eq(planned.slots_cut, slots);
+	ck_assert_uint_gt(planned.slots_moved, slots); /* Maglev moves a few others */
+	ck_assert_uint_eq(planned.slots_tracked, planned.slots_moved - slots);
+	ck_assert_uint_eq(planned.flows_cut, 300);
+	ck_assert_uint_eq(planned.flows_kept, 1000 * planned.slots_tracked / (251 - slots));
+	ck_assert_ptr_nonnull(
+		strstr(planned.operations[planned.operation_count - 1],
+		       "live flows of 84 of them end, since their backend is taken down"));
+	engine_forecast_free(&planned);
+	config_free(config);
+	/* One that drains already has no slot, and its flows end all the same; one that is down has none. */
+	for (int down = 0; down < 2; down++) {
+		apply(down ? after : WEB(A ",{address: 10.0.1.12, state: drain}," C));
+		pass(20);
+		config = fake_config(after);
+		ck_assert_int_eq(engine_plan(host.engine, config, &planned, &p), 0);
+		config_free(config);
+		ck_assert_uint_eq(planned.slots_cut, 0);
+		ck_assert_uint_eq(planned.flows_cut, down ? 0 : 300);
+		engine_forecast_free(&planned);
+	}
+	fake_host_free(&host);
+}
+END_TEST
+
 #define PROBED(backends) SERVICE(", health: {kind: tcp}", backends)
 
 /* What a plan for C beside A and B says, the one that was told before being freed. */
@@ -431,5 +471,6 @@ RUN_TESTS("core_track_engine", a_new_service_is_filled_as_stable,
 	  another_table_size_or_tracking_is_a_new_region_and_the_old_one_is_forgotten,
 	  a_flow_is_looked_up_by_entry_base_or_table,
 	  a_forecast_says_what_apply_then_does_and_when_the_flow_table_is_small,
+	  a_forecast_says_whose_flows_end_since_their_backend_is_taken_down,
 	  a_forecast_counts_what_moves_when_new_backends_are_reached_and_healthy,
 	  a_service_of_which_anything_is_configured_otherwise_is_changed)

@@ -204,6 +204,8 @@ static void describe_forecast(struct request *request, const struct engine_forec
 	out->slots_tracked = forecast->slots_tracked;
 	out->flows_kept = forecast->flows_kept;
 	out->flows_moved = forecast->flows_moved;
+	out->slots_cut = forecast->slots_cut;
+	out->flows_cut = forecast->flows_cut;
 	out->flows_ended = forecast->flows_ended;
 	if (forecast->warning)
 		add_warning(arena, forecast->warning, out);

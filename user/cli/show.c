@@ -191,11 +191,18 @@ static void show_forecast(const struct wire_plan *plan, struct text *out)
 			 "live flows of %" PRIu64 " slots stay where they are, about %" PRIu64
 			 " of them by entries (estimated from SYNs and FINs; UDP is not counted)\n",
 			 plan->slots_tracked, plan->flows_kept);
-	if (plan->slots_moved > plan->slots_tracked)
+	if (plan->slots_cut || plan->flows_cut)
+		text_add(out,
+			 "live flows of backends that are taken down end: those of %" PRIu64
+			 " slots, about %" PRIu64
+			 " (estimated from SYNs and FINs; UDP is not counted)\n",
+			 plan->slots_cut, plan->flows_cut);
+	if (plan->slots_moved > plan->slots_tracked + plan->slots_cut)
 		text_add(out,
 			 "live flows of %" PRIu64 " slots change their backend, about %" PRIu64
 			 " of them (tracking is never, or the service gets a new table)\n",
-			 plan->slots_moved - plan->slots_tracked, plan->flows_moved);
+			 plan->slots_moved - plan->slots_tracked - plan->slots_cut,
+			 plan->flows_moved);
 	if (plan->services_removed)
 		text_add(out,
 			 "live flows of the services removed end, about %" PRIu64

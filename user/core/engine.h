@@ -105,11 +105,14 @@ struct engine_forecast {
 	uint32_t slots_total; /* of all services after the change */
 	/* Slots of services that stay, whose backend changes; with new backends as if they were reached and healthy. */
 	uint32_t slots_moved;
-	uint32_t slots_later;	/* of these, those that wait until they are */
-	uint32_t slots_tracked; /* of these, those of services that track their flows */
+	uint32_t slots_later; /* of these, those that wait until they are */
+	/* Of these, those of services that track their flows, and not of a backend that is taken down. */
+	uint32_t slots_tracked;
+	uint32_t slots_cut; /* those of backends that are */
 	/* Live TCP flows of the latter; an estimate, from the SYNs and FINs counted. */
 	uint64_t flows_kept;
 	uint64_t flows_moved; /* likewise of the others: these go elsewhere */
+	uint64_t flows_cut;   /* likewise of backends that are taken down: these end */
 	uint64_t flows_ended; /* likewise of services that are removed */
 	char *warning;	      /* the flow table looks too small for them; NULL: it does not */
 	char **operations;    /* the plan, one sentence each */

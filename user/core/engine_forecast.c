@@ -194,22 +194,63 @@ char *change_unsafe(const struct engine *engine, const struct engine_change *cha
  * In the steady state nobody knows a service's flows. Counted are TCP's SYNs and its FINs and RSTs: retransmissions
  * and floods make it too many, flows that just fall silent, too; UDP has none. So it is an estimate.
  */
+static uint64_t estimate_backend(const struct dataplane_view *view, uint32_t index)
+{
+	uint64_t counts[SL_COUNTERS_PER_LINE];
+
+	dataplane_count(view, sl_counter_backends(&view->limits) + index, counts);
+	return counts[SL_BACKEND_opened] > counts[SL_BACKEND_closed]
+		       ? counts[SL_BACKEND_opened] - counts[SL_BACKEND_closed]
+		       : 0;
+}
+
 static uint64_t estimate_flows(const struct engine *engine, const struct ids_service *service)
 {
-	const struct dataplane_view *view = engine->options.view;
 	const struct ids_backend *known;
 	uint64_t flows = 0;
 	size_t count;
 
 	known = ids_backends_of(&engine->ids, service->line, &count);
-	for (size_t i = 0; i < count; i++) {
-		uint64_t counts[SL_COUNTERS_PER_LINE];
+	for (size_t i = 0; i < count; i++)
+		flows += estimate_backend(engine->options.view, known[i].index);
+	return flows;
+}
 
-		dataplane_count(view, sl_counter_backends(&view->limits) + known[i].index, counts);
-		if (counts[SL_BACKEND_opened] > counts[SL_BACKEND_closed])
-			flows += counts[SL_BACKEND_opened] - counts[SL_BACKEND_closed];
+/* Likewise, of those backends of a service that the change takes down. */
+static uint64_t estimate_cut(const struct engine *engine, const struct ids_service *service,
+			     const struct model *wanted)
+{
+	const struct dataplane_view *view = engine->options.view;
+	const struct model_service *model = model_find_service(wanted, service->name);
+	const struct ids_backend *known;
+	uint64_t flows = 0;
+	size_t count;
+
+	known = ids_backends_of(&engine->ids, service->line, &count);
+	for (size_t i = 0; model && i < count; i++) {
+		const struct model_backend *backend = model_find_backend(model, &known[i].address);
+
+		if (backend && backend->reason == MODEL_DISABLED &&
+		    !(view->backends[known[i].index].flags & SL_BACKEND_DEAD))
+			flows += estimate_backend(view, known[i].index);
 	}
 	return flows;
+}
+
+/* What a table that tracks its flows keeps: of those that do not end, the share of the slots that move. */
+static void forecast_table(const struct engine *engine, const struct engine_change *change,
+			   const struct ids_service *service, const struct plan_table *table,
+			   struct engine_forecast *out)
+{
+	uint64_t cut = estimate_cut(engine, service, change->model);
+	uint64_t others = estimate_flows(engine, service) - cut;
+
+	out->slots_tracked += table->moved - table->cut;
+	out->slots_cut += table->cut;
+	out->flows_cut += cut;
+	if (table->cut < table->slots)
+		out->flows_kept +=
+			others * (table->moved - table->cut) / (table->slots - table->cut);
 }
 
 static void forecast_flows(const struct engine *engine, const struct engine_change *change,
@@ -217,14 +258,11 @@ static void forecast_flows(const struct engine *engine, const struct engine_chan
 {
 	uint32_t entries = engine->options.view->limits.flows;
 
-	for (size_t t = 0; t < plan->table_count; t++)
-		out->slots_tracked += plan->tables[t].moved;
 	for (size_t s = 0; s < engine->ids.service_count; s++)
 		for (size_t t = 0; t < plan->table_count; t++)
 			if (plan->tables[t].base == engine->ids.services[s].base)
-				out->flows_kept +=
-					estimate_flows(engine, &engine->ids.services[s]) *
-					plan->tables[t].moved / plan->tables[t].slots;
+				forecast_table(engine, change, &engine->ids.services[s],
+					       &plan->tables[t], out);
 	for (size_t s = 0; s < engine->ids.service_count; s++)
 		for (size_t i = 0; i < plan->loss_count; i++)
 			if (plan->losses[i].line == engine->ids.services[s].line)

@@ -75,8 +75,9 @@ struct plan_operation {
 struct plan_table {
 	uint32_t base, slots;
 	const uint16_t *indices; /* of the backend, by slot */
-	uint32_t moved;		 /* slots whose new flows go elsewhere */
-	char *text;		 /* "service web: 120 of 16381 slots move, their flows stay" */
+	uint32_t moved;		 /* slots whose new flows go elsewhere; of these, */
+	uint32_t cut;		 /* those of a backend that is taken down: the old ones end, too */
+	const char *text;	 /* "service web: 120 of 16381 slots move, their flows stay" */
 };
 
 /* Flows of a service that stays which go elsewhere: it does not track them, or its table is replaced. */

@@ -270,9 +270,38 @@ static void plan_slots(struct service_plan *s, bool present)
 	free(hot);
 }
 
+/* By index: backends that the administrator takes down, whose flows end; NULL: there are none. The caller frees it. */
+static bool *find_disabled(const struct service_plan *s)
+{
+	bool *list = NULL;
+
+	for (size_t i = 0; i < s->wanted->backend_count; i++) {
+		if (s->wanted->backends[i].reason != MODEL_DISABLED)
+			continue;
+		if (!list)
+			list = mem_array((size_t)s->b->view->limits.backends + 1, sizeof(*list));
+		list[s->indices[i]] = true;
+	}
+	return list;
+}
+
+static const char *table_text(const struct service_plan *s, const struct plan_table *table)
+{
+	const char *end = "their live flows stay where they are";
+
+	if (table->cut)
+		end = arena_format(s->b->plan->arena,
+				   "live flows of %u of them end, since their backend is taken "
+				   "down, others stay where they are",
+				   table->cut);
+	return arena_format(s->b->plan->arena, "service %s: %u of %u slots move, step by step; %s",
+			    s->wanted->name, table->moved, table->slots, end);
+}
+
 /* Says which table is wanted; track.h leads there, and keeps the flows. */
 static void want_table(struct service_plan *s)
 {
+	bool *disabled = find_disabled(s);
 	struct plan *plan = s->b->plan;
 	uint32_t size = s->wanted->config->table_size;
 	uint16_t *indices = arena_alloc(plan->arena, size * sizeof(*indices));
@@ -285,13 +314,15 @@ static void want_table(struct service_plan *s)
 	table = &list[plan->table_count++];
 	memcpy(indices, s->table, size * sizeof(*indices));
 	*table = (struct plan_table){.base = s->base, .slots = size, .indices = indices};
-	for (uint32_t i = 0; i < size; i++)
-		table->moved += (dataplane_hot(s->b->view, s->base + i) & SL_HOT_NOW) != indices[i];
+	for (uint32_t i = 0; i < size; i++) {
+		uint32_t now = dataplane_hot(s->b->view, s->base + i) & SL_HOT_NOW;
+
+		table->moved += now != indices[i];
+		table->cut += disabled && now <= s->b->view->limits.backends && disabled[now];
+	}
+	free(disabled);
 	plan->slots_moved += table->moved;
-	table->text = arena_format(plan->arena,
-				   "service %s: %u of %u slots move, step by step; their live "
-				   "flows stay where they are",
-				   s->wanted->name, table->moved, size);
+	table->text = table_text(s, table);
 }
 
 /* ---- the record ------------------------------------------------------------------------------ */
