@@ -194,63 +194,58 @@ char *change_unsafe(const struct engine *engine, const struct engine_change *cha
  * In the steady state nobody knows a service's flows. Counted are TCP's SYNs and its FINs and RSTs: retransmissions
  * and floods make it too many, flows that just fall silent, too; UDP has none. So it is an estimate.
  */
-static uint64_t estimate_backend(const struct dataplane_view *view, uint32_t index)
-{
-	uint64_t counts[SL_COUNTERS_PER_LINE];
-
-	dataplane_count(view, sl_counter_backends(&view->limits) + index, counts);
-	return counts[SL_BACKEND_opened] > counts[SL_BACKEND_closed]
-		       ? counts[SL_BACKEND_opened] - counts[SL_BACKEND_closed]
-		       : 0;
-}
-
 static uint64_t estimate_flows(const struct engine *engine, const struct ids_service *service)
 {
+	const struct dataplane_view *view = engine->options.view;
 	const struct ids_backend *known;
-	uint64_t flows = 0;
+	uint64_t opened = 0, closed = 0;
 	size_t count;
 
+	/* Together: a flow that was let go is closed at another backend than it was opened at. */
 	known = ids_backends_of(&engine->ids, service->line, &count);
-	for (size_t i = 0; i < count; i++)
-		flows += estimate_backend(engine->options.view, known[i].index);
-	return flows;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t counts[SL_COUNTERS_PER_LINE];
+
+		dataplane_count(view, sl_counter_backends(&view->limits) + known[i].index, counts);
+		opened += counts[SL_BACKEND_opened];
+		closed += counts[SL_BACKEND_closed];
+	}
+	return opened > closed ? opened - closed : 0;
 }
 
-/* Likewise, of those backends of a service that the change takes down. */
-static uint64_t estimate_cut(const struct engine *engine, const struct ids_service *service,
-			     const struct model *wanted)
+/* Live entries of the backends that a change takes down, as of the last scan: flows that a drain has left there. */
+static uint64_t entries_cut(const struct engine *engine, const struct ids_service *service,
+			    const struct model *wanted)
 {
-	const struct dataplane_view *view = engine->options.view;
 	const struct model_service *model = model_find_service(wanted, service->name);
 	const struct ids_backend *known;
-	uint64_t flows = 0;
+	uint64_t entries = 0;
 	size_t count;
 
 	known = ids_backends_of(&engine->ids, service->line, &count);
 	for (size_t i = 0; model && i < count; i++) {
 		const struct model_backend *backend = model_find_backend(model, &known[i].address);
+		uint32_t live;
 
-		if (backend && backend->reason == MODEL_DISABLED &&
-		    !(view->backends[known[i].index].flags & SL_BACKEND_DEAD))
-			flows += estimate_backend(view, known[i].index);
+		track_entries(engine->track, known[i].index, &live);
+		if (backend && backend->reason == MODEL_DISABLED)
+			entries += live;
 	}
-	return flows;
+	return entries;
 }
 
-/* What a table that tracks its flows keeps: of those that do not end, the share of the slots that move. */
+/* Of those flows that do not end, the share of the slots that move. */
 static void forecast_table(const struct engine *engine, const struct engine_change *change,
 			   const struct ids_service *service, const struct plan_table *table,
 			   struct engine_forecast *out)
 {
-	uint64_t cut = estimate_cut(engine, service, change->model);
-	uint64_t others = estimate_flows(engine, service) - cut;
+	uint64_t flows = estimate_flows(engine, service);
 
 	out->slots_tracked += table->moved - table->cut;
 	out->slots_cut += table->cut;
-	out->flows_cut += cut;
-	if (table->cut < table->slots)
-		out->flows_kept +=
-			others * (table->moved - table->cut) / (table->slots - table->cut);
+	out->flows_cut +=
+		flows * table->cut / table->slots + entries_cut(engine, service, change->model);
+	out->flows_kept += flows * (table->moved - table->cut) / table->slots;
 }
 
 static void forecast_flows(const struct engine *engine, const struct engine_change *change,
