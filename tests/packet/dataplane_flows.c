@@ -144,6 +144,38 @@ START_TEST(what_is_being_written_is_not_copied_by_other_limits)
 }
 END_TEST
 
+/* Where first fragments went is known on, unless the memory is of another size: it is empty then. */
+START_TEST(the_memory_of_fragments_outlives_starts_and_other_limits)
+{
+	struct dataplane_options options = pinned_options();
+	struct dataplane *dp;
+
+	options.limits.fragments = 128;
+	dp = pinned_open(&options);
+	dp->maps.fragments[31].entry[2] =
+		(struct sl_flow){.check = 77, .data = sl_flow_data(5, 0, 3, 7)};
+	dp->maps.fragments[31].entry[3].data = SL_FLOW_LOCK;
+	dp->maps.backends[3].generation = 5;
+	dataplane_close(dp);
+	dp = pinned_open(&options);
+	ck_assert(dataplane_features(dp).fragments);
+	ck_assert_uint_eq(dp->maps.fragments[31].entry[2].check, 77);
+	dataplane_close(dp);
+	options.limits.slots *= 2;
+	dp = pinned_open(&options);
+	ck_assert_uint_eq(dp->maps.fragments[31].entry[2].check, 77);
+	ck_assert_uint_eq(dp->maps.fragments[31].entry[2].data, sl_flow_data(5, 0, 3, 7));
+	ck_assert_uint_eq(dp->maps.fragments[31].entry[3].data, 0);
+	ck_assert_uint_eq(dp->maps.backends[3].generation, 5);
+	dataplane_close(dp);
+	options.limits.fragments = 256;
+	dp = pinned_open(&options);
+	ck_assert_uint_eq(dp->view.limits.fragments, 256);
+	ck_assert_uint_eq(dp->maps.fragments[31].entry[2].data, 0);
+	dataplane_close(dp);
+}
+END_TEST
+
 /* ---- scan -------------------------------------------------------------------------------------------- */
 
 struct scan {
@@ -285,6 +317,7 @@ Suite *dataplane_flows_suite(void)
 	tcase_add_test(tc, a_start_on_the_same_maps_finds_flows_where_they_were);
 	tcase_add_test(tc, a_full_table_finds_room_in_one_of_twice_the_size);
 	tcase_add_test(tc, what_is_being_written_is_not_copied_by_other_limits);
+	tcase_add_test(tc, the_memory_of_fragments_outlives_starts_and_other_limits);
 	tcase_add_test(tc, a_scan_deletes_what_the_visitor_says_and_keeps_the_count);
 	tcase_add_test(tc, a_swap_says_whether_it_was_done);
 	tcase_add_test(tc, the_clock_ticks_about_once_a_second);
