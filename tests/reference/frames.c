@@ -305,7 +305,7 @@ static void make_packet(const struct scene *scene, struct reference_frame *f)
 		return;
 	first = *f;
 	first_at = fragment_at;
-	if (one_in(4)) { /* it ends in or soon after the transport header */
+	if (one_in(2)) { /* it ends in or soon after the transport header */
 		f->length = transport + 8 * (1 + random_below(3));
 		set16(f, network + (e.family == 4 ? 2 : 4),
 		      f->length - network - (e.family == 4 ? 0 : 40));

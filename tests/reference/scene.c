@@ -208,7 +208,7 @@ static void make_vlans(struct scene *scene)
 	r->listens[0] = 1;
 	if (one_in(3))
 		return;
-	r->listens[0] = random_next() | random_next();
+	r->listens[0] = (random_next() | random_next()) & ~(uint64_t)one_in(2);
 	r->listens[63] = random_next();
 	for (int i = 1; i < 63; i++)
 		r->listens[i] = one_in(2) ? 0 : random_next();
