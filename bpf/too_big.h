@@ -5,8 +5,9 @@
  * what fits, and the packet's first bytes. Without that an upload would stall, since nobody else on the way knows of the
  * outer header. The packet itself is gone, and counted as dropped by its service.
  *
- * Who may fragment on the way is not told (DF clear), nor is who cannot be written to (RFC 1122 section 3.2.2), and no CPU
- * tells more than knobs.too_big_answers in a tick: a flood of big packets is not to become one of answers. Senders are
+ * That holds for IPv4 without DF, too: a router would cut such a packet in pieces, which this does not, and hosts cut the next
+ * ones by what they are told, whatever they wrote there. Who cannot be written to is not told (RFC 1122 section 3.2.2), and no
+ * CPU tells more than knobs.too_big_answers in a tick: a flood of big packets is not to become one of answers. Senders are
  * never told less than what each link must carry, 576 and 1280 bytes: they would not go below it.
  *
  * A function of its own: packets that fit do not pay for it, and the verifier checks it once.
@@ -53,8 +54,7 @@ static __always_inline __u32 too_big_mtu(const struct pkt *p, __u32 inner_max)
 /* ICMP says nothing about a later fragment (RFC 1122 section 3.2.2); ICMPv6 may (RFC 4443 section 2.4). */
 static __always_inline bool too_big_is_told(const struct pkt *p)
 {
-	return p->fragment & IPV4_DF && (p->part != PKT_LATER_FRAGMENT || p->family == 6) &&
-	       answer_has_sender(p);
+	return (p->part != PKT_LATER_FRAGMENT || p->family == 6) && answer_has_sender(p);
 }
 
 /* Whether one more answer is allowed to this CPU. */

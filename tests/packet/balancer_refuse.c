@@ -127,11 +127,6 @@ static const struct {
 	{"no backend udp", V4("203.0.113.20", UDP), SL_DROP_no_backend},
 	{"no backend v6", V6("2001:db8:f::20", TCP), SL_DROP_no_backend},
 	{"no next hop", V4("203.0.113.21", TCP), SL_DROP_no_nexthop},
-	{"one byte too big, v4 in v4, df clear",
-	 V4(VIP, TCP, .payload = WORLD_MTU - 20 - 39, .clear_df = true), SL_DROP_too_big},
-	{"one byte too big, v4 in v6, df clear",
-	 V4("203.0.113.11", TCP, .payload = WORLD_MTU - 40 - 39, .clear_df = true),
-	 SL_DROP_too_big},
 };
 
 #define CASES (int)(sizeof(cases) / sizeof(cases[0]))

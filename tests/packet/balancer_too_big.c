@@ -44,6 +44,12 @@ static const struct {
 	 1480},
 	{"one tag", TO("203.0.113.10", CLIENT, TCP, .payload = 1460), &one_tag, 1480},
 	{"two tags", TO("203.0.113.10", CLIENT, TCP, .payload = 1461), &two_tags, 1480},
+	{"without df", TO("203.0.113.10", CLIENT, UDP, .payload = 1472, .clear_df = true, .id = 7),
+	 NULL, 1480},
+	{"one byte without df", TO("203.0.113.10", CLIENT, TCP, .payload = 1441, .clear_df = true),
+	 NULL, 1480},
+	{"one byte without df, out by IPv6",
+	 TO("203.0.113.11", CLIENT, TCP, .payload = 1421, .clear_df = true), NULL, 1460},
 	{"one byte v6", TO("2001:db8:f::10", CLIENT6, TCP, .payload = 1421), NULL, 1480},
 	{"a full frame v6", TO("2001:db8:f::10", CLIENT6, TCP, .payload = 1440), NULL, 1480},
 	{"an odd length v6", TO("2001:db8:f::10", CLIENT6, TCP, .payload = 1439), NULL, 1480},
@@ -187,8 +193,6 @@ static const struct {
 	const char *name;
 	struct packet packet;
 } untold[] = {
-	{"routers may fragment it",
-	 TO("203.0.113.10", CLIENT, TCP, .payload = 1460, .clear_df = true)},
 	{"from nobody", TO("203.0.113.10", "0.0.0.0", TCP, .payload = 1460)},
 	{"from this network", TO("203.0.113.10", "0.1.2.3", TCP, .payload = 1460)},
 	{"from a loopback", TO("203.0.113.10", "127.0.0.1", TCP, .payload = 1460)},

@@ -157,7 +157,7 @@ static bool is_host(uint8_t family, const uint8_t *address)
 	return address[0] != 0xff && memcmp(address, none, sizeof(none));
 }
 
-/* One that is too big: its sender is told, where it must not be fragmented on the way. */
+/* One that is too big: its sender is told. */
 static enum sl_verdict tell_sender(const struct run *run, const struct reference_packet *p,
 				   const struct reference_backend *b)
 {
@@ -165,8 +165,7 @@ static enum sl_verdict tell_sender(const struct run *run, const struct reference
 
 	if (mtu < least)
 		mtu = least;
-	if (p->length <= mtu || (p->family == 4 && !(p->at[6] & 0x40)) ||
-	    !is_host(p->family, reference_source(p)))
+	if (p->length <= mtu || !is_host(p->family, reference_source(p)))
 		return SL_DROP_too_big;
 	if (run->room < (p->family == 4 ? 28 : 48))
 		return SL_DROP_no_headroom;
