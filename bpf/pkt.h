@@ -36,10 +36,10 @@ struct pkt {
 	PKT_CONTEXT *ctx;
 
 	/* parse */
+	__u8 tcp_flags; /* set by service, 0 for UDP */
 	__u8 family;	/* 4 or 6 */
 	__u8 protocol;	/* IPPROTO_TCP or IPPROTO_UDP */
 	__u8 tos;	/* IPv4 type of service, IPv6 traffic class */
-	__u8 tcp_flags; /* set by service, 0 for UDP */
 	__u32 tags;	/* bytes of VLAN tags before Ethernet's type: 0, 4, 8 */
 	enum pkt_part part;
 	__be16 fragment; /* IPv4's word of flags and offset; an IPv6 packet counts as DF */
