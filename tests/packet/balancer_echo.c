@@ -126,9 +126,7 @@ static void run(const char *name, const struct frame *in, enum sl_verdict verdic
 	world_count(&w, &before);
 	got = world_run(&w, in, out, 1);
 	world_count(&w, &after);
-	for (int v = 1; v < SL_VERDICTS; v++)
-		ck_assert_msg(after.verdict[v] - before.verdict[v] == (v == (int)verdict),
-			      "%s: verdict %s", name, world_verdict_name(v));
+	world_expect_verdict(name, &before, &after, verdict);
 	ck_assert_msg(got == action, "%s: action %d", name, got);
 	ck_assert_mem_eq(before.service, after.service, sizeof(before.service));
 	ck_assert_mem_eq(before.backend, after.backend, sizeof(before.backend));

@@ -153,17 +153,9 @@ static void check_sent(struct world *w, int i, int action)
 	world_count(w, &before);
 	ck_assert_msg(world_run(w, &in, &out, 1) == action, "%s: not sent", cases[i].name);
 	world_count(w, &after);
-	if (action == XDP_TX) { /* a test run of a redirect gives no bytes back */
-		ck_assert_msg(out.length == expected.length, "%s: %zu bytes, expected %zu",
-			      cases[i].name, out.length, expected.length);
-		for (size_t b = 0; b < out.length; b++)
-			ck_assert_msg(out.data[b] == expected.data[b],
-				      "%s: byte %zu is 0x%02x, expected 0x%02x", cases[i].name, b,
-				      out.data[b], expected.data[b]);
-	}
-	for (int v = 1; v < SL_VERDICTS; v++)
-		ck_assert_msg(after.verdict[v] - before.verdict[v] == (v == SL_SEND_icmp_error),
-			      "%s: verdict %s", cases[i].name, world_verdict_name(v));
+	if (action == XDP_TX) /* a test run of a redirect gives no bytes back */
+		world_expect_frame(cases[i].name, &out, &expected);
+	world_expect_verdict(cases[i].name, &before, &after, SL_SEND_icmp_error);
 	ck_assert_mem_eq(before.service, after.service, sizeof(before.service));
 	ck_assert_mem_eq(before.backend, after.backend, sizeof(before.backend));
 }
@@ -307,7 +299,6 @@ static const struct {
 
 static void check_refused(struct world *w, int i)
 {
-	enum sl_verdict verdict = refused[i].verdict;
 	struct world_counts before, after;
 	uint64_t dropped = 0;
 	struct frame in, out;
@@ -317,11 +308,7 @@ static void check_refused(struct world *w, int i)
 	world_count(w, &before);
 	action = world_run(w, &in, &out, 1);
 	world_count(w, &after);
-	for (int v = 1; v < SL_VERDICTS; v++)
-		ck_assert_msg(after.verdict[v] - before.verdict[v] == (v == (int)verdict),
-			      "%s: %s counted %ld, expected %s", refused[i].name,
-			      world_verdict_name(v), (long)(after.verdict[v] - before.verdict[v]),
-			      world_verdict_name(verdict));
+	world_expect_verdict(refused[i].name, &before, &after, refused[i].verdict);
 	ck_assert_msg(action == (refused[i].of_service ? XDP_DROP : XDP_PASS), "%s: action %d",
 		      refused[i].name, action);
 	ck_assert_msg(out.length == in.length && !memcmp(out.data, in.data, in.length),

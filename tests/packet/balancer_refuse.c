@@ -164,11 +164,7 @@ static void check_untouched(struct world *w, int i, const struct frame *in,
 	world_count(w, &before);
 	action = world_run(w, in, &out, 1);
 	world_count(w, &after);
-	for (int v = 1; v < SL_VERDICTS; v++)
-		ck_assert_msg(after.verdict[v] - before.verdict[v] == (v == (int)expected),
-			      "%s: %s counted %ld, expected %s", cases[i].name,
-			      world_verdict_name(v), (long)(after.verdict[v] - before.verdict[v]),
-			      world_verdict_name(expected));
+	world_expect_verdict(cases[i].name, &before, &after, expected);
 	ck_assert_msg(action == (int)action_of(expected), "%s: action %d", cases[i].name, action);
 	ck_assert_msg(out.length == in->length && !memcmp(out.data, in->data, in->length),
 		      "%s: touched", cases[i].name);

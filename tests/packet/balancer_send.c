@@ -133,10 +133,7 @@ static void check_counts(const struct world *w, const struct world_counts *befor
 	uint64_t services = 0, service_bytes = 0;
 
 	world_count(w, &after);
-	for (int v = 1; v < SL_VERDICTS; v++)
-		ck_assert_msg(after.verdict[v] - before->verdict[v] == (v == (int)verdict),
-			      "%s: verdict %s counted %ld", cases[i].name, world_verdict_name(v),
-			      (long)(after.verdict[v] - before->verdict[v]));
+	world_expect_verdict(cases[i].name, before, &after, verdict);
 	for (int s = 0; s < 16; s++) {
 		services += after.service[s][SL_SERVICE_packets] -
 			    before->service[s][SL_SERVICE_packets];

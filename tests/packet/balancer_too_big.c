@@ -121,9 +121,7 @@ static void run(struct world *w, const char *name, const struct frame *in, enum 
 	world_count(w, &after);
 	ck_assert_msg(action == (verdict == SL_DROP_too_big ? XDP_DROP : XDP_TX), "%s: action %d",
 		      name, action);
-	for (int v = 1; v < SL_VERDICTS; v++)
-		ck_assert_msg(after.verdict[v] - before.verdict[v] == (v == (int)verdict),
-			      "%s: verdict %s", name, world_verdict_name(v));
+	world_expect_verdict(name, &before, &after, verdict);
 	ck_assert_msg(dropped(&after) - dropped(&before) == 1, "%s: the service's count", name);
 	ck_assert_mem_eq(before.backend, after.backend, sizeof(before.backend));
 }

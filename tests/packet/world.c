@@ -381,6 +381,17 @@ const char *world_verdict_name(enum sl_verdict verdict)
 	return verdict < SL_VERDICTS ? names[verdict] : "?";
 }
 
+void world_expect_verdict(const char *name, const struct world_counts *before,
+			  const struct world_counts *after, enum sl_verdict verdict)
+{
+	for (int v = 1; v < SL_VERDICTS; v++) {
+		uint64_t counted = after->verdict[v] - before->verdict[v];
+
+		ck_assert_msg(counted == (v == (int)verdict), "%s: %s counted %lu, expected %s",
+			      name, world_verdict_name(v), counted, world_verdict_name(verdict));
+	}
+}
+
 void world_expect_frame(const char *name, const struct frame *got, const struct frame *expected)
 {
 	ck_assert_msg(got->length == expected->length, "%s: %zu bytes, expected %zu", name,
