@@ -297,14 +297,6 @@ static const struct {
 	 SL_DROP_bad_length},
 };
 
-static int action_of(enum sl_verdict verdict)
-{
-	return verdict == SL_DROP_bad_length || verdict == SL_DROP_many_headers ||
-			       verdict == SL_DROP_denied
-		       ? XDP_DROP
-		       : XDP_PASS;
-}
-
 START_TEST(what_is_no_whole_plain_request_to_such_an_address_is_not_answered)
 {
 	struct frame in, out;
@@ -312,7 +304,8 @@ START_TEST(what_is_no_whole_plain_request_to_such_an_address_is_not_answered)
 	open_world(&ways[_i]);
 	for (int i = 0; i < (int)(sizeof(others) / sizeof(others[0])); i++) {
 		build(&in, &others[i].packet, others[i].type, others[i].type6);
-		run(others[i].name, &in, others[i].verdict, action_of(others[i].verdict), &out);
+		run(others[i].name, &in, others[i].verdict, world_verdict_action(others[i].verdict),
+		    &out);
 		world_expect_frame(others[i].name, &out, &in);
 	}
 	world_close(&w);

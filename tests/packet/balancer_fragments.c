@@ -22,48 +22,17 @@ static struct world w;
 static const uint8_t after_options[] = {IPPROTO_HOPOPTS, IPPROTO_DSTOPTS, IPPROTO_FRAGMENT, 255};
 static const uint8_t before_options[] = {IPPROTO_FRAGMENT, IPPROTO_DSTOPTS, 255};
 
-static void expect_sent(const struct frame *in, enum world_backend backend, const char *what)
-{
-	struct world_counts before, after;
-	struct frame out, expected;
-	size_t length = in->length - 14;
-
-	datagram_expected(&w, backend, in, &expected);
-	world_count(&w, &before);
-	ck_assert_msg(world_run(&w, in, &out, 1) == XDP_TX, "%s is not sent", what);
-	world_count(&w, &after);
-	world_expect_frame(what, &out, &expected);
-	before.verdict[SL_SEND_tx]++; /* by its backend's count */
-	ck_assert_mem_eq(before.verdict, after.verdict, sizeof(before.verdict));
-	for (int b = 0; b < WORLD_BACKENDS; b++) {
-		ck_assert_uint_eq(after.backend[b][SL_BACKEND_packets],
-				  before.backend[b][SL_BACKEND_packets] + (b == (int)backend));
-		ck_assert_uint_eq(after.backend[b][SL_BACKEND_bytes],
-				  before.backend[b][SL_BACKEND_bytes] +
-					  (b == (int)backend ? length : 0));
-	}
-}
-
 static void send_piece(const struct datagram *d, unsigned int n)
 {
 	char what[64];
-	struct frame in;
 
 	snprintf(what, sizeof(what), "piece %u, %s to %d", n, d->v6 ? "v6" : "v4", d->backend);
-	datagram_piece(d, n, &in);
-	expect_sent(&in, d->backend, what);
+	datagram_expect_piece_sent(&w, d, n, what);
 }
 
 static void refuse_piece(const struct datagram *d, unsigned int n)
 {
-	struct world_counts before, after;
-	struct frame in, out;
-
-	datagram_piece(d, n, &in);
-	world_count(&w, &before);
-	ck_assert_int_eq(world_run(&w, &in, &out, 1), XDP_DROP);
-	world_count(&w, &after);
-	ck_assert_uint_eq(after.verdict[SL_DROP_fragment], before.verdict[SL_DROP_fragment] + 1);
+	datagram_expect_piece_end(&w, d, n, SL_DROP_fragment, "a piece");
 }
 
 static uint64_t evictions(void)
@@ -255,9 +224,9 @@ START_TEST(later_fragments_of_several_buffers_are_sent_whole)
 		d.payload = 3900;
 		datagram_build(&d, &whole);
 		datagram_cut(&whole, 0, 3800, &in);
-		expect_sent(&in, d.backend, "the first");
+		datagram_expect_sent(&w, d.backend, &in, "the first");
 		datagram_move(&in, 3800, false);
-		expect_sent(&in, d.backend, "the last");
+		datagram_expect_sent(&w, d.backend, &in, "the last");
 	}
 	world_close(&w);
 }

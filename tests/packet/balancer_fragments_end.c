@@ -22,45 +22,6 @@ static void open_world(bool knob)
 					       .manual_clock = true});
 }
 
-/* Its own bytes: nothing is changed of what passes or is dropped. */
-static void expect_end(const struct frame *in, enum sl_verdict verdict)
-{
-	struct world_counts before, after;
-	struct frame out;
-
-	world_count(&w, &before);
-	world_run(&w, in, &out, 1);
-	world_count(&w, &after);
-	ck_assert_msg(after.verdict[verdict] == before.verdict[verdict] + 1, "not ended by %s",
-		      world_verdict_name(verdict));
-	world_expect_frame(world_verdict_name(verdict), &out, in);
-}
-
-static void expect_sent(const struct frame *in, enum world_backend backend, const char *what)
-{
-	struct frame out, expected;
-
-	datagram_expected(&w, backend, in, &expected);
-	ck_assert_msg(world_run(&w, in, &out, 1) == XDP_TX, "%s is not sent", what);
-	world_expect_frame(what, &out, &expected);
-}
-
-static void piece_ends(const struct datagram *d, unsigned int n, enum sl_verdict verdict)
-{
-	struct frame in;
-
-	datagram_piece(d, n, &in);
-	expect_end(&in, verdict);
-}
-
-static void piece_is_sent(const struct datagram *d, unsigned int n)
-{
-	struct frame in;
-
-	datagram_piece(d, n, &in);
-	expect_sent(&in, d->backend, "a piece");
-}
-
 /* RFC 1858: a first fragment without TCP's flags, and one that would write over them. */
 START_TEST(a_fragment_that_cuts_the_transport_header_is_dropped)
 {
@@ -72,23 +33,25 @@ START_TEST(a_fragment_that_cuts_the_transport_header_is_dropped)
 		d.v6 = v6;
 		datagram_build(&d, &whole);
 		datagram_cut(&whole, 0, 16, &in);
-		expect_end(&in, SL_DROP_tiny_fragment);
+		datagram_expect_end(&w, &in, SL_DROP_tiny_fragment,
+				    "a TCP header without its flags");
 		datagram_cut(&whole, 0, 24, &in);
-		expect_sent(&in, WORLD_V4, "a TCP header and 4 bytes");
+		datagram_expect_sent(&w, WORLD_V4, &in, "a TCP header and 4 bytes");
 		datagram_cut(&whole, 1, 8, &in);
-		expect_end(&in, SL_DROP_tiny_fragment);
+		datagram_expect_end(&w, &in, SL_DROP_tiny_fragment,
+				    "what would write over the flags");
 		datagram_cut(&whole, 2, 8, &in);
-		expect_sent(&in, WORLD_V4, "what begins behind the flags");
+		datagram_expect_sent(&w, WORLD_V4, &in, "what begins behind the flags");
 		whole.data[14 + datagram_headers(&whole) + 12] = 0xf0;
 		datagram_cut(&whole, 0, 24, &in);
-		expect_end(&in, SL_DROP_tiny_fragment);
+		datagram_expect_end(&w, &in, SL_DROP_tiny_fragment, "TCP options that are cut off");
 	}
 	d = (struct datagram){.backend = WORLD_V4, .id = 5};
 	datagram_build(&d, &whole);
 	datagram_cut(&whole, 0, 8, &in);
-	expect_sent(&in, WORLD_V4, "a UDP header alone");
+	datagram_expect_sent(&w, WORLD_V4, &in, "a UDP header alone");
 	datagram_cut(&whole, 1, 8, &in);
-	expect_sent(&in, WORLD_V4, "what comes after a UDP header");
+	datagram_expect_sent(&w, WORLD_V4, &in, "what comes after a UDP header");
 	world_close(&w);
 }
 END_TEST
@@ -113,15 +76,15 @@ START_TEST(what_else_is_wrong_keeps_its_name)
 	datagram_build(&d, &whole);
 	datagram_cut(&whole, 0, DATAGRAM_PIECE, &in);
 	memcpy(in.data + 14 + 20 + 4, (uint8_t[]){0, 7}, 2); /* UDP's length */
-	expect_end(&in, SL_DROP_bad_udp);
+	datagram_expect_end(&w, &in, SL_DROP_bad_udp, "a length of UDP's header that is too short");
 	datagram_cut(&whole, 0, DATAGRAM_PIECE, &in);
 	in.length -= 1;
-	expect_end(&in, SL_DROP_bad_length);
+	datagram_expect_end(&w, &in, SL_DROP_bad_length, "a first fragment without its last byte");
 	datagram_cut(&whole, 0, DATAGRAM_PIECE, &in);
-	expect_sent(&in, WORLD_V4, "the first");
+	datagram_expect_sent(&w, WORLD_V4, &in, "the first");
 	datagram_cut(&whole, 1, DATAGRAM_PIECE, &in);
 	in.length -= 1;
-	expect_end(&in, SL_DROP_bad_length);
+	datagram_expect_end(&w, &in, SL_DROP_bad_length, "a later fragment without its last byte");
 	ck_assert_uint_eq(dropped(), 3); /* by the service, later ones as well */
 	world_close(&w);
 }
@@ -150,7 +113,7 @@ START_TEST(who_sent_a_fragment_that_is_too_big_is_told)
 	datagram_cut(&whole, 0, 1496, &in);
 	expect_told(&in, 20, 3, 1480);
 	datagram_move(&in, 1496, true);
-	expect_end(&in, SL_DROP_too_big);
+	datagram_expect_end(&w, &in, SL_DROP_too_big, "a later one that is too big");
 	d.keep_df = false;
 	datagram_build(&d, &whole);
 	datagram_cut(&whole, 0, 1496, &in);
@@ -162,7 +125,7 @@ START_TEST(who_sent_a_fragment_that_is_too_big_is_told)
 	datagram_move(&in, 1496, true);
 	expect_told(&in, 40, 2, 1480);
 	datagram_cut(&whole, 1, DATAGRAM_PIECE, &in);
-	expect_sent(&in, WORLD_V4, "one that fits");
+	datagram_expect_sent(&w, WORLD_V4, &in, "one that fits");
 	world_close(&w);
 }
 END_TEST
@@ -187,13 +150,14 @@ START_TEST(fragments_of_denied_sources_are_dropped_also_when_the_first_was_let_i
 		struct datagram d = {.backend = WORLD_V4, .v6 = v6}, other = d;
 
 		other.id = 77;
-		piece_is_sent(&d, 0);
+		datagram_expect_piece_sent(&w, &d, 0, "the first, let in");
 		deny(sources, 2);
-		piece_ends(&d, 1, SL_DROP_denied);
-		piece_ends(&other, 0, SL_DROP_denied);
-		piece_ends(&other, 1, SL_DROP_fragment);
+		datagram_expect_piece_end(&w, &d, 1, SL_DROP_denied, "the next, denied");
+		datagram_expect_piece_end(&w, &other, 0, SL_DROP_denied, "the first, denied");
+		datagram_expect_piece_end(&w, &other, 1, SL_DROP_fragment,
+					  "the next of a first that was denied");
 		deny(sources, 0);
-		piece_is_sent(&d, 1);
+		datagram_expect_piece_sent(&w, &d, 1, "the next, let in again");
 	}
 	world_close(&w);
 }
@@ -214,9 +178,11 @@ START_TEST(fragments_that_are_not_a_service_s_pass_with_all_that_follow)
 
 	open_world(true);
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-		piece_ends(&others[i], 0, SL_PASS_no_listener);
+		datagram_expect_piece_end(&w, &others[i], 0, SL_PASS_no_listener,
+					  "a first fragment that is nobody's");
 		for (unsigned int n = 1; n < 3; n++)
-			piece_ends(&others[i], n, SL_PASS_no_listener);
+			datagram_expect_piece_end(&w, &others[i], n, SL_PASS_no_listener,
+						  "a later fragment that is nobody's");
 	}
 	world_close(&w);
 }
@@ -227,13 +193,13 @@ START_TEST(one_that_names_no_transport_passes_unless_it_is_known)
 	struct datagram d = {.backend = WORLD_V4, .v6 = true, .extensions = before_options};
 
 	open_world(true);
-	piece_ends(&d, 1, SL_PASS_other_protocol);
-	piece_is_sent(&d, 0);
-	piece_is_sent(&d, 1);
+	datagram_expect_piece_end(&w, &d, 1, SL_PASS_other_protocol, "one before the first");
+	datagram_expect_piece_sent(&w, &d, 0, "the first");
+	datagram_expect_piece_sent(&w, &d, 1, "the next");
 	world_close(&w);
 	open_world(false);
-	piece_ends(&d, 0, SL_DROP_fragment);
-	piece_ends(&d, 1, SL_PASS_other_protocol);
+	datagram_expect_piece_end(&w, &d, 0, SL_DROP_fragment, "the first, without the knob");
+	datagram_expect_piece_end(&w, &d, 1, SL_PASS_other_protocol, "the next, without the knob");
 	world_close(&w);
 }
 END_TEST
@@ -258,7 +224,7 @@ START_TEST(an_atomic_fragment_is_a_packet_like_others)
 	ck_assert_int_eq(world_run(&w, &in, &out, 1), XDP_TX);
 	world_expect_frame("an atomic fragment", &out, &expected);
 	datagram_move(&in, 800, false); /* nothing is remembered of it */
-	expect_end(&in, SL_DROP_fragment);
+	datagram_expect_end(&w, &in, SL_DROP_fragment, "a later one of an atomic fragment");
 	world_close(&w);
 }
 END_TEST
@@ -290,11 +256,12 @@ START_TEST(without_a_backend_or_a_way_to_it_they_are_dropped)
 			nobody = {.backend = WORLD_V4, .vip = "203.0.113.20"};
 
 	open_world(true);
-	piece_ends(&nobody, 0, SL_DROP_no_backend);
-	piece_ends(&nobody, 1, SL_DROP_fragment);
-	piece_is_sent(&d, 0);
+	datagram_expect_piece_end(&w, &nobody, 0, SL_DROP_no_backend,
+				  "the first, without a backend");
+	datagram_expect_piece_end(&w, &nobody, 1, SL_DROP_fragment, "the next, without a backend");
+	datagram_expect_piece_sent(&w, &d, 0, "the first");
 	ck_assert_int_eq(w.ops->write_path(w.dp, WORLD_V4, &(struct sl_path){.ifindex = 0}), 0);
-	piece_ends(&d, 1, SL_DROP_no_nexthop);
+	datagram_expect_piece_end(&w, &d, 1, SL_DROP_no_nexthop, "the next, without a way");
 	world_close(&w);
 }
 END_TEST

@@ -18,45 +18,6 @@ static void open_world(void)
 	world_set_tick(&w, 1000);
 }
 
-static void expect_end(const struct frame *in, enum sl_verdict verdict, const char *what)
-{
-	struct world_counts before, after;
-	struct frame out;
-
-	world_count(&w, &before);
-	world_run(&w, in, &out, 1);
-	world_count(&w, &after);
-	ck_assert_msg(after.verdict[verdict] == before.verdict[verdict] + 1,
-		      "%s does not end by %s", what, world_verdict_name(verdict));
-	world_expect_frame(what, &out, in);
-}
-
-static void expect_sent(const struct frame *in, enum world_backend backend, const char *what)
-{
-	struct frame out, expected;
-
-	datagram_expected(&w, backend, in, &expected);
-	ck_assert_msg(world_run(&w, in, &out, 1) == XDP_TX, "%s is not sent", what);
-	world_expect_frame(what, &out, &expected);
-}
-
-static void piece_ends(const struct datagram *d, unsigned int n, enum sl_verdict verdict,
-		       const char *what)
-{
-	struct frame in;
-
-	datagram_piece(d, n, &in);
-	expect_end(&in, verdict, what);
-}
-
-static void piece_is_sent(const struct datagram *d, unsigned int n, const char *what)
-{
-	struct frame in;
-
-	datagram_piece(d, n, &in);
-	expect_sent(&in, d->backend, what);
-}
-
 /* One thing after the other is another than the first one's. */
 START_TEST(a_later_fragment_follows_the_first_of_its_own_packet_alone)
 {
@@ -76,15 +37,16 @@ START_TEST(a_later_fragment_follows_the_first_of_its_own_packet_alone)
 	struct datagram own = {.backend = WORLD_V4};
 
 	open_world();
-	piece_is_sent(&own, 0, "the first");
+	datagram_expect_piece_sent(&w, &own, 0, "the first");
 	own.v6 = true;
-	piece_is_sent(&own, 0, "the first, IPv6");
+	datagram_expect_piece_sent(&w, &own, 0, "the first, IPv6");
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		for (unsigned int n = 1; n < 3; n++)
-			piece_ends(&others[i].other, n, SL_DROP_fragment, others[i].what);
-	piece_is_sent(&own, 1, "its own, IPv6");
+			datagram_expect_piece_end(&w, &others[i].other, n, SL_DROP_fragment,
+						  others[i].what);
+	datagram_expect_piece_sent(&w, &own, 1, "its own, IPv6");
 	own.v6 = false;
-	piece_is_sent(&own, 1, "its own");
+	datagram_expect_piece_sent(&w, &own, 1, "its own");
 	world_close(&w);
 }
 END_TEST
@@ -101,11 +63,11 @@ START_TEST(sources_that_use_the_same_id_do_not_meet)
 			.source = v6 ? "2001:db8:c::9" : "198.51.100.9",
 		};
 
-		piece_is_sent(&one, 0, "the first of one");
-		piece_is_sent(&two, 0, "the first of the other");
+		datagram_expect_piece_sent(&w, &one, 0, "the first of one");
+		datagram_expect_piece_sent(&w, &two, 0, "the first of the other");
 		for (unsigned int n = 1; n < 3; n++) {
-			piece_is_sent(&two, n, "of the other");
-			piece_is_sent(&one, n, "of one");
+			datagram_expect_piece_sent(&w, &two, n, "of the other");
+			datagram_expect_piece_sent(&w, &one, n, "of one");
 		}
 	}
 	world_close(&w);
@@ -120,12 +82,14 @@ START_TEST(an_id_that_is_used_again_follows_its_last_first_fragment)
 		const struct datagram ours = {.backend = WORLD_V4, .v6 = v6};
 		const struct datagram other = {.backend = WORLD_V4, .v6 = v6, .port = 80};
 
-		piece_is_sent(&ours, 0, "the first packet's first");
-		piece_is_sent(&ours, 1, "the first packet's next");
-		piece_ends(&other, 0, SL_PASS_no_listener, "the second packet's first");
-		piece_ends(&other, 1, SL_PASS_no_listener, "the second packet's next");
-		piece_is_sent(&ours, 0, "the third packet's first");
-		piece_is_sent(&ours, 2, "the third packet's last");
+		datagram_expect_piece_sent(&w, &ours, 0, "the first packet's first");
+		datagram_expect_piece_sent(&w, &ours, 1, "the first packet's next");
+		datagram_expect_piece_end(&w, &other, 0, SL_PASS_no_listener,
+					  "the second packet's first");
+		datagram_expect_piece_end(&w, &other, 1, SL_PASS_no_listener,
+					  "the second packet's next");
+		datagram_expect_piece_sent(&w, &ours, 0, "the third packet's first");
+		datagram_expect_piece_sent(&w, &ours, 2, "the third packet's last");
 	}
 	world_close(&w);
 }
@@ -142,13 +106,13 @@ START_TEST(pieces_that_do_not_fit_together_reach_one_backend_as_they_came)
 		const struct datagram d = {.backend = WORLD_V6, .v6 = v6};
 
 		datagram_piece(&d, 0, &first);
-		expect_sent(&first, d.backend, "the first");
+		datagram_expect_sent(&w, d.backend, &first, "the first");
 		for (size_t i = 0; i < 2 * sizeof(offsets) / sizeof(offsets[0]); i++) {
 			datagram_piece(&d, 1, &in);
 			datagram_move(&in, offsets[i / 2], i % 2);
-			expect_sent(&in, d.backend, "one that overlaps");
+			datagram_expect_sent(&w, d.backend, &in, "one that overlaps");
 		}
-		expect_sent(&first, d.backend, "the first once more");
+		datagram_expect_sent(&w, d.backend, &first, "the first once more");
 	}
 	world_close(&w);
 }
@@ -177,7 +141,8 @@ START_TEST(icmp_in_fragments_passes)
 			};
 
 			frame_build(&in, &packet);
-			expect_end(&in, SL_PASS_other_protocol, v6 ? "ICMPv6" : "ICMP");
+			datagram_expect_end(&w, &in, SL_PASS_other_protocol,
+					    v6 ? "ICMPv6" : "ICMP");
 		}
 	world_close(&w);
 }
@@ -191,18 +156,18 @@ START_TEST(another_program_knows_what_the_last_one_remembered)
 	for (int v6 = 0; v6 < 2; v6++) {
 		const struct datagram d = {.backend = WORLD_V4, .v6 = v6};
 
-		piece_is_sent(&d, 0, "the first");
+		datagram_expect_piece_sent(&w, &d, 0, "the first");
 		ck_assert_int_eq(dataplane_set_features(
 					 w.dp,
 					 (struct dataplane_features){
 						 .fragments = true, .deny = !v6, .quic = true},
 					 &p),
 				 0);
-		piece_is_sent(&d, 1, "the next, by another program");
+		datagram_expect_piece_sent(&w, &d, 1, "the next, by another program");
 	}
 	ck_assert_int_eq(dataplane_set_features(w.dp, (struct dataplane_features){0}, &p), 0);
-	piece_ends(&(struct datagram){.backend = WORLD_V4}, 1, SL_DROP_fragment,
-		   "without the knob");
+	datagram_expect_piece_end(&w, &(struct datagram){.backend = WORLD_V4}, 1, SL_DROP_fragment,
+				  "without the knob");
 	world_close(&w);
 }
 END_TEST
@@ -218,15 +183,15 @@ START_TEST(the_rest_of_a_packet_goes_where_its_first_fragment_went_though_the_sl
 
 	open_world();
 	base = w.view->services[1].slots_base;
-	piece_is_sent(&old, 0, "the first");
+	datagram_expect_piece_sent(&w, &old, 0, "the first");
 	for (uint32_t i = 0; i < WORLD_SLOTS; i++)
 		stores[i] = (struct dataplane_store){base + i, WORLD_V6};
 	ck_assert_int_eq(w.ops->store_cold(w.dp, stores, WORLD_SLOTS), 0);
 	ck_assert_int_eq(w.ops->store_hot(w.dp, stores, WORLD_SLOTS), 0);
-	piece_is_sent(&next, 0, "the next packet's first");
-	piece_is_sent(&old, 1, "the rest");
-	piece_is_sent(&next, 1, "the next packet's rest");
-	piece_is_sent(&old, 2, "the end");
+	datagram_expect_piece_sent(&w, &next, 0, "the next packet's first");
+	datagram_expect_piece_sent(&w, &old, 1, "the rest");
+	datagram_expect_piece_sent(&w, &next, 1, "the next packet's rest");
+	datagram_expect_piece_sent(&w, &old, 2, "the end");
 	world_close(&w);
 }
 END_TEST

@@ -131,11 +131,6 @@ static const struct {
 
 #define CASES (int)(sizeof(cases) / sizeof(cases[0]))
 
-static enum xdp_action action_of(enum sl_verdict verdict)
-{
-	return !strncmp(world_verdict_name(verdict), "PASS", 4) ? XDP_PASS : XDP_DROP;
-}
-
 static uint64_t all_dropped(const struct world_counts *counts)
 {
 	uint64_t sum = 0;
@@ -151,7 +146,8 @@ static bool is_counted_by_service(enum sl_verdict verdict, const struct packet *
 	bool later =
 		verdict == SL_DROP_fragment && (p->fragment & (p->extensions ? 0xfff8 : 0x1fff));
 
-	return action_of(verdict) == XDP_DROP && verdict != SL_DROP_many_headers && !later;
+	return world_verdict_action(verdict) == XDP_DROP && verdict != SL_DROP_many_headers &&
+	       !later;
 }
 
 static void check_untouched(struct world *w, int i, const struct frame *in,
@@ -165,7 +161,8 @@ static void check_untouched(struct world *w, int i, const struct frame *in,
 	action = world_run(w, in, &out, 1);
 	world_count(w, &after);
 	world_expect_verdict(cases[i].name, &before, &after, expected);
-	ck_assert_msg(action == (int)action_of(expected), "%s: action %d", cases[i].name, action);
+	ck_assert_msg(action == (int)world_verdict_action(expected), "%s: action %d", cases[i].name,
+		      action);
 	ck_assert_msg(out.length == in->length && !memcmp(out.data, in->data, in->length),
 		      "%s: touched", cases[i].name);
 	ck_assert_msg(all_dropped(&after) - all_dropped(&before) ==

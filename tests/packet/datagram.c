@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <check.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -115,4 +116,60 @@ void datagram_expected(const struct world *w, enum world_backend backend, const 
 	if (in->data[14] >> 4 == 4)
 		outer.id ^= (in->data[20] & 0x1f) << 8 | in->data[21];
 	frame_encapsulate(out, in, &outer);
+}
+
+void datagram_expect_sent(struct world *w, enum world_backend backend, const struct frame *in,
+			  const char *what)
+{
+	struct world_counts before, after;
+	struct frame out, expected;
+	size_t length = in->length - 14;
+
+	datagram_expected(w, backend, in, &expected);
+	world_count(w, &before);
+	ck_assert_msg(world_run(w, in, &out, 1) == XDP_TX, "%s is not sent", what);
+	world_count(w, &after);
+	world_expect_frame(what, &out, &expected);
+	before.verdict[SL_SEND_tx]++; /* by its backend's count */
+	ck_assert_mem_eq(before.verdict, after.verdict, sizeof(before.verdict));
+	for (int b = 0; b < WORLD_BACKENDS; b++) {
+		ck_assert_uint_eq(after.backend[b][SL_BACKEND_packets],
+				  before.backend[b][SL_BACKEND_packets] + (b == (int)backend));
+		ck_assert_uint_eq(after.backend[b][SL_BACKEND_bytes],
+				  before.backend[b][SL_BACKEND_bytes] +
+					  (b == (int)backend ? length : 0));
+	}
+}
+
+void datagram_expect_end(struct world *w, const struct frame *in, enum sl_verdict verdict,
+			 const char *what)
+{
+	struct world_counts before, after;
+	struct frame out;
+	int action;
+
+	world_count(w, &before);
+	action = world_run(w, in, &out, 1);
+	world_count(w, &after);
+	ck_assert_msg(action == (int)world_verdict_action(verdict), "%s: action %d", what, action);
+	world_expect_verdict(what, &before, &after, verdict);
+	world_expect_frame(what, &out, in);
+}
+
+void datagram_expect_piece_sent(struct world *w, const struct datagram *d, unsigned int n,
+				const char *what)
+{
+	struct frame in;
+
+	datagram_piece(d, n, &in);
+	datagram_expect_sent(w, d->backend, &in, what);
+}
+
+void datagram_expect_piece_end(struct world *w, const struct datagram *d, unsigned int n,
+			       enum sl_verdict verdict, const char *what)
+{
+	struct frame in;
+
+	datagram_piece(d, n, &in);
+	datagram_expect_end(w, &in, verdict, what);
 }

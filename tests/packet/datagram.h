@@ -34,4 +34,18 @@ uint64_t datagram_hash(const struct world *w, const struct frame *f);
 void datagram_expected(const struct world *w, enum world_backend backend, const struct frame *in,
 		       struct frame *out);
 
+/* ---- what becomes of a frame that is run; `what` is its name ------------------------------------------ */
+
+/* It is sent to this backend, which counts it. */
+void datagram_expect_sent(struct world *w, enum world_backend backend, const struct frame *in,
+			  const char *what);
+/* It ends by this verdict as it came. */
+void datagram_expect_end(struct world *w, const struct frame *in, enum sl_verdict verdict,
+			 const char *what);
+/* The same of piece `n`, which is sent to the datagram's backend. */
+void datagram_expect_piece_sent(struct world *w, const struct datagram *d, unsigned int n,
+				const char *what);
+void datagram_expect_piece_end(struct world *w, const struct datagram *d, unsigned int n,
+			       enum sl_verdict verdict, const char *what);
+
 #endif

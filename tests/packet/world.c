@@ -370,15 +370,27 @@ void world_count(const struct world *w, struct world_counts *out)
 		dataplane_count(w->view, sl_counter_backends(l) + b, out->backend[b]);
 }
 
+static const struct {
+	const char *name;
+	enum xdp_action action;
+} verdicts[SL_VERDICTS] = {
+	[SL_GO_ON] = {"go_on", XDP_ABORTED},
+#define ACTION_PASS XDP_PASS
+#define ACTION_DROP XDP_DROP
+#define ACTION_SEND XDP_TX
+#define SL_VERDICT(name, action, help) \
+	[SL_##action##_##name] = {#action " " #name, ACTION_##action},
+#include <sluice/verdicts.def>
+};
+
 const char *world_verdict_name(enum sl_verdict verdict)
 {
-	static const char *const names[] = {
-		"go_on",
-#define SL_VERDICT(name, action, help) #action " " #name,
-#include <sluice/verdicts.def>
-	};
+	return verdict < SL_VERDICTS ? verdicts[verdict].name : "?";
+}
 
-	return verdict < SL_VERDICTS ? names[verdict] : "?";
+enum xdp_action world_verdict_action(enum sl_verdict verdict)
+{
+	return verdicts[verdict].action;
 }
 
 void world_expect_verdict(const char *name, const struct world_counts *before,

@@ -86,6 +86,7 @@ struct world_counts {
 void world_count(const struct world *world, struct world_counts *out);
 
 const char *world_verdict_name(enum sl_verdict verdict);
+enum xdp_action world_verdict_action(enum sl_verdict verdict); /* of what is sent: XDP_TX */
 /* Fails the test unless one packet was counted meanwhile, by this verdict and no other; `name` is the case's. */
 void world_expect_verdict(const char *name, const struct world_counts *before,
 			  const struct world_counts *after, enum sl_verdict verdict);
