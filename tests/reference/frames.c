@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "random.h"
+#include "reference/bytes.h"
 #include "reference/scene.h"
 
 #define PAYLOAD_MAX 1600
@@ -15,35 +16,6 @@
 static bool one_in(uint32_t n)
 {
 	return random_below(n) == 0;
-}
-
-static void put8(struct reference_frame *f, uint8_t value)
-{
-	f->data[f->length++] = value;
-}
-
-static void put16(struct reference_frame *f, uint16_t value)
-{
-	put8(f, value >> 8);
-	put8(f, value);
-}
-
-static void put32(struct reference_frame *f, uint32_t value)
-{
-	put16(f, value >> 16);
-	put16(f, value);
-}
-
-static void put(struct reference_frame *f, const void *bytes, size_t length)
-{
-	memcpy(f->data + f->length, bytes, length);
-	f->length += length;
-}
-
-static void set16(struct reference_frame *f, size_t at, uint16_t value)
-{
-	f->data[at] = value >> 8;
-	f->data[at + 1] = value;
 }
 
 /* Where the IP header of a frame is. */
@@ -54,6 +26,14 @@ static size_t network_at(const struct reference_frame *f)
 	while (at + 8 < f->length && (f->data[at] == 0x81 || f->data[at] == 0x88))
 		at += 4;
 	return at + 2;
+}
+
+/* Makes the checksum of an IPv4 header right. */
+static void sum_ipv4(struct reference_frame *f, size_t network)
+{
+	set16(f, network + 10, 0);
+	set16(f, network + 10,
+	      reference_checksum(f->data + network, (f->data[network] & 15) * 4, 0));
 }
 
 /* Who speaks to whom. */
@@ -115,7 +95,7 @@ static void put_ethernet(struct reference_frame *f, uint8_t family)
 	put16(f, family == 4 ? 0x0800 : 0x86dd);
 }
 
-/* Returns where the header that names the transport is followed by it: all is filled in by finish(). */
+/* Lengths and checksums are filled in by finish(). */
 static void put_ipv4(struct reference_frame *f, const struct ends *e, bool may_be_odd)
 {
 	unsigned int options = may_be_odd && one_in(6) ? random_below(11) : 0;
@@ -178,6 +158,14 @@ static void put_ipv6(struct reference_frame *f, const struct ends *e, bool may_b
 		for (unsigned int i = 0; kind != 44 && i < (kind == 51 ? 4 : 8) * units; i++)
 			put8(f, 0);
 	}
+}
+
+static void put_ip(struct reference_frame *f, const struct ends *e, bool may_be_odd)
+{
+	if (e->family == 4)
+		put_ipv4(f, e, may_be_odd);
+	else
+		put_ipv6(f, e, may_be_odd);
 }
 
 /* TCP options of at most 40 bytes: an MSS among others, at even and at odd places. */
@@ -294,10 +282,7 @@ static void make_packet(const struct scene *scene, struct reference_frame *f)
 	network = f->length;
 	if (one_in(20))
 		e.protocol = others[random_below(ARRAY_SIZE(others))];
-	if (e.family == 4)
-		put_ipv4(f, &e, true);
-	else
-		put_ipv6(f, &e, true);
+	put_ip(f, &e, true);
 	transport = f->length;
 	put_transport(f, &e, some_payload());
 	finish(f, network, transport, &e);
@@ -327,9 +312,7 @@ static void make_later(struct reference_frame *f)
 		return;
 	}
 	set16(f, first_at, (one_in(2) ? 0x2000 : 0) | offset);
-	set16(f, network + 10, 0);
-	set16(f, network + 10,
-	      reference_checksum(f->data + network, (f->data[network] & 15) * 4, 0));
+	sum_ipv4(f, network);
 }
 
 /* What a server has sent, quoted by a router on its way. */
@@ -351,20 +334,14 @@ static void make_error(const struct scene *scene, struct reference_frame *f)
 
 	put_ethernet(f, e.family);
 	network = f->length;
-	if (e.family == 4)
-		put_ipv4(f, &e, one_in(3));
-	else
-		put_ipv6(f, &e, one_in(3));
+	put_ip(f, &e, one_in(3));
 	transport = f->length;
 	put8(f, e.family == 4 ? (uint8_t[]){3, 11, 12, 8, 5}[random_below(5)] : random_below(6));
 	put8(f, random_below(5));
 	put16(f, 0);
 	put32(f, 1400);
 	quote = f->length;
-	if (from.family == 4)
-		put_ipv4(f, &from, one_in(3));
-	else
-		put_ipv6(f, &from, one_in(3));
+	put_ip(f, &from, one_in(3));
 	quoted_transport = f->length;
 	put_transport(f, &from, some_payload());
 	finish(f, quote, quoted_transport, &from);
@@ -388,10 +365,7 @@ static void make_request(const struct scene *scene, struct reference_frame *f)
 		e.source[0] = nobodies[random_below(4)];
 	put_ethernet(f, e.family);
 	network = f->length;
-	if (e.family == 4)
-		put_ipv4(f, &e, one_in(3));
-	else
-		put_ipv6(f, &e, one_in(3));
+	put_ip(f, &e, one_in(3));
 	transport = f->length;
 	put8(f, e.family == 4 ? 8 : 128);
 	put8(f, is_zero || !one_in(5) ? 0 : random_below(256));
@@ -502,9 +476,7 @@ bool frames_aim(struct reference_frame *in, const struct reference_frame *out)
 		aim_word(&wanted, to + 4, out->data[to + 10] << 8 | out->data[to + 11], target);
 		in->data[from + 4] ^= out->data[to + 4] ^ wanted.data[to + 4];
 		in->data[from + 5] ^= out->data[to + 5] ^ wanted.data[to + 5];
-		set16(in, from + 10, 0);
-		set16(in, from + 10,
-		      reference_checksum(in->data + from, (in->data[from] & 15) * 4, 0));
+		sum_ipv4(in, from);
 		return true;
 	}
 	/* The UDP checksum of GUE over IPv6 covers the packet's flow label, which its own does not. */

@@ -3,7 +3,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "reference/reference.h"
+#include "reference/bytes.h"
 
 #define GUE_BYTES 12 /* UDP 8, GUE 4 */
 
@@ -16,29 +16,6 @@ uint16_t reference_checksum(const uint8_t *bytes, size_t length, uint32_t start)
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
 	return ~sum;
-}
-
-static void put8(struct reference_frame *f, uint8_t value)
-{
-	f->data[f->length++] = value;
-}
-
-static void put16(struct reference_frame *f, uint16_t value)
-{
-	put8(f, value >> 8);
-	put8(f, value);
-}
-
-static void put(struct reference_frame *f, const uint8_t *bytes, size_t length)
-{
-	for (size_t i = 0; i < length; i++)
-		put8(f, bytes[i]);
-}
-
-static void set16(struct reference_frame *f, size_t at, uint16_t value)
-{
-	f->data[at] = value >> 8;
-	f->data[at + 1] = value;
 }
 
 size_t reference_overhead(const struct reference_backend *b)
