@@ -7,7 +7,6 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "base/problem.h"
 #include "packet/datagram.h"
 
 static struct world w;
@@ -130,17 +129,6 @@ START_TEST(who_sent_a_fragment_that_is_too_big_is_told)
 }
 END_TEST
 
-static void deny(const char *const *list, size_t count)
-{
-	struct problems p = {0};
-	struct prefix prefixes[2];
-
-	for (size_t i = 0; i < count; i++)
-		ck_assert_int_eq(prefix_parse(list[i], &prefixes[i]), 0);
-	ck_assert_int_eq(dataplane_write_denied(w.dp, prefixes, count, &p), 0);
-	problems_free(&p);
-}
-
 START_TEST(fragments_of_denied_sources_are_dropped_also_when_the_first_was_let_in)
 {
 	static const char *const sources[] = {"198.51.100.0/24", "2001:db8:c::/48"};
@@ -151,12 +139,12 @@ START_TEST(fragments_of_denied_sources_are_dropped_also_when_the_first_was_let_i
 
 		other.id = 77;
 		datagram_expect_piece_sent(&w, &d, 0, "the first, let in");
-		deny(sources, 2);
+		world_deny(&w, sources, 2);
 		datagram_expect_piece_end(&w, &d, 1, SL_DROP_denied, "the next, denied");
 		datagram_expect_piece_end(&w, &other, 0, SL_DROP_denied, "the first, denied");
 		datagram_expect_piece_end(&w, &other, 1, SL_DROP_fragment,
 					  "the next of a first that was denied");
-		deny(sources, 0);
+		world_deny(&w, NULL, 0);
 		datagram_expect_piece_sent(&w, &d, 1, "the next, let in again");
 	}
 	world_close(&w);

@@ -5,7 +5,6 @@
  */
 #include <check.h>
 #include <netinet/in.h>
-#include <string.h>
 
 #include "base/problem.h"
 #include "packet/datagram.h"

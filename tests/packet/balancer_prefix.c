@@ -56,18 +56,10 @@ static void listen_on(size_t count)
 {
 	struct dataplane_listener list[2 * sizeof(listeners) / sizeof(listeners[0])] = {};
 
-	for (size_t i = 0; i < 2 * count; i++) {
-		struct prefix prefix;
-
-		ck_assert_int_eq(
-			prefix_parse(i % 2 ? listeners[i / 2].v6 : listeners[i / 2].v4, &prefix),
-			0);
-		list[i].address = prefix.addr;
-		list[i].length = prefix_is_host(&prefix) ? 0 : prefix.length;
-		list[i].port = listeners[i / 2].port;
-		list[i].protocol = listeners[i / 2].protocol;
-		list[i].service = listeners[i / 2].service;
-	}
+	for (size_t i = 0; i < 2 * count; i++)
+		list[i] = world_listener(i % 2 ? listeners[i / 2].v6 : listeners[i / 2].v4,
+					 listeners[i / 2].port, listeners[i / 2].protocol,
+					 listeners[i / 2].service);
 	ck_assert_int_eq(w.ops->write_listeners(w.dp, list, 2 * count), 0);
 }
 

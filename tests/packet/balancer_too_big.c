@@ -4,7 +4,6 @@
  * that it sent to, unless nobody can or need be told, or too many were.
  */
 #include <check.h>
-#include <linux/if_ether.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <string.h>
@@ -86,16 +85,13 @@ static void build_answer(const struct packet *packet, const struct tagging *tags
 			      .tos = is_v6(packet) ? 0 : 0xc0};
 	struct icmp needed = {.type = 3, .code = 4, .rest = mtu, .quoted = 548};
 	struct icmp too_big = {.type = 2, .rest = mtu, .quoted = 1232};
-	uint8_t mac[ETH_ALEN];
 	struct frame quoted;
 
 	frame_build(&quoted, packet);
 	frame_build_icmp(out, &back, is_v6(packet) ? &too_big : &needed, &quoted);
 	if (is_v6(packet))
 		memset(out->data + 15, 0, 3); /* no flow label */
-	memcpy(mac, out->data, sizeof(mac));
-	memcpy(out->data, out->data + ETH_ALEN, sizeof(mac));
-	memcpy(out->data + ETH_ALEN, mac, sizeof(mac));
+	frame_swap_macs(out);
 	if (tags)
 		frame_tag(out, tags);
 }

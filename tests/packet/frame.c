@@ -206,6 +206,15 @@ void frame_tag(struct frame *f, const struct tagging *tags)
 		set16(f, 12 + 2 * i, tags->words[i]);
 }
 
+void frame_swap_macs(struct frame *frame)
+{
+	uint8_t mac[6];
+
+	memcpy(mac, frame->data, sizeof(mac));
+	memcpy(frame->data, frame->data + sizeof(mac), sizeof(mac));
+	memcpy(frame->data + sizeof(mac), mac, sizeof(mac));
+}
+
 void frame_build_icmp(struct frame *out, const struct packet *packet, const struct icmp *icmp,
 		      const struct frame *quoted)
 {

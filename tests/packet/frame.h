@@ -55,6 +55,9 @@ struct tagging {
 /* Puts them between the addresses and the type of a frame. */
 void frame_tag(struct frame *frame, const struct tagging *tags);
 
+/* Sends it back to who has sent it. */
+void frame_swap_macs(struct frame *frame);
+
 /* An ICMP or ICMPv6 message that quotes the IP packet of a frame. */
 struct icmp {
 	uint8_t type, code;

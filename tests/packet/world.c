@@ -174,6 +174,19 @@ static void fill_services(struct world *w)
 	}
 }
 
+struct dataplane_listener world_listener(const char *on, uint16_t port, uint8_t protocol,
+					 uint16_t service)
+{
+	struct dataplane_listener listener = {
+		.port = port, .protocol = protocol, .service = service};
+	struct prefix prefix;
+
+	ck_assert_int_eq(prefix_parse(on, &prefix), 0);
+	listener.address = prefix.addr;
+	listener.length = prefix_is_host(&prefix) ? 0 : prefix.length;
+	return listener;
+}
+
 static void fill_listeners(struct world *w)
 {
 	struct dataplane_listener list[2 * sizeof(listeners) / sizeof(listeners[0])];
@@ -184,10 +197,8 @@ static void fill_listeners(struct world *w)
 		     protocol = protocol == IPPROTO_TCP ? IPPROTO_UDP : 0) {
 			if (listeners[i].protocol && listeners[i].protocol != protocol)
 				continue;
-			address(listeners[i].address, &list[count].address);
-			list[count].port = listeners[i].port;
-			list[count].protocol = protocol;
-			list[count++].service = listeners[i].service;
+			list[count++] = world_listener(listeners[i].address, listeners[i].port,
+						       protocol, listeners[i].service);
 		}
 	ck_assert_int_eq(w->ops->write_listeners(w->dp, list, count), 0);
 }
@@ -241,6 +252,18 @@ void world_open_way(struct world *w, const struct world_way *way)
 	fill_backends(w);
 	fill_services(w);
 	fill_listeners(w);
+}
+
+void world_deny(struct world *w, const char *const *sources, size_t count)
+{
+	struct problems p = {0};
+	struct prefix list[8];
+
+	ck_assert_uint_le(count, sizeof(list) / sizeof(list[0]));
+	for (size_t i = 0; i < count; i++)
+		ck_assert_int_eq(prefix_parse(sources[i], &list[i]), 0);
+	ck_assert_int_eq(dataplane_write_denied(w->dp, list, count, &p), 0);
+	problems_free(&p);
 }
 
 void world_set_tick(struct world *w, uint16_t tick)

@@ -49,6 +49,12 @@ void world_open(struct world *world, bool redirect);
 void world_open_way(struct world *world, const struct world_way *way);
 void world_close(struct world *world);
 
+/* A listener on an address or a prefix. */
+struct dataplane_listener world_listener(const char *on, uint16_t port, uint8_t protocol,
+					 uint16_t service);
+/* These alone are denied from now on; in order, and at most 8. */
+void world_deny(struct world *world, const char *const *sources, size_t count);
+
 /* The outer header of a backend's path, for frame_encapsulate(); `in` is for the hash. */
 void world_outer(const struct world *world, enum world_backend backend, const struct frame *in,
 		 struct outer *out);
