@@ -198,6 +198,12 @@ count_of()
 	awk -v name="$1" '$2 == name { n = $1 } END { print n + 0 }'
 }
 
+# answered: how many in such lines are of somebody.
+answered()
+{
+	awk '$2 != "failed" { n += $1 } END { print n + 0 }'
+}
+
 # all_answer COUNT URL: succeeds when none failed.
 all_answer()
 {
@@ -205,7 +211,7 @@ all_answer()
 
 	answers=$(who_answers "$1" "$2")
 	echo "$answers"
-	[ "$(awk '$2 != "failed" { n += $1 } END { print n + 0 }' <<<"$answers")" = "$1" ]
+	[ "$(answered <<<"$answers")" = "$1" ]
 }
 
 # none_from NAME COUNT URL: all are answered, and none by that backend.
@@ -232,6 +238,16 @@ some_from()
 datagrams()
 {
 	lab_in client tests/e2e/datagrams "$@"
+}
+
+# all_datagrams COUNT ADDRESS [OPTION...]: succeeds when all are answered.
+all_datagrams()
+{
+	local answers
+
+	answers=$(datagrams "$@")
+	echo "$answers"
+	[ "$(answered <<<"$answers")" = "$1" ]
 }
 
 # load_start NAME SECONDS URL: new connections all the time, in the background; load_end waits for its end and prints

@@ -18,14 +18,10 @@ check_all()
 	check "$1" all_answer $GUEST_REQUESTS "$2"
 }
 
-# all_datagrams ADDRESS
-all_datagrams()
+# check_datagrams NAME ADDRESS: likewise every datagram.
+check_datagrams()
 {
-	local answers
-
-	answers=$(datagrams $GUEST_REQUESTS "$1" --size 1400)
-	echo "$answers"
-	[ "$(count_of failed <<<"$answers")" = 0 ]
+	check "$1" all_datagrams $GUEST_REQUESTS "$2" --size 1400
 }
 
 # received_by DEVICE: whether at least as many packets as requests came in by it, on all backends together: with so few
