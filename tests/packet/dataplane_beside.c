@@ -44,6 +44,18 @@ static int attach(enum dataplane_mode mode, struct dataplane_link *link, struct 
 	return err;
 }
 
+/* By a link, as without others. */
+static void attach_link(void)
+{
+	struct problems p = {}, warnings = {};
+	struct dataplane_link link;
+
+	pinned_ok(dataplane_attach(dp, "sl-a", if_nametoindex("sl-a"), DATAPLANE_AUTO, &link,
+				   &warnings, &p),
+		  &p);
+	ck_assert(!link.is_beside);
+}
+
 /* Expects this, and that nothing is left of the try. */
 static void refuse(enum dataplane_mode mode, int error, const char *words)
 {
@@ -138,13 +150,9 @@ END_TEST
 
 START_TEST(a_link_and_a_dispatcher_take_each_others_place)
 {
-	struct problems p = {}, warnings = {};
 	struct dataplane_link link;
 
-	pinned_ok(dataplane_attach(dp, "sl-a", if_nametoindex("sl-a"), DATAPLANE_AUTO, &link,
-				   &warnings, &p),
-		  &p);
-	ck_assert(!link.is_beside);
+	attach_link();
 	if (!try_to_attach(&link)) {
 		/* The link is back. */
 		ck_assert_uint_eq(pinned_program_on("sl-a"), program());
@@ -153,9 +161,7 @@ START_TEST(a_link_and_a_dispatcher_take_each_others_place)
 	}
 	ck_assert_uint_eq(pinned_count("links"), 0);
 	ck_assert_uint_eq(pinned_count("beside"), 1);
-	pinned_ok(dataplane_attach(dp, "sl-a", if_nametoindex("sl-a"), DATAPLANE_AUTO, &link,
-				   &warnings, &p),
-		  &p);
+	attach_link();
 	ck_assert_uint_eq(pinned_program_on("sl-a"), program());
 	ck_assert_uint_eq(pinned_count("beside"), 0);
 }
@@ -206,12 +212,7 @@ END_TEST
 
 START_TEST(without_the_right_to_it_nothing_is_touched)
 {
-	struct problems p = {}, warnings = {};
-	struct dataplane_link link;
-
-	pinned_ok(dataplane_attach(dp, "sl-a", if_nametoindex("sl-a"), DATAPLANE_AUTO, &link,
-				   &warnings, &p),
-		  &p);
+	attach_link();
 	pinned_drop_capabilities();
 	refuse(DATAPLANE_AUTO, -EACCES, "needs CAP_SYS_ADMIN");
 	ck_assert_uint_eq(pinned_count("links"), 1);
