@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Rounds: in each, every case is run once between two runs of the null program with the same packets, and
- * beside the `full` floor and its own null; a knob's case also beside the same packet with the knob off, and its null. A disturbance thus costs one round of each case at most. A round in
- * which a null took over 15 % longer than the best one of its case is run again, while there is time.
+ * beside the `full` floor and its own null; a knob's case also beside the same packet with the knob off, and
+ * its null. A disturbance thus costs one round of each case at most. A round in which a null took over 15 %
+ * longer than the best one of its case is run again, while there is time.
  */
 #include <stdlib.h>
 #include <time.h>

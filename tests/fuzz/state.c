@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The sealed files of the state directory (state, health, tunnel, deny), the alerts in one of them, and the key file. The seal's checksum would keep the
- * fuzzer out, so it is made here: what is behind it may be anything.
+ * The sealed files of the state directory (state, health, tunnel, deny), the alerts in one of them, and the key file. The
+ * seal's checksum would keep the fuzzer out, so it is made here: what is behind it may be anything.
  *
  *	input	which file, its content (of the sealed ones, behind the first line)
  */
