@@ -55,12 +55,6 @@ static void reap(struct state *state)
 		note_death(state, pid, status);
 }
 
-static ssize_t list_all(void *self, pid_t **out)
-{
-	(void)self;
-	return children_list(out);
-}
-
 /*
  * The prober and whatever it had started: when a process dies, its children become ours, so this goes
  * on until there are none. false: something does not die.
@@ -77,7 +71,7 @@ static bool kill_all(struct state *state)
 		count = children_list(&list);
 		free(list);
 		if (count > 0)
-			children_kill(list_all, NULL);
+			children_kill(NULL, NULL);
 		if (count < 0 && state->prober)
 			kill(state->prober, SIGKILL);
 		else if (count <= 0)

@@ -125,7 +125,7 @@ void children_kill(ssize_t (*list)(void *self, pid_t **out), void *self)
 	for (int round = 0; round < ROUNDS_MAX; round++) {
 		size_t before = stopped.count;
 		struct pids found = {};
-		ssize_t count = list(self, &found.list);
+		ssize_t count = list ? list(self, &found.list) : children_list(&found.list);
 
 		found.count = count < 0 ? 0 : (size_t)count;
 		stop(&found, &stopped);

@@ -23,7 +23,7 @@ size_t children_count_tasks(pid_t pid);
 size_t children_tasks_of(pid_t pid);
 
 /*
- * Kills what `list` gives, which is like children_list(), with all that is below. Each process is stopped first, and
+ * Kills what `list` gives, which is like children_list() (NULL: that itself), with all that is below. Each process is stopped first, and
  * `list` is asked again until nobody new is found: so what forks all the time is not outrun by one that forks once
  * more, for those that are stopped take its places. They are not waited for.
  */

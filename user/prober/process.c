@@ -365,12 +365,6 @@ int processes_open(uv_loop_t *loop, struct watcher *watcher, struct processes **
 	return 0;
 }
 
-static ssize_t list_all(void *self, pid_t **out)
-{
-	(void)self;
-	return children_list(out);
-}
-
 void processes_end(struct processes *all)
 {
 	pid_t *list = NULL;
@@ -380,7 +374,7 @@ void processes_end(struct processes *all)
 		process_kill(process);
 	/* What becomes ours when its parent is gone is killed in the next round. */
 	while ((count = children_list(&list)) > 0) {
-		children_kill(list_all, NULL);
+		children_kill(NULL, NULL);
 		for (ssize_t i = 0; i < count; i++)
 			waitpid(list[i], NULL, 0);
 		free(list);
