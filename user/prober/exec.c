@@ -11,20 +11,19 @@
 
 #define PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-enum { VARIABLES = 8 };
+enum { VARIABLES = 7 };
 
 static char *variable(const char *name, const char *value)
 {
 	return mem_format("%s=%s", name, value ? value : "");
 }
 
-static void make_environment(const struct spec *spec, uint64_t number, char *out[VARIABLES])
+static void make_environment(const struct spec *spec, char *out[VARIABLES])
 {
 	size_t count = 0;
 
 	out[count++] = mem_string(PATH);
 	out[count++] = mem_format("SLUICE_TIMEOUT_MS=%" PRIu64, spec->timeout_ms);
-	out[count++] = mem_format(PROCESS_NUMBER "=%" PRIu64, number);
 	if (spec->kind == SPEC_KIND_exec) {
 		out[count++] = variable("SLUICE_SERVICE", spec->service);
 		out[count++] = variable("SLUICE_BACKEND", spec->backend);
@@ -62,7 +61,7 @@ static void start(struct run *run)
 	struct process *process;
 	int err;
 
-	make_environment(run->spec, process_number(run->host->processes), environment);
+	make_environment(run->spec, environment);
 	err = process_start(run->host->processes, &order, &process);
 	for (size_t i = 0; environment[i]; i++)
 		free(environment[i]);

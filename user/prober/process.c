@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,6 +22,8 @@
 
 /* Programs that are there, those that are killed and do not die included. */
 #define PROCESS_MAX 128
+/* The variable by which a program's processes are known, wherever they are: its value is the program's number. */
+#define NUMBER "SLUICE_RUN"
 
 struct process {
 	uv_process_t uv; /* its `data` is this */
@@ -123,7 +126,7 @@ static bool has_owner(const struct processes *all, const struct stray *stray)
 	return false;
 }
 
-/* The number in its environment, which it has from its program unless it has changed that; 0: there is none. */
+/* The number in its environment, which it has from spawn() unless it has changed that; 0: there is none. */
 static uint64_t number_of(pid_t pid)
 {
 	static char text[65536];
@@ -140,8 +143,8 @@ static uint64_t number_of(pid_t pid)
 	fclose(file);
 	text[length] = '\0';
 	for (at = text; at < text + length; at += strlen(at) + 1)
-		if (strncmp(at, PROCESS_NUMBER "=", sizeof(PROCESS_NUMBER)) == 0)
-			return strtoull(at + sizeof(PROCESS_NUMBER), NULL, 10);
+		if (strncmp(at, NUMBER "=", sizeof(NUMBER)) == 0)
+			return strtoull(at + sizeof(NUMBER), NULL, 10);
 	return 0;
 }
 
@@ -268,9 +271,25 @@ static int open_input(const char *input)
 	return fd;
 }
 
+/* The environment and one variable more; the list is the caller's. */
+static char **with(char *const *environment, char *variable)
+{
+	size_t count = 0;
+	char **list;
+
+	while (environment[count])
+		count++;
+	list = mem_array(count + 2, sizeof(*list));
+	memcpy(list, environment, count * sizeof(*list));
+	list[count] = variable;
+	return list;
+}
+
 static int spawn(struct process *process, const struct process_order *order, int in, int out)
 {
+	char *number = mem_format(NUMBER "=%" PRIu64, process->number);
 	char *arguments[] = {(char *)order->command, NULL};
+	char **environment = with(order->environment, number);
 	uv_stdio_container_t stdio[] = {
 		{.flags = UV_INHERIT_FD, .data.fd = in},
 		{.flags = UV_INHERIT_FD, .data.fd = out},
@@ -280,7 +299,7 @@ static int spawn(struct process *process, const struct process_order *order, int
 		.exit_cb = on_exit_,
 		.file = order->command,
 		.args = arguments,
-		.env = (char **)order->environment,
+		.env = environment,
 		.cwd = "/",
 		.flags = UV_PROCESS_DETACHED, /* setsid() */
 		.stdio_count = ARRAY_SIZE(stdio),
@@ -291,12 +310,9 @@ static int spawn(struct process *process, const struct process_order *order, int
 	quota_begin(&process->all->quota, uv_now(process->all->loop));
 	err = uv_spawn(process->all->loop, &process->uv, &options);
 	quota_end(err ? 0 : process->uv.pid);
+	free(environment);
+	free(number);
 	return err;
-}
-
-uint64_t process_number(const struct processes *all)
-{
-	return all->last_number + 1;
 }
 
 int process_start(struct processes *all, const struct process_order *order, struct process **out)

@@ -17,12 +17,9 @@ struct watcher;
 
 #define PROCESS_LINE_SIZE 256
 
-/* A variable by which a program's processes are known, wherever they are: its value is process_number(). */
-#define PROCESS_NUMBER "SLUICE_RUN"
-
 struct process_order {
 	const char *command;	  /* an absolute path; it gets no argument */
-	char *const *environment; /* all of it, NULL at the end; it has PROCESS_NUMBER */
+	char *const *environment; /* NULL at the end; SLUICE_RUN is added, a number of its own */
 	const char *input;	  /* its standard input; NULL: empty */
 	/* It has ended, and nothing of it is left. `line`: the first of its output. Not after process_kill(). */
 	void (*on_end)(void *self, int code, int signal, const char *line);
@@ -33,8 +30,6 @@ int processes_open(uv_loop_t *loop, struct watcher *watcher, struct processes **
 /* Kills all that runs and waits for that. The program ends after it. */
 void processes_end(struct processes *processes);
 
-/* Of the program that is started next. */
-uint64_t process_number(const struct processes *processes);
 /* Returns 0 and *out, or a negative errno; -EAGAIN: there are too many processes, of programs or of the user. */
 int process_start(struct processes *processes, const struct process_order *order,
 		  struct process **out);
