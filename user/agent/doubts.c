@@ -13,8 +13,8 @@ void doubts_begin(struct agent *agent)
 	struct doubts *doubts = &agent->doubts;
 	struct problems p = {};
 
-	if (events_restore_alerts(agent->events, &doubts->kept, ways_now_ms(), doubts->kept_away_ms,
-				  &p)) {
+	if (alerts_restore(events_alerts(agent->events), doubts->kept.data ?: "",
+			   doubts->kept.length, ways_now_ms(), doubts->kept_away_ms, &p)) {
 		char *text = problem_text(&p.list[0]);
 
 		event_post(agent->events, &(struct event){.kind = EVENT_health_lost, .text = text});
@@ -30,7 +30,7 @@ void doubts_store(struct agent *agent, uint64_t now_ms, struct text *out)
 	if (agent->doubts.kept.length)
 		text_add_bytes(out, agent->doubts.kept.data, agent->doubts.kept.length);
 	else
-		events_store_alerts(agent->events, now_ms, out);
+		alerts_store(events_alerts(agent->events), now_ms, out);
 }
 
 /* What a condition is found to be: it lasts, nobody knows yet, or it is over by an event of this kind. */
@@ -64,7 +64,7 @@ static enum finding find_way(const struct model_backend *backend, bool by_way,
 {
 	bool wayless = backend->reason == MODEL_NO_WAY || backend->reason == MODEL_UNLISTED_WAY;
 
-	if (wayless && backend->reason == MODEL_NO_WAY && backend->way.way == NET_WAY_RESOLVING)
+	if (backend->reason == MODEL_NO_WAY && backend->way.way == NET_WAY_RESOLVING)
 		return UNKNOWN;
 	if (by_way)
 		return wayless ? LASTS : over(EVENT_next_hop_found, kind);
@@ -122,7 +122,7 @@ static void settle(struct agent *agent, const struct event *event)
 
 	switch (find(agent, event, &next.kind)) {
 	case LASTS:
-		events_believe(agent->events, event);
+		alerts_believe(events_alerts(agent->events), event);
 		break;
 	case OVER:
 		event_say(agent->events, next, "over since before this start: %s", event->text);
@@ -139,7 +139,7 @@ void doubts_settle(struct agent *agent, uint64_t now_ms)
 
 	if (!agent->doubts.from_ms || now_ms < agent->doubts.from_ms)
 		return;
-	list = events_doubts(agent->events, &count);
+	list = alerts_doubts(events_alerts(agent->events), &count);
 	for (size_t i = 0; i < count; i++) {
 		settle(agent, list[i]);
 		event_free(list[i]);

@@ -14,7 +14,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/problem.h"
-#include "base/text.h"
 #include "config/config.h"
 #include "core/key.h"
 #include "core/signature.h"
@@ -70,6 +69,11 @@ void events_listen(struct events *events, void (*posted)(void *self), void *self
 const struct history *events_history(const struct events *events)
 {
 	return events->history;
+}
+
+struct alerts *events_alerts(struct events *events)
+{
+	return events->alerts;
 }
 
 /* ---- posting --------------------------------------------------------------------------------- */
@@ -259,32 +263,4 @@ void events_sent(struct events *events, uint32_t id, bool ok, const char *what, 
 void events_unsent(struct events *events)
 {
 	alerts_interrupted(events->alerts);
-}
-
-/* ---- what is durable ------------------------------------------------------------------------- */
-
-void events_store_alerts(struct events *events, uint64_t now_ms, struct text *out)
-{
-	alerts_store(events->alerts, now_ms, out);
-}
-
-bool events_have_changed_alerts(const struct events *events)
-{
-	return alerts_have_changed(events->alerts);
-}
-
-int events_restore_alerts(struct events *events, const struct text *text, uint64_t now_ms,
-			  uint64_t away_ms, struct problems *p)
-{
-	return alerts_restore(events->alerts, text->data ?: "", text->length, now_ms, away_ms, p);
-}
-
-struct event **events_doubts(const struct events *events, size_t *count)
-{
-	return alerts_doubts(events->alerts, count);
-}
-
-void events_believe(struct events *events, const struct event *event)
-{
-	alerts_believe(events->alerts, event);
 }

@@ -12,8 +12,6 @@
 struct config;
 struct events;
 struct history;
-struct problems;
-struct text;
 struct wire_alert_order;
 
 struct events *events_new(void);
@@ -29,6 +27,7 @@ void event_say(struct events *events, struct event event, const char *sentence, 
 	__attribute__((format(printf, 3, 4)));
 
 const struct history *events_history(const struct events *events);
+struct alerts *events_alerts(struct events *events); /* for what is durable of them */
 
 /* ---- alerts ---------------------------------------------------------------------------------- */
 
@@ -46,13 +45,6 @@ uint32_t events_send(struct events *events,
 		     uint64_t now_ms);
 /* A report of the prober. */
 void events_sent(struct events *events, uint32_t id, bool ok, const char *what, uint64_t now_ms);
-/* As alerts_store(), _have_changed(), _restore(), _doubts() and _believe(). */
-void events_store_alerts(struct events *events, uint64_t now_ms, struct text *out);
-bool events_have_changed_alerts(const struct events *events);
-int events_restore_alerts(struct events *events, const struct text *text, uint64_t now_ms,
-			  uint64_t away_ms, struct problems *p);
-struct event **events_doubts(const struct events *events, size_t *count);
-void events_believe(struct events *events, const struct event *event);
 /* The prober is gone. */
 void events_unsent(struct events *events);
 

@@ -91,7 +91,7 @@ static void on_store(uv_timer_t *timer)
 			 "list` show it",
 			 probing->said - LINES_MAX);
 	probing->said = 0;
-	probing->has_changed |= events_have_changed_alerts(probing->agent->events);
+	probing->has_changed |= alerts_have_changed(events_alerts(probing->agent->events));
 	if (probing->has_changed || (age_ms >= STORE_CLOCK_MS && has_clocks(probing)))
 		store_now(probing);
 }
