@@ -8,7 +8,7 @@
 #include "agent/agent.h"
 #include "agent/checks.h"
 #include "agent/events.h"
-#include "agent/healthfile.h"
+#include "agent/healthkeeper.h"
 #include "agent/launcher.h"
 #include "agent/probe_record.h"
 #include "agent/probing.h"
@@ -21,11 +21,10 @@
 #include "config/config.h"
 #include "health/health.h"
 
-#define LINES_MAX      10    /* of changes in the log, from one look at the file to the next */
-#define STORE_MS       1000  /* from a change to the file */
-#define STORE_CLOCK_MS 10000 /* between two files while clocks run */
-#define CHECK_SLACK_MS 500   /* that a result on demand may come late */
-#define AWAIT_SLACK_MS 1000  /* likewise of the first ones: a prober must start, too */
+#define LINES_MAX      10   /* of changes in the log, from one look at the file to the next */
+#define STORE_MS       1000 /* from a change to the file */
+#define CHECK_SLACK_MS 500  /* that a result on demand may come late */
+#define AWAIT_SLACK_MS 1000 /* likewise of the first ones: a prober must start, too */
 #define AWAIT_MAX_MS   10000
 
 struct probing {
@@ -40,63 +39,23 @@ struct probing {
 	struct table *awaited; /* ids of probes without a result; NULL: nobody waits */
 	void (*on_awaited)(void *self);
 	void *on_awaited_self;
-	bool is_store_broken; /* the last write failed */
-	size_t said;	      /* changes, since the last look at the file */
-	uint64_t stored_ms;   /* when the file was written last */
-	bool has_changed;     /* the file is to be written */
+	size_t said; /* changes, since the last look at the file */
+	struct healthkeeper keeper;
 };
 
-/* ---- what is durable ------------------------------------------------------------------------- */
-
-static void store_now(struct probing *probing)
-{
-	struct agent *agent = probing->agent;
-	struct healthfile file = {.boot_ms = healthfile_boot_ms()};
-	uint64_t now = ways_now_ms();
-	struct problems p = {};
-	bool is_broken;
-
-	health_store(agent->health, now, &file.health);
-	engine_clocks_store(agent->engine, now, &file.clocks);
-	doubts_store(agent, now, &file.alerts);
-	is_broken = healthfile_store(agent->options.state_dir, &file, &p) != 0;
-	if (is_broken != probing->is_store_broken)
-		probing_say_store(agent, is_broken ? &p.list[0] : NULL);
-	probing->is_store_broken = is_broken;
-	probing->has_changed = is_broken; /* it is tried again */
-	probing->stored_ms = now;
-	problems_free(&p);
-	healthfile_free(&file);
-}
-
-/* A clock that runs is worth a file now and then, also if nothing changes. */
-static bool has_clocks(const struct probing *probing)
-{
-	struct text clocks = {};
-	bool has;
-
-	engine_clocks_store(probing->agent->engine, ways_now_ms(), &clocks);
-	has = clocks.length > 0;
-	text_free(&clocks);
-	return has;
-}
+/* ---- what changes ---------------------------------------------------------------------------- */
 
 static void on_store(uv_timer_t *timer)
 {
 	struct probing *probing = timer->data;
-	uint64_t age_ms = ways_now_ms() - probing->stored_ms;
 
 	if (probing->said > LINES_MAX)
 		log_info("the health of %zu more backends changed; `sluicectl events` and `backend "
 			 "list` show it",
 			 probing->said - LINES_MAX);
 	probing->said = 0;
-	probing->has_changed |= alerts_have_changed(events_alerts(probing->agent->events));
-	if (probing->has_changed || (age_ms >= STORE_CLOCK_MS && has_clocks(probing)))
-		store_now(probing);
+	healthkeeper_look(&probing->keeper);
 }
-
-/* ---- what changes ---------------------------------------------------------------------------- */
 
 static void on_refresh(uv_timer_t *timer)
 {
@@ -117,7 +76,7 @@ static void take_changes(struct probing *probing)
 	bool weighs = false;
 
 	while (health_next(probing->agent->health, &change)) {
-		probing->has_changed = true;
+		probing->keeper.has_changed = true;
 		weighs |= health_change_weighs(change.kind);
 		probing->said += change.kind != HEALTH_STEP; /* of a slow start: no line */
 		probing_say_change(probing->agent, &change, probing->said > LINES_MAX);
@@ -469,7 +428,7 @@ struct probing *probing_open(struct agent *agent, struct uv_loop_s *loop)
 
 	probing->agent = agent;
 	probing->loop = loop;
-	probing->stored_ms = ways_now_ms();
+	probing->keeper = (struct healthkeeper){.agent = agent, .stored_ms = ways_now_ms()};
 	open_timer(probing, &probing->refresh);
 	open_timer(probing, &probing->tick);
 	open_timer(probing, &probing->store);
@@ -496,7 +455,7 @@ void probing_close(struct probing *probing)
 	if (!probing)
 		return;
 	if (probing->agent->engine)
-		store_now(probing);
+		healthkeeper_store(&probing->keeper);
 	checks_fail(&probing->checks, "the agent ends");
 	prober_close(probing->prober);
 	table_free(probing->awaited);

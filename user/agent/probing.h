@@ -2,7 +2,7 @@
 /*
  * Health at work: what health/ wants probed goes to the prober with the way there, results go back into health/, and what
  * they change becomes events and one change of the tables for all of a moment. What health/ and the engine's clocks
- * know is stored as it changes (healthfile.h), and answers to `backend check` are waited for (checks.h).
+ * know is stored as it changes (healthkeeper.h), and answers to `backend check` are waited for (checks.h).
  */
 #ifndef AGENT_PROBING_H
 #define AGENT_PROBING_H
