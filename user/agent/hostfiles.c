@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "agent/hostfiles.h"
+#include "agent/launcher.h"
+#include "agent/privileges.h"
 #include "base/mem.h"
 #include "base/problem.h"
 #include "base/table.h"
@@ -51,8 +53,8 @@ void hostfiles_find_users(bool is_root, struct hostfiles_users *out)
 		(struct hostfiles_user){geteuid(), getegid(), "of the agent's own"};
 	if (!is_root)
 		return;
-	find_user("sluice", "root", &out->agent);
-	find_user("sluice-prober", "nobody", &out->prober);
+	find_user(PRIVILEGES_USER, "root", &out->agent);
+	find_user(LAUNCHER_USER, LAUNCHER_OTHER, &out->prober);
 }
 
 /* ---- what a user may ------------------------------------------------------------------------- */

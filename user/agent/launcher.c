@@ -15,9 +15,7 @@
 #include "base/mem.h"
 #include "base/problem.h"
 
-#define USER_NAME "sluice-prober"
-#define OTHER	  "nobody"
-#define ANSWER_S  5 /* the launcher's own patience is shorter */
+#define ANSWER_S 5 /* the launcher's own patience is shorter */
 
 struct launcher {
 	int socket;
@@ -92,17 +90,18 @@ static int find_user(struct launcher *launcher, struct launcher_plan *plan, stru
 	plan->is_root = geteuid() == 0;
 	if (!plan->is_root)
 		return 0;
-	user = getpwnam(USER_NAME);
+	user = getpwnam(LAUNCHER_USER);
 	if (!user) {
-		user = getpwnam(OTHER);
-		launcher->warning = "there is no user " USER_NAME ": probes run as " OTHER
-				    "; `useradd --system --shell /usr/sbin/nologin " USER_NAME
-				    "` (or the sysusers file that comes with sluice) makes one";
+		user = getpwnam(LAUNCHER_OTHER);
+		launcher->warning =
+			"there is no user " LAUNCHER_USER ": probes run as " LAUNCHER_OTHER
+			"; `useradd --system --shell /usr/sbin/nologin " LAUNCHER_USER
+			"` (or the sysusers file that comes with sluice) makes one";
 	}
 	if (!user)
-		return problems_add(p, -ENOENT, "user " USER_NAME, NULL,
-				    "is not there, and neither is " OTHER
-				    "; `useradd --system " USER_NAME "` makes it");
+		return problems_add(p, -ENOENT, "user " LAUNCHER_USER, NULL,
+				    "is not there, and neither is " LAUNCHER_OTHER
+				    "; `useradd --system " LAUNCHER_USER "` makes it");
 	plan->uid = user->pw_uid;
 	plan->gid = user->pw_gid;
 	return 0;

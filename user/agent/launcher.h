@@ -15,6 +15,9 @@
 
 #include <sys/types.h>
 
+#define LAUNCHER_USER  "sluice-prober"
+#define LAUNCHER_OTHER "nobody" /* where there is no such user */
+
 struct launcher;
 struct problems;
 

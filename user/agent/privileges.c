@@ -14,8 +14,6 @@
 #include "base/mem.h"
 #include "base/problem.h"
 
-#define USER_NAME "sluice"
-
 /* What stays. BPF and PERFMON: load and attach; NET_ADMIN: attach, and ask for neighbours. */
 static const struct {
 	unsigned int capability;
@@ -41,7 +39,7 @@ int privileges_check(struct problems *p)
 
 void privileges_find(struct privileges *out)
 {
-	const struct passwd *user = geteuid() == 0 ? getpwnam(USER_NAME) : NULL;
+	const struct passwd *user = geteuid() == 0 ? getpwnam(PRIVILEGES_USER) : NULL;
 
 	if (user)
 		*out = (struct privileges){user->pw_uid, user->pw_gid, true};
@@ -103,9 +101,9 @@ static int give_opened(const struct giving *g, int fd, const struct stat *is, co
 			g->p, -EMLINK, path, NULL,
 			"has another name (a hard link), so it is not given to user %s; "
 			"find out whose it is, and remove this name",
-			USER_NAME);
+			PRIVILEGES_USER);
 	if (!is_given && fchownat(fd, "", g->to->uid, g->to->gid, AT_EMPTY_PATH))
-		return refuse_gift(g, errno, path, "cannot be given to user " USER_NAME);
+		return refuse_gift(g, errno, path, "cannot be given to user " PRIVILEGES_USER);
 	return is_directory ? give_all_in(g, fd, path) : 0;
 }
 

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#define PRIVILEGES_USER "sluice"
+
 struct problems;
 
 struct privileges {
