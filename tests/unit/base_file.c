@@ -9,6 +9,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -234,6 +235,39 @@ START_TEST(directories_are_made_as_deep_as_needed)
 }
 END_TEST
 
+/* Which of the first eight descriptors are open, as bits, once all were and others than these were closed. */
+static unsigned int left_open(int *keep, size_t count)
+{
+	int status;
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		unsigned int left = 0;
+
+		for (int fd = 0; fd < 8; fd++)
+			dup2(0, fd);
+		file_close_others(keep, count);
+		for (int fd = 0; fd < 8; fd++)
+			left |= (fcntl(fd, F_GETFD) >= 0) << fd;
+		_exit((int)left);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+START_TEST(what_is_not_kept_is_closed)
+{
+	ck_assert_uint_eq(left_open((int[]){3}, 0), 0x07);
+	ck_assert_uint_eq(left_open((int[]){3}, 1), 0x0f);
+	ck_assert_uint_eq(left_open((int[]){7}, 1), 0x87);
+	ck_assert_uint_eq(left_open((int[]){6, 4}, 2), 0x57);
+	ck_assert_uint_eq(left_open((int[]){5, 4}, 2), 0x37);
+	ck_assert_uint_eq(left_open((int[]){4, 2, 4}, 3), 0x17);
+}
+END_TEST
+
 RUN_TESTS("base_file", a_file_is_replaced_whole_with_its_mode_and_leaves_no_litter,
 	  a_quick_write_replaces_a_file_whole_too_and_names_what_it_cannot,
 	  what_a_crash_left_behind_is_replaced_and_a_link_is_not_followed,
@@ -241,4 +275,4 @@ RUN_TESTS("base_file", a_file_is_replaced_whole_with_its_mode_and_leaves_no_litt
 	  a_directory_that_is_missing_or_unwritable_is_named,
 	  a_target_that_cannot_be_replaced_leaves_no_litter,
 	  reading_is_bounded_and_says_why_it_failed, a_dash_is_standard_input,
-	  directories_are_made_as_deep_as_needed)
+	  directories_are_made_as_deep_as_needed, what_is_not_kept_is_closed)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "agent/attacher.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/problem.h"
 #include "dataplane/beside.h"
@@ -59,21 +60,14 @@ static bool confine(void)
 	return !capng_apply(CAPNG_SELECT_BOUNDS) && !capng_apply(CAPNG_SELECT_CAPS);
 }
 
-/* All that the agent has open but the log and the socket: with them its locks would live on. */
-static void close_others(int socket)
-{
-	if (socket > 3)
-		close_range(3, (unsigned int)socket - 1, 0);
-	close_range((unsigned int)socket + 1, ~0U, 0);
-}
-
 static void serve(int socket, const char *pin_dir) __attribute__((noreturn));
 static void serve(int socket, const char *pin_dir)
 {
 	struct question question;
 	struct reply reply;
 
-	close_others(socket);
+	/* With what else the agent has open, its locks would live on. */
+	file_close_others(&socket, 1);
 	if (!confine())
 		_exit(1);
 	while (recv(socket, &question, sizeof(question), 0) == sizeof(question)) {

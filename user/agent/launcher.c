@@ -12,6 +12,7 @@
 
 #include "agent/launcher.h"
 #include "agent/launcher_child.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/problem.h"
 
@@ -118,19 +119,6 @@ static int open_program(const char *path, int *fd, struct problems *p)
 	return *fd < 0 ? problems_add(p, -errno, path, NULL, "%s", strerror(errno)) : 0;
 }
 
-/* All but the log and what the plan names; the numbers of that do not change. */
-static void close_others(const struct launcher_plan *plan)
-{
-	int low = plan->socket < plan->program ? plan->socket : plan->program;
-	int high = plan->socket < plan->program ? plan->program : plan->socket;
-
-	if (low > 3)
-		close_range(3, (unsigned int)low - 1, 0);
-	if (high > low + 1)
-		close_range((unsigned int)low + 1, (unsigned int)high - 1, 0);
-	close_range((unsigned int)high + 1, ~0U, 0);
-}
-
 static int fork_launcher(struct launcher *launcher, struct launcher_plan *plan, struct problems *p)
 {
 	struct timeval patience = {.tv_sec = ANSWER_S};
@@ -142,7 +130,8 @@ static int fork_launcher(struct launcher *launcher, struct launcher_plan *plan, 
 	launcher->socket = ends[0];
 	launcher->pid = fork();
 	if (launcher->pid == 0) {
-		close_others(plan);
+		/* The numbers of what the plan names do not change. */
+		file_close_others((int[]){plan->socket, plan->program}, 2);
 		launcher_child(plan);
 	}
 	close(ends[1]);

@@ -10,12 +10,12 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "agent/agent.h"
 #include "agent/deny.h"
 #include "agent/trace.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/problem.h"
 #include "base/text.h"
@@ -270,11 +270,6 @@ static void serve(struct child *child, int channel)
 
 /* ---- the process ------------------------------------------------------------------------------- */
 
-static int compare_fds(const void *a, const void *b)
-{
-	return *(const int *)a - *(const int *)b;
-}
-
 /*
  * All but the running maps and the channel: clients must see that the agent hangs up, its locks are its own, and what it
  * says to the kernel is its affair.
@@ -283,16 +278,9 @@ static void close_others(const struct agent *agent, int channel)
 {
 	int keep[MAPS_MAX + 1];
 	size_t count = dataplane_map_fds(agent->dp, keep, MAPS_MAX);
-	unsigned int from = STDERR_FILENO + 1;
 
 	keep[count++] = channel;
-	qsort(keep, count, sizeof(*keep), compare_fds);
-	for (size_t i = 0; i < count; i++) {
-		if ((unsigned int)keep[i] > from)
-			syscall(SYS_close_range, from, keep[i] - 1, 0);
-		from = keep[i] + 1;
-	}
-	syscall(SYS_close_range, from, ~0U, 0);
+	file_close_others(keep, count);
 }
 
 static void reset_signals(void)

@@ -190,3 +190,23 @@ int file_make_dirs(const char *path, mode_t mode, struct problems *p)
 		return fail(p, errno, path, "cannot be used");
 	return S_ISDIR(is.st_mode) ? 0 : fail(p, ENOTDIR, path, "cannot be used");
 }
+
+static int compare_fds(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+void file_close_others(int *keep, size_t count)
+{
+	int from = STDERR_FILENO + 1;
+
+	qsort(keep, count, sizeof(*keep), compare_fds);
+	for (size_t i = 0; i < count; i++) {
+		if (keep[i] < from)
+			continue;
+		if (keep[i] > from)
+			close_range((unsigned int)from, (unsigned int)keep[i] - 1, 0);
+		from = keep[i] + 1;
+	}
+	close_range((unsigned int)from, ~0U, 0);
+}

@@ -35,6 +35,9 @@ int file_write_atomic(const char *path, mode_t mode, const void *data, size_t le
 int file_write_quick(const char *path, mode_t mode, const void *data, size_t length,
 		     struct problems *p);
 
+/* Closes all descriptors but the first three and the `count` of `keep`, which it sorts. */
+void file_close_others(int *keep, size_t count);
+
 /* mkdir -p with `mode` for what is made. */
 int file_make_dirs(const char *path, mode_t mode, struct problems *p);
 
