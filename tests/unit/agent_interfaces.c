@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The list of interfaces that sluice is attached to, over a kernel of a few devices that does what a test wants: drivers that
  * refuse, links that do not come off, NICs that hide tags.

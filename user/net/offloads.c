@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a NIC does with frames before XDP sees them, by the ethtool ioctl. Features have no numbers, but names: a bit of
  * each device's mask belongs to the string at the same place of a set that the kernel tells.
