@@ -27,91 +27,22 @@
 #include "base/problem.h"
 #include "health/health.h"
 #include "unit/support/takers.h"
+#include "unit/support/words.h"
 #include "unit/unit.h"
 
 #define STORIES TEST_DIR "/replay"
 #define WALL_MS 1000000 /* what the clock says at 0s */
 
 struct story {
-	const char *name;
-	unsigned int line;
+	struct words words;
 	struct health *health;
 	struct text services;	/* of the next configuration */
 	struct text configured; /* its text */
 	unsigned int service_count;
 	uint64_t now_ms, due_ms;
-	char *rest; /* of the line */
 };
 
-#define FAIL(story, ...)                                                               \
-	do {                                                                           \
-		fprintf(stderr, "%s.replay:%u: ", (story)->name, (story)->line);       \
-		fprintf(stderr, __VA_ARGS__);                                          \
-		fprintf(stderr, "\n");                                                 \
-		ck_abort_msg("%s.replay:%u, see above", (story)->name, (story)->line); \
-	} while (0)
-
-/* ---- words ----------------------------------------------------------------------------------- */
-
-/* The next word, or what stands in quotes; NULL: the line is over. */
-static char *word(struct story *story)
-{
-	char *start = story->rest + strspn(story->rest, " ,"), *end;
-
-	if (!*start)
-		return NULL;
-	if (*start == '"') {
-		end = strchr(start + 1, '"');
-		if (!end)
-			FAIL(story, "a quote is not closed");
-		story->rest = end + 1;
-		*end = '\0';
-		return start; /* with its first quote */
-	}
-	end = start + strcspn(start, " ,");
-	story->rest = *end ? end + 1 : end;
-	*end = '\0';
-	return start;
-}
-
-static char *must_word(struct story *story, const char *what)
-{
-	char *found = word(story);
-
-	if (!found)
-		FAIL(story, "%s is missing", what);
-	return found;
-}
-
-static uint64_t must_time(struct story *story)
-{
-	const char *text = must_word(story, "a time");
-	uint64_t ms;
-
-	if (text_parse_duration(text, &ms))
-		FAIL(story, "%s is no time", text);
-	return ms;
-}
-
-static uint64_t must_number(struct story *story)
-{
-	const char *text = must_word(story, "a number");
-	uint64_t number;
-
-	if (text_parse_uint(text, UINT32_MAX, &number))
-		FAIL(story, "%s is no number", text);
-	return number;
-}
-
-static struct addr must_address(struct story *story)
-{
-	const char *text = must_word(story, "an address");
-	struct addr addr;
-
-	if (addr_parse(text, &addr))
-		FAIL(story, "%s is no address", text);
-	return addr;
-}
+#define FAIL(story, ...) WORDS_FAIL(&(story)->words, __VA_ARGS__)
 
 /* ---- what happens ---------------------------------------------------------------------------- */
 
@@ -174,16 +105,16 @@ static void configure(struct story *story, bool in_force)
 
 static void do_service(struct story *story)
 {
-	const char *name = must_word(story, "a name"), *separator = "", *backend;
-	char *fields = strchr(story->rest, '{'), *end = strrchr(story->rest, '}');
+	const char *name = must_word(&story->words, "a name"), *separator = "", *backend;
+	char *fields = strchr(story->words.rest, '{'), *end = strrchr(story->words.rest, '}');
 
 	if (!fields || !end)
 		FAIL(story, "{FIELDS} are missing");
 	*end = '\0';
-	story->rest = end + 1;
+	story->words.rest = end + 1;
 	text_add(&story->services, "- {name: %s, address: 203.0.113.%u, port: 80%s%s, backends: [",
 		 name, ++story->service_count, fields[1] ? ", " : "", fields + 1);
-	while ((backend = word(story))) {
+	while ((backend = word(&story->words))) {
 		text_add(&story->services, "%s{address: '%s'}", separator, backend);
 		separator = ", ";
 	}
@@ -192,16 +123,16 @@ static void do_service(struct story *story)
 
 static void do_configure(struct story *story)
 {
-	const char *how = word(story);
+	const char *how = word(&story->words);
 
-	if (how && (strcmp(how, "in") || strcmp(must_word(story, "force"), "force")))
+	if (how && (strcmp(how, "in") || strcmp(must_word(&story->words, "force"), "force")))
 		FAIL(story, "expected: configure, or configure in force");
 	configure(story, how);
 }
 
 static void do_at(struct story *story)
 {
-	go_to(story, WALL_MS + must_time(story));
+	go_to(story, WALL_MS + must_time(&story->words));
 }
 
 static void do_restart(struct story *story)
@@ -211,8 +142,8 @@ static void do_restart(struct story *story)
 	struct text stored = {};
 	uint64_t away_ms;
 
-	must_word(story, "after");
-	away_ms = must_time(story);
+	must_word(&story->words, "after");
+	away_ms = must_time(&story->words);
 	health_store(story->health, story->now_ms, &stored);
 	health_free(story->health);
 	story->health = health_new();
@@ -229,7 +160,7 @@ static void do_restart(struct story *story)
 static void do_probes(struct story *story)
 {
 	const struct health_probe *list;
-	size_t expected = must_number(story), count = health_probes(story->health, &list);
+	size_t expected = must_number(&story->words), count = health_probes(story->health, &list);
 
 	if (count != expected)
 		FAIL(story, "there are %zu", count);
@@ -246,7 +177,7 @@ struct seen {
 
 static void expect_time(struct story *story, const char *what, uint64_t got)
 {
-	uint64_t expected = must_time(story);
+	uint64_t expected = must_time(&story->words);
 
 	if (got != expected)
 		FAIL(story, "%s: %llums, expected %llums", what, (unsigned long long)got,
@@ -255,7 +186,7 @@ static void expect_time(struct story *story, const char *what, uint64_t got)
 
 static void expect_number(struct story *story, const char *what, uint64_t got)
 {
-	uint64_t expected = must_number(story);
+	uint64_t expected = must_number(&story->words);
 
 	if (got != expected)
 		FAIL(story, "%s: %llu, expected %llu", what, (unsigned long long)got,
@@ -272,7 +203,7 @@ static void expect_items(struct story *story, const struct seen *seen)
 {
 	const char *item;
 
-	while ((item = word(story))) {
+	while ((item = word(&story->words))) {
 		if (*item == '"' && strcmp(item + 1, seen->words))
 			FAIL(story, "the words are \"%s\"", seen->words);
 		else if (!strcmp(item, "for"))
@@ -296,8 +227,9 @@ static void expect_items(struct story *story, const struct seen *seen)
 
 static void expect_change(struct story *story)
 {
-	const char *kind = must_word(story, "a kind"), *name = must_word(story, "a name");
-	struct addr address = must_address(story);
+	const char *kind = must_word(&story->words, "a kind"),
+		   *name = must_word(&story->words, "a name");
+	struct addr address = must_address(&story->words);
 	struct health_change change;
 	struct seen seen;
 
@@ -322,7 +254,7 @@ static void expect_change(struct story *story)
 
 static void expect_state(struct story *story, const char *name, const struct addr *address)
 {
-	const char *state = must_word(story, "a state");
+	const char *state = must_word(&story->words, "a state");
 	const struct health_look_via *via;
 	struct model_probe probe;
 	struct health_look look;
@@ -371,13 +303,13 @@ static void give_results(struct story *story, const char *name, const struct add
 	const char *words = "", *item;
 	const struct health_probe *probes[2];
 
-	while ((item = word(story))) {
+	while ((item = word(&story->words))) {
 		if (*item == '"')
 			words = item + 1;
 		else if (!strcmp(item, "direct"))
 			via = CONFIG_VIA_DIRECT;
 		else if (!strcmp(item, "every"))
-			every_ms = must_time(story);
+			every_ms = must_time(&story->words);
 		else if (*item != 'x' || text_parse_uint(item + 1, 1000, &times))
 			FAIL(story, "%s is no item", item);
 	}
@@ -399,7 +331,7 @@ static void expect_takers(struct story *story, const char *name)
 
 	if (!takers_describe(config, story->health, name, &takers))
 		FAIL(story, "there is no service %s", name);
-	if (strcmp(takers.data, story->rest))
+	if (strcmp(takers.data, story->words.rest))
 		FAIL(story, "%s goes %s", name, takers.data);
 	text_free(&takers);
 	config_free(config);
@@ -412,13 +344,13 @@ static void do_backend(struct story *story, const char *name)
 	struct addr address;
 	const char *what;
 
-	if (!strncmp(story->rest, "goes ", 5)) {
-		story->rest += 5;
+	if (!strncmp(story->words.rest, "goes ", 5)) {
+		story->words.rest += 5;
 		expect_takers(story, name);
 		return;
 	}
-	address = must_address(story);
-	what = must_word(story, "ok, fail or is");
+	address = must_address(&story->words);
+	what = must_word(&story->words, "ok, fail or is");
 	if (!strcmp(what, "is"))
 		expect_state(story, name, &address);
 	else if (!strcmp(what, "ok") || !strcmp(what, "fail"))
@@ -441,8 +373,8 @@ static void run_line(struct story *story, char *line)
 {
 	const char *first;
 
-	story->rest = line;
-	first = word(story);
+	story->words.rest = line;
+	first = word(&story->words);
 	if (!first || *first == '#')
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
@@ -451,7 +383,7 @@ static void run_line(struct story *story, char *line)
 		if (!verbs[i].expects)
 			expect_told(story);
 		verbs[i].run(story);
-		if (*story->rest && word(story))
+		if (*story->words.rest && word(&story->words))
 			FAIL(story, "there is more than %s takes", first);
 		return;
 	}
@@ -461,15 +393,16 @@ static void run_line(struct story *story, char *line)
 
 static void run_story(const char *name)
 {
-	char *path = mem_format(STORIES "/%s.replay", name), *text, *rest, *line;
-	struct story story = {.name = name, .now_ms = WALL_MS, .due_ms = WALL_MS};
+	char *file = mem_format("%s.replay", name), *path = mem_format(STORIES "/%s", file);
+	char *text, *rest, *line;
+	struct story story = {.words.file = file, .now_ms = WALL_MS, .due_ms = WALL_MS};
 	size_t length;
 
 	ck_assert_int_eq(file_read(path, 1 << 20, &text, &length, NULL), 0);
 	story.health = health_new();
 	rest = text;
 	while ((line = strsep(&rest, "\n"))) {
-		story.line++;
+		story.words.line++;
 		run_line(&story, line);
 	}
 	expect_told(&story);
@@ -478,6 +411,7 @@ static void run_story(const char *name)
 	text_free(&story.configured);
 	free(text);
 	free(path);
+	free(file);
 }
 
 static char names[256][128];
