@@ -43,15 +43,6 @@ void plan_free_backend(struct plan_builder *b, uint32_t index, const char *what)
 		 "%s: index %u is freed", what, index);
 }
 
-size_t plan_length(const struct plan_builder *b)
-{
-	size_t length = 0;
-
-	for (int phase = 0; phase < PHASES; phase++)
-		length += b->phases[phase].count;
-	return length;
-}
-
 /* ---- what goes ------------------------------------------------------------------------------- */
 
 static void plan_removed_service(struct plan_builder *b, const struct ids_service *service)
@@ -263,8 +254,10 @@ static void add_forgetting(struct plan_builder *b)
 static void join_phases(struct plan_builder *b)
 {
 	struct plan *plan = b->plan;
-	size_t length = plan_length(b);
+	size_t length = 0;
 
+	for (int phase = 0; phase < PHASES; phase++)
+		length += b->phases[phase].count;
 	plan->list = arena_alloc(plan->arena, (length + 3) * sizeof(*plan->list));
 	for (int phase = 0; phase < PHASES; phase++) {
 		struct plan_list *from = &b->phases[phase];

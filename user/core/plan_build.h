@@ -43,7 +43,6 @@ void plan_add(struct plan_builder *b, enum plan_phase phase, struct plan_operati
 /* Appends the freeing of a record or a backend's index; `what` names it. */
 void plan_free_record(struct plan_builder *b, uint32_t record, const char *what);
 void plan_free_backend(struct plan_builder *b, uint32_t index, const char *what);
-size_t plan_length(const struct plan_builder *b);
 /* Wants the listeners of a service to lead to its record. */
 void plan_add_listeners(struct plan_builder *b, const struct config_service *service,
 			uint32_t record);
