@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A plan that is being made: shared by plan.c (the whole) and plan_service.c (one service). */
+/* A plan that is being made: shared by plan.c (the whole), plan_service.c (one service) and plan_backends.c (its backends). */
 #ifndef CORE_PLAN_BUILD_H
 #define CORE_PLAN_BUILD_H
 
@@ -53,7 +53,21 @@ void plan_add_server_ids(struct plan_builder *b, const struct model_service *ser
 /* How a service's connection ids are made, as its record has it. */
 void plan_quic_words(const struct config_service *service, uint16_t words[SL_QUIC_CONFIGS]);
 
+/* What is planned of one service. */
+struct service_plan {
+	struct plan_builder *b;
+	const struct model_service *wanted;
+	const struct ids_service *old; /* NULL: a new service */
+	uint32_t line, record, base;
+	uint16_t *indices; /* of wanted->backends */
+	uint16_t *table;   /* the index in each slot */
+	uint16_t flags;	   /* enum sl_service_flag */
+	bool tracks; /* of these: flows are kept, slots and backends' flags are changed by track.h */
+};
+
 /* Plans a service that is wanted. Returns 0, or -ENOSPC or -EINVAL explained in b->p. */
 int plan_service(struct plan_builder *b, const struct model_service *service);
+/* Plans its backends, and fills in s->indices; s->line is known. Returns 0, or -ENOSPC explained in b->p. */
+int plan_backends(struct service_plan *s);
 
 #endif
