@@ -47,16 +47,11 @@ static bool *mark_leaving(const struct plan_builder *b, const struct model_servi
 {
 	bool *leaves = mem_array(b->view->limits.backends + 1, sizeof(*leaves));
 	const struct ids_backend *known;
-	size_t count, at = 0;
+	size_t count;
 
 	known = ids_backends_of(b->before, old->line, &count);
-	/* Both are sorted by address, and whoever leaves is known. */
-	for (size_t i = 0; i < service->leaving_count; i++) {
-		while (at < count && !addr_equal(&known[at].address, &service->leaving[i].address))
-			at++;
-		if (at < count)
-			leaves[known[at].index] = true;
-	}
+	for (size_t i = 0; i < count; i++)
+		leaves[known[i].index] = model_find_leaving(service, &known[i].address);
 	return leaves;
 }
 
