@@ -290,13 +290,16 @@ struct hope {
 
 static bool is_known(const struct engine *engine, const char *service, const struct addr *backend)
 {
-	for (size_t i = 0; i < engine->model->service_count; i++) {
-		const struct model_service *known = &engine->model->services[i];
+	const struct model_service *known = model_find_service(engine->model, service);
 
-		if ((!service || strcmp(known->name, service) == 0) &&
-		    model_find_backend(known, backend))
+	return known && model_find_backend(known, backend);
+}
+
+static bool is_known_anywhere(const struct engine *engine, const struct addr *backend)
+{
+	for (size_t i = 0; i < engine->model->service_count; i++)
+		if (model_find_backend(&engine->model->services[i], backend))
 			return true;
-	}
 	return false;
 }
 
@@ -306,7 +309,7 @@ static void hope_for_way(void *self, const struct addr *address, struct net_next
 	struct hope *hope = self;
 
 	host->nexthop(host->self, address, out);
-	if (out->way != NET_WAY_RESOLVING || is_known(hope->engine, NULL, address))
+	if (out->way != NET_WAY_RESOLVING || is_known_anywhere(hope->engine, address))
 		return;
 	out->way = NET_WAY_READY;
 	hope->is_any = true;
