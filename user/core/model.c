@@ -9,14 +9,6 @@
 #include "core/model_judge.h"
 #include "core/path.h"
 
-static bool is_listed(const struct config *config, const char *device)
-{
-	for (size_t i = 0; i < config->interface_count; i++)
-		if (!strcmp(config->interfaces[i].device, device))
-			return true;
-	return false;
-}
-
 /*
  * config_encapsulation and sl_encapsulation are lists of their own: one is the user's, one the
  * maps'.
@@ -38,7 +30,8 @@ static void build_path(const struct config *config, const struct config_service 
 		.mtu = config->mtu,
 	};
 
-	if (backend->way.way != NET_WAY_READY || !is_listed(config, net_way_out(&backend->way)))
+	if (backend->way.way != NET_WAY_READY ||
+	    !config_find_interface(config, net_way_out(&backend->way)))
 		return;
 	backend->path_error =
 		path_build(&backend->way, &backend->address, &options, &backend->path);
@@ -53,7 +46,8 @@ static enum model_reason find_reason(const struct config *config,
 		return MODEL_DRAINED;
 	if (!backend->weight)
 		return MODEL_WEIGHT_ZERO;
-	if (backend->way.way == NET_WAY_READY && !is_listed(config, net_way_out(&backend->way)))
+	if (backend->way.way == NET_WAY_READY &&
+	    !config_find_interface(config, net_way_out(&backend->way)))
 		return MODEL_UNLISTED_WAY;
 	return backend->path.ifindex ? MODEL_TAKES_FLOWS : MODEL_NO_WAY;
 }
