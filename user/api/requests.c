@@ -133,6 +133,7 @@ const struct model_backend *find_backend(struct request *request,
 					 const struct model_service *service)
 {
 	const char *text = request->arguments->address;
+	const struct model_backend *backend;
 	struct addr address;
 
 	if (addr_parse(text, &address)) {
@@ -140,20 +141,17 @@ const struct model_backend *find_backend(struct request *request,
 			     "expected an IPv4 or IPv6 address");
 		return NULL;
 	}
-	for (size_t i = 0; i < service->backend_count; i++)
-		if (addr_equal(&service->backends[i].address, &address))
-			return &service->backends[i];
-	for (size_t i = 0; i < service->leaving_count; i++) {
-		if (!addr_equal(&service->leaving[i].address, &address))
-			continue;
+	backend = model_find_backend(service, &address);
+	if (backend)
+		return backend;
+	if (model_find_leaving(service, &address))
 		problems_add(&request->errors, -ENOENT, "backend", text,
 			     "is no longer configured for service %s, and drains; an apply with it "
 			     "brings it back",
 			     service->name);
-		return NULL;
-	}
-	problems_add(&request->errors, -ENOENT, "backend", text,
-		     "is none of service %s; see 'sluicectl backend list %s'", service->name,
-		     service->name);
+	else
+		problems_add(&request->errors, -ENOENT, "backend", text,
+			     "is none of service %s; see 'sluicectl backend list %s'",
+			     service->name, service->name);
 	return NULL;
 }
