@@ -21,6 +21,7 @@
 #include "dataplane/deny.h"
 #include "dataplane/flows.h"
 #include "dataplane/internal.h"
+#include "dataplane/xdp.h"
 
 #define START_AFRESH "run `sluiced --down` and start again; flows will then move"
 
@@ -174,17 +175,10 @@ struct user {
 /* Whether a program uses a map; the descriptor is closed. */
 static int uses(int fd, uint32_t map)
 {
-	uint32_t ids[64];
-	struct bpf_prog_info info = {.nr_map_ids = 64, .map_ids = (uintptr_t)ids};
-	uint32_t length = sizeof(info);
-	int is_used = 0;
+	int is_used = fd >= 0 && xdp_uses_map(fd, map);
 
-	if (fd < 0)
-		return 0;
-	if (!bpf_obj_get_info_by_fd(fd, &info, &length))
-		for (uint32_t i = 0; i < info.nr_map_ids && i < 64; i++)
-			is_used |= ids[i] == map;
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	return is_used;
 }
 

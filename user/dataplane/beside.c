@@ -46,20 +46,6 @@ struct there {
 	enum dataplane_mode mode;
 };
 
-static bool uses_map(struct xdp_program *program, uint32_t map_id)
-{
-	uint32_t ids[16];
-	struct bpf_prog_info info = {.nr_map_ids = 16, .map_ids = (uintptr_t)ids};
-	uint32_t length = sizeof(info);
-
-	if (bpf_obj_get_info_by_fd(xdp_program__fd(program), &info, &length))
-		return false;
-	for (uint32_t i = 0; i < info.nr_map_ids && i < 16; i++)
-		if (ids[i] == map_id)
-			return true;
-	return false;
-}
-
 static enum dataplane_mode mode_of(enum xdp_attach_mode mode)
 {
 	return mode == XDP_MODE_SKB ? DATAPLANE_GENERIC : DATAPLANE_NATIVE;
@@ -107,7 +93,7 @@ static struct xdp_program *describe(const struct there *there, uint32_t ifindex,
 	if (!there->all || there->is_alone)
 		return NULL;
 	while ((program = xdp_multiprog__next_prog(program, there->all))) {
-		if (!uses_map(program, map_id)) {
+		if (!xdp_uses_map(xdp_program__fd(program), map_id)) {
 			out->others++;
 		} else {
 			ours = program;

@@ -36,6 +36,20 @@ static int fail(struct problems *p, int err, const char *device, const char *for
 	return err;
 }
 
+bool xdp_uses_map(int program_fd, uint32_t map_id)
+{
+	uint32_t ids[64];
+	struct bpf_prog_info info = {.nr_map_ids = ARRAY_SIZE(ids), .map_ids = (uintptr_t)ids};
+	uint32_t length = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(program_fd, &info, &length))
+		return false;
+	for (uint32_t i = 0; i < info.nr_map_ids && i < ARRAY_SIZE(ids); i++)
+		if (ids[i] == map_id)
+			return true;
+	return false;
+}
+
 /* The mode and id of the program on a device of our network namespace; false: there is none. */
 static bool query_device(uint32_t ifindex, enum dataplane_mode *mode, uint32_t *id)
 {

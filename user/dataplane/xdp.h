@@ -31,6 +31,8 @@ int xdp_detach(struct pins *pins, const char *device, struct problems *p);
 /* The pinned links; returns their number, at most `max`. */
 size_t xdp_links(const struct pins *pins, struct dataplane_link *out, size_t max);
 
+bool xdp_uses_map(int program_fd, uint32_t map_id);
+
 /* ---- xdp_report.c ------------------------------------------------------------------------------- */
 
 /*
