@@ -2,7 +2,6 @@
 /* The balancer's own links: pinned ones by xdp.c, members of dispatchers by beside_pins.c, and those that a test holds itself. */
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -56,11 +55,7 @@ int dataplane_attach(struct dataplane *dp, const char *device, uint32_t ifindex,
 
 static int refuse_beside(struct problems *p, int err, const char *device, const char *why)
 {
-	char *field = mem_format("interface %s", device);
-
-	problems_add(p, err, field, NULL, "cannot be attached to beside other programs: %s", why);
-	free(field);
-	return err;
+	return xdp_fail(p, err, device, "cannot be attached to beside other programs: %s", why);
 }
 
 int dataplane_attach_beside(struct dataplane *dp, const char *device, uint32_t ifindex,

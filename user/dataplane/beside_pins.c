@@ -16,15 +16,6 @@
 
 #define KIND "beside"
 
-static int fail(struct problems *p, int err, const char *device, const char *text)
-{
-	char *field = mem_format("interface %s", device);
-
-	problems_add(p, err, field, NULL, "%s", text);
-	free(field);
-	return err;
-}
-
 static void ask(const struct pins *pins, const struct beside_by *by, enum beside_what what,
 		const char *device, enum dataplane_mode mode, struct beside_answer *out)
 {
@@ -142,10 +133,10 @@ int beside_attach(const struct xdp_attach *a, int *map_fd, const struct beside_b
 	if (answer.error) {
 		if (!was_there)
 			pins_remove(a->pins, KIND, pin);
-		return fail(p, answer.error, a->device, answer.text);
+		return xdp_fail(p, answer.error, a->device, "%s", answer.text);
 	}
 	if (answer.warning[0])
-		fail(warnings, 0, a->device, answer.warning);
+		xdp_fail(warnings, 0, a->device, "%s", answer.warning);
 	*out = (struct dataplane_link){
 		.ifindex = a->ifindex,
 		.mode = answer.mode,
@@ -165,31 +156,30 @@ int beside_detach(struct pins *pins, const struct beside_by *by, const char *dev
 	int err;
 
 	if (!beside_has(pins, device))
-		return fail(p, -ENOENT, device, "has no program of ours beside others");
+		return xdp_fail(p, -ENOENT, device, "has no program of ours beside others");
 	ask(pins, by, BESIDE_DETACH, device, DATAPLANE_AUTO, &answer);
 	if (answer.error)
-		return fail(p, answer.error, device, answer.text);
+		return xdp_fail(p, answer.error, device, "%s", answer.text);
 	pins_from_device(device, pin);
 	err = pins_remove(pins, KIND, pin);
-	return err ? fail(p, err, device, "its pin below `beside` cannot be removed") : 0;
+	return err ? xdp_fail(p, err, device, "its pin below `beside` cannot be removed") : 0;
 }
 
 int beside_leave(struct pins *pins, const struct beside_by *by, const char *device,
 		 struct problems *p)
 {
 	struct beside_answer answer;
-	char text[160];
 
 	ask(pins, by, BESIDE_LOOK, device, DATAPLANE_AUTO, &answer);
 	if (answer.error)
-		return fail(p, answer.error, device, answer.text);
+		return xdp_fail(p, answer.error, device, "%s", answer.text);
 	if (!answer.others)
 		return beside_detach(pins, by, device, p);
-	snprintf(text, sizeof(text),
-		 "runs beside %u other XDP program%s on libxdp's dispatcher; detach %s first, or "
-		 "keep `attach: dispatcher`",
-		 answer.others, answer.others == 1 ? "" : "s", answer.others == 1 ? "it" : "them");
-	return fail(p, -EBUSY, device, text);
+	return xdp_fail(
+		p, -EBUSY, device,
+		"runs beside %u other XDP program%s on libxdp's dispatcher; detach %s first, or "
+		"keep `attach: dispatcher`",
+		answer.others, answer.others == 1 ? "" : "s", answer.others == 1 ? "it" : "them");
 }
 
 /* ---- all of them ------------------------------------------------------------------------------------ */

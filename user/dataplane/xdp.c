@@ -20,9 +20,7 @@
 #include "dataplane/pins.h"
 #include "dataplane/xdp.h"
 
-static int fail(struct problems *p, int err, const char *device, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
-static int fail(struct problems *p, int err, const char *device, const char *format, ...)
+int xdp_fail(struct problems *p, int err, const char *device, const char *format, ...)
 {
 	char *field = mem_format("interface %s", device), *text;
 	va_list args;
@@ -110,17 +108,18 @@ static int explain(const struct xdp_attach *a, enum dataplane_mode mode, int err
 	char *why;
 
 	if (err == -EPERM)
-		return fail(p, err, a->device,
-			    "no permission to attach an XDP program; run this as root");
+		return xdp_fail(p, err, a->device,
+				"no permission to attach an XDP program; run this as root");
 	if (err == -ENODEV || err == -EINVAL) {
 		char name[IF_NAMESIZE];
 
 		if (!if_indextoname(a->ifindex, name))
-			return fail(p, -ENODEV, a->device, "has gone");
+			return xdp_fail(p, -ENODEV, a->device, "has gone");
 	}
 	why = reason(a, mode, err);
-	fail(p, err, a->device, "cannot be attached to in %s mode: %s%s", dataplane_mode_name(mode),
-	     why, mode == DATAPLANE_NATIVE ? "; choose `auto` or `generic`, which is slower" : "");
+	xdp_fail(p, err, a->device, "cannot be attached to in %s mode: %s%s",
+		 dataplane_mode_name(mode), why,
+		 mode == DATAPLANE_NATIVE ? "; choose `auto` or `generic`, which is slower" : "");
 	free(why);
 	return err;
 }
@@ -134,11 +133,10 @@ static int make_link(const struct xdp_attach *a, enum dataplane_mode wish,
 	int fd;
 
 	if (holder) {
-		fail(p, -EBUSY, a->device,
-		     "has the XDP program %s, which is not ours; it is left alone, detach it first "
-		     "(ip link "
-		     "set dev %s xdp off, or by the tool that attached it)",
-		     holder, a->device);
+		xdp_fail(p, -EBUSY, a->device,
+			 "has the XDP program %s, which is not ours; it is left alone, detach it "
+			 "first (ip link set dev %s xdp off, or by the tool that attached it)",
+			 holder, a->device);
 		free(holder);
 		return -EBUSY;
 	}
@@ -153,9 +151,9 @@ static int make_link(const struct xdp_attach *a, enum dataplane_mode wish,
 	if (fd < 0)
 		fd = explain(a, DATAPLANE_GENERIC, fd, p);
 	else
-		fail(warnings, 0, a->device,
-		     "native mode does not work: %s; attached in generic mode, which is slower",
-		     why);
+		xdp_fail(warnings, 0, a->device,
+			 "native mode does not work: %s; attached in generic mode, which is slower",
+			 why);
 	free(why);
 	return fd;
 }
@@ -198,7 +196,8 @@ static int change_mode(const struct xdp_attach *a, int link_fd, enum dataplane_m
 	int err = bpf_link_detach(link_fd) ? -errno : 0;
 
 	if (err)
-		return fail(p, err, a->device, "its link does not come off: %s", strerror(-err));
+		return xdp_fail(p, err, a->device, "its link does not come off: %s",
+				strerror(-err));
 	err = attach_new(a, a->mode, NULL, p);
 	if (err)
 		attach_new(a, was, NULL, p);
@@ -218,8 +217,8 @@ static int attach_pinned(const struct xdp_attach *a, struct problems *warnings, 
 	} else {
 		err = bpf_link_update(fd, a->program_fd, NULL) ? -errno : 0;
 		if (err)
-			fail(p, err, a->device, "its link %s does not take the new program: %s",
-			     path, strerror(-err));
+			xdp_fail(p, err, a->device, "its link %s does not take the new program: %s",
+				 path, strerror(-err));
 	}
 	if (fd >= 0)
 		close(fd);
@@ -246,8 +245,8 @@ int xdp_attach(const struct xdp_attach *a, struct dataplane_link *out, int *link
 	if (!query_device(a->ifindex, &link.mode, &link.program_id)) {
 		if (fd >= 0)
 			close(fd);
-		return fail(p, -ENODEV, a->device,
-			    "has gone, or somebody has just detached the program");
+		return xdp_fail(p, -ENODEV, a->device,
+				"has gone, or somebody has just detached the program");
 	}
 	*out = link;
 	if (!a->pins)
@@ -271,10 +270,10 @@ int xdp_detach(struct pins *pins, const char *device, struct problems *p)
 		free(at);
 	}
 	if (err == -ENOENT)
-		fail(p, err, device, "has no program of ours (%s)", path);
+		xdp_fail(p, err, device, "has no program of ours (%s)", path);
 	else if (err)
-		fail(p, err, device, "%s cannot be removed: %s%s", path, strerror(-err),
-		     err == -EPERM || err == -EACCES ? "; run this as root" : "");
+		xdp_fail(p, err, device, "%s cannot be removed: %s%s", path, strerror(-err),
+			 err == -EPERM || err == -EACCES ? "; run this as root" : "");
 	free(path);
 	return err;
 }

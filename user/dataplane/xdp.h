@@ -12,6 +12,7 @@
 #include "dataplane/dataplane.h"
 
 struct pins;
+struct problems;
 
 struct xdp_attach {
 	struct pins *pins; /* NULL: the link lives as long as *link_fd */
@@ -31,6 +32,9 @@ int xdp_detach(struct pins *pins, const char *device, struct problems *p);
 /* The pinned links; returns their number, at most `max`. */
 size_t xdp_links(const struct pins *pins, struct dataplane_link *out, size_t max);
 
+/* Explains in `p` what is wrong with a device, in a sentence without its name; returns `err`. */
+int xdp_fail(struct problems *p, int err, const char *device, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 bool xdp_uses_map(int program_fd, uint32_t map_id);
 
 /* ---- xdp_report.c ------------------------------------------------------------------------------- */
