@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "base/problem.h"
 #include "dataplane/beside.h"
 #include "dataplane/pins.h"
@@ -219,15 +218,27 @@ size_t beside_links(const struct pins *pins, const struct beside_by *by, struct 
 	return l.count;
 }
 
+struct detaching {
+	struct pins *pins;
+	const struct beside_by *by;
+	struct problems *p;
+	int err;
+};
+
+static int detach_one(void *arg, const char *pin)
+{
+	struct detaching *d = arg;
+	char device[IFNAMSIZ];
+
+	pins_to_device(pin, device);
+	d->err = beside_detach(d->pins, d->by, device, d->p) ?: d->err;
+	return 0;
+}
+
 int beside_detach_all(struct pins *pins, const struct beside_by *by, struct problems *p)
 {
-	struct dataplane_link links[64];
-	size_t count = beside_links(pins, by, links, ARRAY_SIZE(links));
-	int err = 0, failed;
+	struct detaching d = {.pins = pins, .by = by, .p = p};
 
-	for (size_t i = 0; i < count; i++) {
-		failed = beside_detach(pins, by, links[i].device, p);
-		err = failed ? failed : err;
-	}
-	return err;
+	pins_each(pins, KIND, detach_one, &d);
+	return d.err;
 }
