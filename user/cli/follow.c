@@ -31,16 +31,20 @@ struct widths {
 	int kind, subject;
 };
 
-#define WIDTHS ((struct widths){16, 16})
-
-static void widen(struct widths *widths, const struct wire_event *event)
+static struct widths widths_of(const struct wire_events *events)
 {
-	struct text subject = {};
-	int kind = strlen(event->event), length = strlen(subject_of(event, &subject));
+	struct widths widths = {16, 16};
 
-	widths->kind = kind > widths->kind ? kind : widths->kind;
-	widths->subject = length > widths->subject ? length : widths->subject;
-	text_free(&subject);
+	for (size_t i = 0; i < events->events.count; i++) {
+		const struct wire_event *event = &events->events.list[i];
+		struct text subject = {};
+		int kind = strlen(event->event), length = strlen(subject_of(event, &subject));
+
+		widths.kind = kind > widths.kind ? kind : widths.kind;
+		widths.subject = length > widths.subject ? length : widths.subject;
+		text_free(&subject);
+	}
+	return widths;
 }
 
 static void show_event(const struct cli *cli, const struct wire_event *event, struct widths widths,
@@ -57,10 +61,8 @@ static void show_event(const struct cli *cli, const struct wire_event *event, st
 
 void show_events(const struct cli *cli, const struct wire_events *events, struct text *out)
 {
-	struct widths widths = WIDTHS;
+	struct widths widths = widths_of(events);
 
-	for (size_t i = 0; i < events->events.count; i++)
-		widen(&widths, &events->events.list[i]);
 	for (size_t i = 0; i < events->events.count; i++)
 		show_event(cli, &events->events.list[i], widths, out);
 }
@@ -99,11 +101,9 @@ static void note_gaps(const struct wire_arguments *asked, const struct wire_even
 static void take(const struct cli *cli, struct wire_arguments *asked,
 		 const struct wire_events *events)
 {
-	struct widths widths = WIDTHS;
+	struct widths widths = widths_of(events);
 
 	note_gaps(asked, events);
-	for (size_t i = 0; i < events->events.count; i++)
-		widen(&widths, &events->events.list[i]);
 	for (size_t i = 0; i < events->events.count; i++)
 		print(cli, &events->events.list[i], widths);
 	fflush(stdout);
