@@ -92,14 +92,6 @@ static int set_accept_local(const char *device, bool value, struct problems *p)
 
 /* ---- what is wanted -------------------------------------------------------------------------- */
 
-static bool is_listed(const struct config *config, const char *device)
-{
-	for (size_t i = 0; i < config->interface_count; i++)
-		if (strcmp(config->interfaces[i].device, device) == 0)
-			return true;
-	return false;
-}
-
 static void want_backend(struct tunnel *next, const struct addr *vip, bool is_local,
 			 const struct net_nexthop *way)
 {
@@ -122,7 +114,7 @@ static void want_service(struct tunnel *next, const struct config *config,
 	for (size_t i = 0; i < service->backend_count; i++) {
 		const struct net_nexthop *way = &service->backends[i].way;
 
-		if (way->ifindex && is_listed(config, net_way_out(way)) &&
+		if (way->ifindex && config_find_interface(config, net_way_out(way)) &&
 		    !(is_local && net_device_has(next->net, way->ifindex, vip)))
 			want_backend(next, vip, is_local, way);
 	}
@@ -163,7 +155,7 @@ static void want_all(const struct tunnel *tunnel, const struct config *config,
 			is_any = true;
 		}
 	for (size_t i = 0; is_any && i < tunnel->count; i++)
-		if (is_listed(config, way_out(tunnel, tunnel->list[i].name)))
+		if (config_find_interface(config, way_out(tunnel, tunnel->list[i].name)))
 			keep_device(next, &tunnel->list[i]);
 }
 
