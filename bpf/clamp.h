@@ -91,7 +91,7 @@ static __always_inline enum sl_verdict clamp(struct pkt *p)
 {
 	__u16 mss;
 
-	if (!knobs.mss_clamp || !(p->tcp_flags & TCP_SYN))
+	if (!KNOB(mss_clamp) || !(p->tcp_flags & TCP_SYN))
 		return SL_GO_ON;
 	mss = *(volatile __u16 *)&p->service->mss;
 	if (mss)

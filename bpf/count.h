@@ -7,7 +7,7 @@
 
 static __always_inline __u32 counter_row(void)
 {
-	return bpf_get_smp_processor_id() * knobs.counter_lines;
+	return bpf_get_smp_processor_id() * KNOB(counter_lines);
 }
 
 static __always_inline struct sl_counter_line *counter_line(__u32 row, __u32 line)

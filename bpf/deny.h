@@ -26,7 +26,7 @@ static __always_inline enum sl_verdict deny(const struct pkt *p)
 {
 	int is;
 
-	if (!knobs.deny)
+	if (!KNOB(deny))
 		return SL_GO_ON;
 	is = p->family == 4 ? is_denied(4, p->source[0], 0)
 			    : is_denied(6, p->source64[0], p->source64[1]);

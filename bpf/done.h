@@ -16,7 +16,7 @@
 
 static __always_inline void count_sent(const struct pkt *p, __u32 row)
 {
-	struct sl_counter_line *line = counter_line(row, knobs.backend_lines + p->backend_index);
+	struct sl_counter_line *line = counter_line(row, KNOB(backend_lines) + p->backend_index);
 
 	if (line) {
 		line->count[SL_BACKEND_packets]++;
@@ -56,7 +56,7 @@ static __always_inline void count_verdict(__u32 row, enum sl_verdict verdict)
 /* Whether the backend is reached by the interface that the packet came in by. */
 static __always_inline bool is_way_back(const struct pkt *p)
 {
-	return !knobs.redirect || p->path->ifindex == p->ctx->ingress_ifindex;
+	return !KNOB(redirect) || p->path->ifindex == p->ctx->ingress_ifindex;
 }
 
 static __always_inline int sent(const struct pkt *p, __u32 row)

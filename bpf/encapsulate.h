@@ -57,7 +57,7 @@ static __always_inline enum sl_verdict encapsulate_l2(struct pkt *p)
 	struct tags tags = tags_out(p);
 	void *data;
 
-	if (knobs.vlans && tags.length != p->tags && make_room(p, &tags, sizeof(struct ethhdr)))
+	if (KNOB(vlans) && tags.length != p->tags && make_room(p, &tags, sizeof(struct ethhdr)))
 		return SL_DROP_no_headroom;
 	data = tags_skip(p, &tags);
 	if (!write_l2(p, data, pkt_end(p)))

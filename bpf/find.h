@@ -22,7 +22,7 @@ static __always_inline __u64 find_table(void)
 static __always_inline __u32 find4(__u64 table, __u64 key)
 {
 	__u32 i = sl_listeners_bucket(table, key, sl_listeners_shift4(table)) +
-		  (table & SL_LISTENERS_HALF) * knobs.half4;
+		  (table & SL_LISTENERS_HALF) * KNOB(half4);
 	struct sl_listeners4 *bucket = bpf_map_lookup_elem(&listeners4, &i);
 
 	if (!bucket)
@@ -38,7 +38,7 @@ static __always_inline __u32 find6(__u64 table, const __u64 address[2], __be16 p
 {
 	__u64 key = sl_listener_key6(address, port, protocol);
 	__u32 i = sl_listeners_bucket(table, key, sl_listeners_shift6(table)) +
-		  (table & SL_LISTENERS_HALF) * knobs.half6;
+		  (table & SL_LISTENERS_HALF) * KNOB(half6);
 	struct sl_listeners6 *bucket = bpf_map_lookup_elem(&listeners6, &i);
 
 	if (!bucket)

@@ -89,7 +89,7 @@ static __always_inline struct fragment fragment_of(const struct pkt *p)
 
 static __always_inline struct sl_flow_bucket *fragment_bucket(__u64 hash)
 {
-	__u32 i = (hash >> 32) & knobs.fragment_mask;
+	__u32 i = (hash >> 32) & KNOB(fragment_mask);
 
 	return bpf_map_lookup_elem(&fragments, &i);
 }
@@ -116,7 +116,7 @@ static __always_inline __u64 fragment_recall(__u64 hash, __u16 tick)
 		if (fragment_is_own(hash, data, check) && sl_flow_in_use(data))
 			found = data;
 	}
-	return sl_flow_age(found, tick) > knobs.fragment_ticks ? 0 : found;
+	return sl_flow_age(found, tick) > KNOB(fragment_ticks) ? 0 : found;
 }
 
 #define FRAGMENT_FREE (1 << 16) /* more than any age */
@@ -165,7 +165,8 @@ __noinline int fragment_remember(__u64 hash, __u32 index)
 	new.data = sl_flow_data(backend ? LOAD(backend->generation) : 0, 0, index, tick);
 	if (best == FRAGMENT_OWN && (seen & ~SL_FLOW_COUNT) == new.data)
 		return 0; /* sent twice */
-	if (track_claim(at, seen, &new) && best < FRAGMENT_FREE && best <= knobs.fragment_ticks)
+	if (track_claim(at, seen, &new) && best < FRAGMENT_FREE &&
+	    best <= (__s32)KNOB(fragment_ticks))
 		count_event(SL_EVENT_fragment_evicted);
 	return 0;
 }
@@ -242,7 +243,7 @@ __noinline __u64 fragment_read(struct xdp_md *ctx, __u32 goes_to)
 /* Step 5: whether more fragments follow. The word's flag says so of IPv6, too (service.h). */
 static __always_inline enum sl_verdict remember(struct pkt *p)
 {
-	if (knobs.fragments && p->fragment & IPV4_MF)
+	if (KNOB(fragments) && p->fragment & IPV4_MF)
 		p->hash = fragment_read(p->ctx, p->backend_index);
 	return SL_GO_ON;
 }

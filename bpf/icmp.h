@@ -87,7 +87,7 @@ static __always_inline bool icmp_is_to_sender(const struct pkt *quote, const str
 static __always_inline enum sl_verdict icmp_read(struct pkt *p, struct icmp_quote *out)
 {
 	/* Asked for first: around a call further down, clang 19 forgets where the message is. */
-	__u32 frame = knobs.multi_buffer ? bpf_xdp_get_buff_len(p->ctx) : pkt_end(p) - pkt_data(p);
+	__u32 frame = KNOB(multi_buffer) ? bpf_xdp_get_buff_len(p->ctx) : pkt_end(p) - pkt_data(p);
 	void *end = pkt_end(p), *message, *quoted;
 	enum sl_verdict verdict = parse(p);
 	struct pkt quote;
@@ -103,7 +103,7 @@ static __always_inline enum sl_verdict icmp_read(struct pkt *p, struct icmp_quot
 		return SL_PASS_unreadable;
 	type = ((struct icmp_header *)message)->type;
 	if (!icmp_is_error(p->family, type))
-		return knobs.echo && echo_is_request(p->family, type) ? SL_SEND_echo_answered
+		return KNOB(echo) && echo_is_request(p->family, type) ? SL_SEND_echo_answered
 								      : verdict;
 	pkt_init(&quote, p->ctx);
 	verdict =
@@ -279,20 +279,20 @@ __noinline int icmp_send(struct xdp_md *ctx, __u64 number, __u32 how)
 	pkt_init(&p, ctx);
 	p.hash = home.is.hash;
 	p.backend_index = home.is.backend;
-	if (knobs.vlans)
+	if (KNOB(vlans))
 		p.tags = home.is.tags & (SL_TAG | 2 * SL_TAG);
 	verdict = icmp_read_outer(&p, how & ICMP_SEND_V6);
 	/* Outer packets of one packet's fragments are different packets, if they should be cut in pieces, too. */
-	if (knobs.fragments && how & ICMP_SEND_OWN)
+	if (KNOB(fragments) && how & ICMP_SEND_OWN)
 		p.id ^= p.fragment & IPV4_OFFSET;
 	verdict || (verdict = nexthop(&p)) || (verdict = encapsulate(&p));
-	if (knobs.fragments && verdict == SL_DROP_too_big && how & ICMP_SEND_OWN)
+	if (KNOB(fragments) && verdict == SL_DROP_too_big && how & ICMP_SEND_OWN)
 		return ICMP_SENT_TOO_BIG;
 	if (verdict) {
 		p.service_line = p.backend ? p.backend->service : 0;
 		return ended(&p, verdict, counter_row());
 	}
-	if (!knobs.fragments || !(how & ICMP_SEND_OWN))
+	if (!KNOB(fragments) || !(how & ICMP_SEND_OWN))
 		count_verdict(counter_row(), SL_SEND_icmp_error);
 	else if (!is_way_back(&p))
 		count_verdict(counter_row(), SL_SEND_redirect);
@@ -306,7 +306,7 @@ static __always_inline int icmp(struct xdp_md *ctx)
 	union icmp_quote_number found = {.number = icmp_find(ctx)};
 	union icmp_home_number home;
 
-	if (knobs.echo && found.quote.action == ICMP_ASKS)
+	if (KNOB(echo) && found.quote.action == ICMP_ASKS)
 		return echo(ctx);
 	if (!found.quote.service)
 		return found.quote.action;

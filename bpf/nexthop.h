@@ -9,7 +9,7 @@
 /* How the packet goes there; a constant in a program that was loaded for ipip alone. */
 static __always_inline enum sl_encapsulation path_encapsulation(const struct pkt *p)
 {
-	return knobs.encaps ? p->path->encapsulation : SL_ENCAP_IPIP;
+	return KNOB(encaps) ? p->path->encapsulation : SL_ENCAP_IPIP;
 }
 
 static __always_inline enum sl_verdict nexthop(struct pkt *p)

@@ -82,7 +82,7 @@ static __always_inline void write_ipv4(const struct pkt *p, __u64 *to, __u8 prot
 		ip->id = p->id ^ p->hash;
 		sum += ip->id;
 	}
-	if (knobs.entropy) {
+	if (KNOB(entropy)) {
 		ip->saddr = varied_source(p, sizeof(struct ethhdr) + offsetof(struct iphdr, saddr));
 		sum += sum_word(source_varies(p));
 	}
@@ -106,7 +106,7 @@ static __always_inline void write_ipv6(const struct pkt *p, __u64 *to, __u8 prot
 	*(__be32 *)ip = bpf_htonl(6u << 28 | (__u32)p->tos << 20 | (__u32)(p->hash & 0xfffff));
 	ip->payload_len = bpf_htons(payload);
 	ip->nexthdr = protocol;
-	if (knobs.entropy)
+	if (KNOB(entropy))
 		ip->saddr.in6_u.u6_addr32[3] = varied_source(
 			p,
 			sizeof(struct ethhdr) + offsetof(struct ipv6hdr, saddr.in6_u.u6_addr32[3]));

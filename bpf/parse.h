@@ -100,7 +100,7 @@ static __always_inline enum sl_verdict parse_extensions(struct pkt *p, void *net
 		if (p->part == PKT_LATER_FRAGMENT || !ipv6_is_extension(p->protocol)) {
 			p->headers = parse_forget(p->headers, *(__u32 *)network);
 			/* It goes on within other extension headers: of which transport, the first one knows. */
-			if (knobs.fragments && ipv6_is_extension(p->protocol))
+			if (KNOB(fragments) && ipv6_is_extension(p->protocol))
 				return SL_GO_ON;
 			return parse_transport(p, network + p->headers, end);
 		}

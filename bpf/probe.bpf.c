@@ -62,7 +62,7 @@ static __always_inline bool read(struct pkt *p, struct __sk_buff *skb)
 {
 	enum sl_verdict verdict;
 
-	if (knobs.vlans && !strip_tags(skb))
+	if (KNOB(vlans) && !strip_tags(skb))
 		return false;
 	if (bpf_skb_pull_data(skb, skb->len < READ_MAX ? skb->len : READ_MAX))
 		return false;
@@ -135,7 +135,7 @@ static __always_inline bool encapsulate(struct pkt *p, struct __sk_buff *skb)
 	}
 }
 
-SEC("tc")
+SEC("sluice/tc")
 int probe(struct __sk_buff *skb)
 {
 	enum sl_verdict verdict;
@@ -151,7 +151,7 @@ int probe(struct __sk_buff *skb)
 	if (verdict && !(verdict == SL_DROP_too_big && skb->gso_size))
 		return TC_ACT_SHOT;
 	p.hash = flow_hash(&p);
-	if (!encapsulate(&p, skb) || (knobs.vlans && !push_tags(&p, skb)))
+	if (!encapsulate(&p, skb) || (KNOB(vlans) && !push_tags(&p, skb)))
 		return TC_ACT_SHOT;
 	skb->mark = 0;
 	return p.path->ifindex == skb->ifindex ? TC_ACT_OK : bpf_redirect(p.path->ifindex, 0);

@@ -75,7 +75,7 @@ static __always_inline bool service_holds(const struct pkt *p, __u32 length)
 {
 	if (length <= pkt_end(p) - pkt_network(p))
 		return true;
-	return knobs.multi_buffer && length + pkt_ethernet(p) <= bpf_xdp_get_buff_len(p->ctx);
+	return KNOB(multi_buffer) && length + pkt_ethernet(p) <= bpf_xdp_get_buff_len(p->ctx);
 }
 
 static __always_inline enum sl_verdict service_check(struct pkt *p)
@@ -85,7 +85,7 @@ static __always_inline enum sl_verdict service_check(struct pkt *p)
 
 	if (!service_holds(p, p->length) || p->length < p->headers)
 		return SL_DROP_bad_length;
-	if (knobs.encaps)
+	if (KNOB(encaps))
 		p->sum_known = pkt_knows_sum(p);
 	if (p->protocol == IPPROTO_TCP)
 		return service_check_tcp(p, p->transport, end, left);
@@ -136,21 +136,21 @@ static __always_inline enum sl_verdict service(struct pkt *p)
 		return service_by_address(table, p);
 	record = find_listener(table, p);
 	if (!record)
-		return knobs.fragments && p->part == PKT_FIRST_FRAGMENT
+		return KNOB(fragments) && p->part == PKT_FIRST_FRAGMENT
 			       ? service_by_address(table, p)
 			       : SL_PASS_no_listener;
 	p->service = bpf_map_lookup_elem(&services, &record);
 	if (!p->service)
 		return SL_DROP_internal;
 	p->service_line = p->service->counters;
-	if (knobs.fragments)
+	if (KNOB(fragments))
 		service_mark(p);
-	verdict = !knobs.fragments && p->part == PKT_FIRST_FRAGMENT ? SL_DROP_fragment
+	verdict = !KNOB(fragments) && p->part == PKT_FIRST_FRAGMENT ? SL_DROP_fragment
 								    : service_check(p);
 	/* Not a step in a row with this one: what follows wants the table and the record, which are in registers only here. */
 	if (!verdict)
 		verdict = deny(p);
-	if (knobs.quic && !verdict && p->service->flags & SL_SERVICE_QUIC)
+	if (KNOB(quic) && !verdict && p->service->flags & SL_SERVICE_QUIC)
 		p->backend_index =
 			quic_backend(p->ctx, table, pkt_ethernet(p) + p->headers, record);
 	return verdict;

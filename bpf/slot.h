@@ -8,15 +8,21 @@
 
 static __always_inline __u64 flow_hash(const struct pkt *p)
 {
-	return p->family == 4
-		       ? sl_hash4(&hash_key, p->source[0], p->destination[0], p->ports, p->protocol)
-		       : sl_hash6(&hash_key, p->source, p->destination, p->ports, p->protocol);
+	__u64 hash;
+
+	if (p->family == 4) {
+		hash = sl_hash4(&hash_key, p->source[0], p->destination[0], p->ports, p->protocol);
+		/* Else the compiler ends both families' in common, and moves four values for that. */
+		PKT_OPAQUE(hash);
+		return hash;
+	}
+	return sl_hash6(&hash_key, p->source, p->destination, p->ports, p->protocol);
 }
 
 /* What the slot follows from. The entry, the bucket and the outer header's entropy are the flow's in any case. */
 static __always_inline __u64 slot_hash(const struct pkt *p)
 {
-	if (!knobs.affinity || !(p->service->flags & SL_SERVICE_BY_SOURCE))
+	if (!KNOB(affinity) || !(p->service->flags & SL_SERVICE_BY_SOURCE))
 		return p->hash;
 	return p->family == 4 ? sl_hash_source4(&hash_key, p->source[0], p->destination[0])
 			      : sl_hash_source6(&hash_key, p->source, p->destination);
@@ -28,7 +34,7 @@ static __always_inline enum sl_verdict slot(struct pkt *p)
 	__u32 word, i;
 
 	p->hash = flow_hash(p);
-	if (knobs.quic && p->backend_index) { /* its connection id names it */
+	if (KNOB(quic) && p->backend_index) { /* its connection id names it */
 		p->look = 0;
 		return SL_GO_ON;
 	}

@@ -38,7 +38,7 @@ static __always_inline enum sl_verdict steps(struct pkt *p)
 	return verdict;
 }
 
-SEC("xdp")
+SEC("sluice/xdp")
 int balancer(struct xdp_md *ctx)
 {
 	enum sl_verdict verdict;
@@ -50,7 +50,7 @@ int balancer(struct xdp_md *ctx)
 		return icmp(ctx);
 	if (verdict == SL_DROP_too_big)
 		return too_big(ctx, p.path->inner_max, p.service_line);
-	if (knobs.fragments && verdict == SL_DROP_fragment)
+	if (KNOB(fragments) && verdict == SL_DROP_fragment)
 		return fragment(&p);
 	return done(&p, verdict);
 }
@@ -60,11 +60,11 @@ int balancer(struct xdp_md *ctx)
  * entries: 32 bits of jiffies, which it shifts by itself, so that it can wait for less than a tick. It is attached
  * nowhere.
  */
-SEC("xdp")
+SEC("sluice/xdp")
 int clock(struct xdp_md *ctx)
 {
 	(void)ctx;
-	return knobs.manual_clock ? LOAD(control.tick) : bpf_jiffies64();
+	return KNOB(manual_clock) ? LOAD(control.tick) : bpf_jiffies64();
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -7,7 +7,7 @@
  *
  * That holds for IPv4 without DF, too: a router would cut such a packet in pieces, which this does not, and hosts cut the next
  * ones by what they are told, whatever they wrote there. Who cannot be written to is not told (RFC 1122 section 3.2.2), and no
- * CPU tells more than knobs.too_big_answers in a tick: a flood of big packets is not to become one of answers. Senders are
+ * CPU tells more than KNOB(too_big_answers) in a tick: a flood of big packets is not to become one of answers. Senders are
  * never told less than what each link must carry, 576 and 1280 bytes: they would not go below it.
  *
  * A function of its own: packets that fit do not pay for it, and the verifier checks it once.
@@ -70,7 +70,7 @@ static __always_inline bool too_big_may_answer(void)
 		own->tick = tick;
 		own->count = 0;
 	}
-	if (own->count >= knobs.too_big_answers)
+	if (own->count >= KNOB(too_big_answers))
 		return false;
 	own->count++;
 	return true;

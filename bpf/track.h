@@ -38,7 +38,7 @@
  */
 static __always_inline __u64 track_after(__u64 value)
 {
-	if (!knobs.order_loads)
+	if (!KNOB(order_loads))
 		return 0;
 	TRACK_ZERO(value);
 	return value;
@@ -46,7 +46,7 @@ static __always_inline __u64 track_after(__u64 value)
 
 static __always_inline __u16 track_tick(void)
 {
-	return knobs.manual_clock ? LOAD(control.tick) : bpf_jiffies64() >> knobs.tick_shift;
+	return KNOB(manual_clock) ? LOAD(control.tick) : bpf_jiffies64() >> KNOB(tick_shift);
 }
 
 static __always_inline __u32 *track_cold(__u32 slot)
@@ -130,7 +130,7 @@ static __always_inline bool track_is_void(const struct pkt *p, __u64 data, bool 
 		return true;
 	return syn &&
 	       (data & SL_FLOW_CLOSING ||
-		(data & SL_FLOW_SYN_ONLY && (age > knobs.syn_ticks || flags & SL_BACKEND_DOWN)));
+		(data & SL_FLOW_SYN_ONLY && (age > KNOB(syn_ticks) || flags & SL_BACKEND_DOWN)));
 }
 
 /* Swaps in what the packet tells of its flow. False: the entry has just been taken, which is a miss. */
@@ -186,9 +186,9 @@ static __always_inline bool track_may_claim(enum sl_event how, const struct sl_f
 	if (how == SL_EVENT_evicted_expired)
 		return age > LOAD(control.longest_ticks);
 	if (how == SL_EVENT_evicted_syn_only)
-		return data & SL_FLOW_SYN_ONLY && age > knobs.syn_ticks;
+		return data & SL_FLOW_SYN_ONLY && age > KNOB(syn_ticks);
 	if (how == SL_EVENT_evicted_closing)
-		return data & SL_FLOW_CLOSING && age > knobs.closing_ticks;
+		return data & SL_FLOW_CLOSING && age > KNOB(closing_ticks);
 	/* Without its entry the flow would go to the same backend, as long as its slot is not rebased: crowded
 	 * keeps the agent from that. Only the base that the fetch_or returned is still true after it. */
 	word = track_cold(sl_flow_slot(data));
@@ -346,8 +346,8 @@ static __always_inline enum sl_verdict track_look(struct pkt *p)
 {
 	/* After hot: the agent stores cold, then hot. */
 	struct sl_flow_place place =
-		sl_flow_place(p->hash + track_after(p->look), knobs.place_xor, knobs.place_factor,
-			      knobs.flow_mask, knobs.flow_page);
+		sl_flow_place(p->hash + track_after(p->look), KNOB(place_xor), KNOB(place_factor),
+			      KNOB(flow_mask), KNOB(flow_page));
 	struct track_entry entry = track_find(p->hash, &place);
 	struct track_kind kind = track_kind(p);
 	__u16 tick = track_tick();
@@ -373,8 +373,8 @@ static __always_inline enum sl_verdict track_peek(struct pkt *p)
 	__u32 *word;
 
 	if (p->look) {
-		place = sl_flow_place(p->hash + track_after(p->look), knobs.place_xor,
-				      knobs.place_factor, knobs.flow_mask, knobs.flow_page);
+		place = sl_flow_place(p->hash + track_after(p->look), KNOB(place_xor),
+				      KNOB(place_factor), KNOB(flow_mask), KNOB(flow_page));
 		entry = track_find(p->hash, &place);
 		if (entry.at && !track_is_void(p, entry.data, false, track_tick())) {
 			p->backend_index = sl_flow_backend(entry.data);

@@ -69,7 +69,7 @@ static __always_inline enum sl_verdict parse_tagged(struct pkt *p)
 
 static __always_inline enum sl_verdict parse(struct pkt *p)
 {
-	return knobs.vlans ? parse_tagged(p) : parse_untagged(p);
+	return KNOB(vlans) ? parse_tagged(p) : parse_untagged(p);
 }
 
 /* The tags that a packet leaves with. */
@@ -85,7 +85,7 @@ static __always_inline struct tags tags_out(const struct pkt *p)
 	void *own = pkt_data(p) + offsetof(struct ethhdr, h_proto);
 	__u64 first, second;
 
-	if (!knobs.vlans || own + sizeof(out.bytes) > pkt_end(p))
+	if (!KNOB(vlans) || own + sizeof(out.bytes) > pkt_end(p))
 		return out;
 	out.bytes = *(__u64 *)own;
 	out.length = p->tags;
@@ -114,7 +114,7 @@ static __always_inline enum sl_verdict tags_write(const struct pkt *p, const str
 {
 	void *data = pkt_data(p), *tag = data + offsetof(struct ethhdr, h_proto);
 
-	if (!knobs.vlans || !tags->length)
+	if (!KNOB(vlans) || !tags->length)
 		return SL_GO_ON;
 	if (tag + sizeof(tags->bytes) > pkt_end(p))
 		return SL_DROP_internal;

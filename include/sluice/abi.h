@@ -441,6 +441,13 @@ struct sl_knobs {
 #include <sluice/knobs.def>
 };
 
+/*
+ * What stands in the object in the place of a knob's value: these and the knob's offset within struct sl_knobs. The first is
+ * the immediate of a 32-bit move, for knobs of up to 4 bytes; the second that of a 64-bit load, for those of 8.
+ */
+#define SL_KNOB_MARK	  0x5e1d0000u
+#define SL_KNOB_WIDE_MARK 0x5e1d5e1d5e1d0000ull
+
 #define SL_ASSERT_SIZE(type, size) \
 	_Static_assert(sizeof(type) == (size), #type " is not " #size " bytes")
 

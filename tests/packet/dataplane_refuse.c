@@ -116,26 +116,54 @@ START_TEST(an_object_that_is_none_or_another_is_refused)
 }
 END_TEST
 
-/* Makes the program's first instruction read a register that nothing has written. */
-static void spoil(char *object)
+/* The balancer's own instructions in the object. */
+static struct bpf_insn *instructions(char *object, size_t *count)
 {
 	const Elf64_Ehdr *elf = (const void *)object;
 	const Elf64_Shdr *sections = (const void *)(object + elf->e_shoff);
 	const char *names = object + sections[elf->e_shstrndx].sh_offset;
 
 	for (int i = 0; i < elf->e_shnum; i++)
-		if (strcmp(names + sections[i].sh_name, "xdp") == 0)
-			memcpy(object + sections[i].sh_offset, "\xbf\x96\0\0\0\0\0\0", 8);
+		if (strcmp(names + sections[i].sh_name, "sluice/xdp") == 0) {
+			*count = sections[i].sh_size / sizeof(struct bpf_insn);
+			return (void *)(object + sections[i].sh_offset);
+		}
+	ck_abort_msg("the object has no such section");
 }
 
 START_TEST(what_the_verifier_says_is_said)
 {
 	struct dataplane_options options = pinned_options();
 	char *object = pinned_object("bpf/sluice.bpf.o", &options.object_size);
+	size_t count;
 
-	spoil(object);
+	/* The first instruction reads a register that nothing has written. */
+	*instructions(object, &count) =
+		(struct bpf_insn){.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 6, .src_reg = 9};
 	options.object = object;
 	pinned_refuse(&options, -EACCES, "R9 !read_ok");
+	ck_assert(!pinned_exists(""));
+	free(object);
+}
+END_TEST
+
+START_TEST(an_object_with_knobs_of_other_sources_is_refused)
+{
+	struct dataplane_options options = pinned_options();
+	char *object = pinned_object("bpf/sluice.bpf.o", &options.object_size);
+	struct bpf_insn *insns;
+	size_t count, marks = 0;
+
+	insns = instructions(object, &count);
+	for (size_t i = 0; i < count; i++)
+		if (insns[i].code == (BPF_ALU | BPF_MOV | BPF_K) &&
+		    ((uint32_t)insns[i].imm & 0xffff0000) == SL_KNOB_MARK) {
+			insns[i].imm = SL_KNOB_MARK + sizeof(struct sl_knobs);
+			marks++;
+		}
+	ck_assert_uint_gt(marks, 10);
+	options.object = object;
+	pinned_refuse(&options, -EINVAL, "a knob that is not in this program");
 	ck_assert(!pinned_exists(""));
 	free(object);
 }
@@ -155,6 +183,7 @@ Suite *dataplane_refuse_suite(void)
 	tcase_add_loop_test(tc, impossible_limits_are_refused, 0, ARRAY_SIZE(impossible_limits));
 	tcase_add_test(tc, an_object_that_is_none_or_another_is_refused);
 	tcase_add_test(tc, what_the_verifier_says_is_said);
+	tcase_add_test(tc, an_object_with_knobs_of_other_sources_is_refused);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

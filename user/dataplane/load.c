@@ -9,6 +9,7 @@
 #include <bpf/btf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +18,14 @@
 #include "base/mem.h"
 #include "base/problem.h"
 #include "dataplane/capture.h"
+#include "dataplane/immediates.h"
 #include "dataplane/internal.h"
 #include "dataplane/xdp.h"
 #include "probe.skel.h"
 #include "sluice.skel.h"
 
-#define CLOCK "clock"
+#define CLOCK	     "clock"
+#define SAME_SOURCES "build the program and its BPF object from the same sources"
 
 /* A map of maps.def in the object: by its name, or the data section of an SL_GLOBAL. */
 static struct bpf_map *object_map(const struct bpf_object *object, const char *name)
@@ -42,10 +45,58 @@ static int compare_map(const struct bpf_object *object, const struct map_shape *
 	if (map && bpf_map__type(map) == shape->type && bpf_map__key_size(map) == shape->key_size &&
 	    bpf_map__value_size(map) == shape->value_size)
 		return 0;
-	return problems_add(p, -EINVAL, "BPF object", shape->name,
-			    "%s; build the program and its BPF object from the same sources",
+	return problems_add(p, -EINVAL, "BPF object", shape->name, "%s; " SAME_SOURCES,
 			    map ? "this map has another shape" : "it has no such map");
 }
+
+/* ---- knobs in the instructions -------------------------------------------------------------------- */
+
+/* Of the programs that are being loaded, one object at a time: the callback is given nothing of its caller's. */
+static struct {
+	const struct sl_knobs *knobs;
+	int err; /* what was wrong with a mark */
+} loading;
+
+/*
+ * By now a program's instructions have those of all functions that it calls, and libbpf lets them be changed only here, by
+ * who handles the program's section.
+ */
+static int prepare(struct bpf_program *program, struct bpf_prog_load_opts *opts, long cookie)
+{
+	size_t count = bpf_program__insn_cnt(program);
+	struct bpf_insn *insns = mem_array(count, sizeof(*insns));
+	int err;
+
+	(void)opts;
+	(void)cookie;
+	memcpy(insns, bpf_program__insns(program), count * sizeof(*insns));
+	err = loading.err = immediates_set(insns, count, loading.knobs);
+	if (!err)
+		err = bpf_program__set_insns(program, insns, count);
+	free(insns);
+	return err;
+}
+
+/* The sections of the balancer and of the probes' program: once for the process, before an object is opened. */
+static int handle_sections(struct problems *p)
+{
+	LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .prog_prepare_load_fn = prepare);
+	static bool is_done;
+	int id = 0;
+
+	if (!is_done)
+		id = libbpf_register_prog_handler("sluice/xdp", BPF_PROG_TYPE_XDP, 0, &opts);
+	if (!is_done && id >= 0)
+		id = libbpf_register_prog_handler("sluice/tc", BPF_PROG_TYPE_SCHED_CLS, 0, &opts);
+	if (id < 0)
+		return problems_add(p, id, "BPF object", NULL,
+				    "libbpf does not let its programs be changed: %s",
+				    strerror(-id));
+	is_done = true;
+	return 0;
+}
+
+/* ---- opening -------------------------------------------------------------------------------------- */
 
 /* Opens an object, and compares its maps with maps.def. */
 static int open_bytes(const char *name, const void *bytes, size_t size,
@@ -54,8 +105,10 @@ static int open_bytes(const char *name, const void *bytes, size_t size,
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name);
 	struct map_shape shapes[MAPS];
 	struct bpf_object *object;
-	int err = 0;
+	int err = handle_sections(p);
 
+	if (err)
+		return err;
 	capture_start();
 	object = bpf_object__open_mem(bytes, size, &opts);
 	if (!object)
@@ -143,11 +196,9 @@ static int set_constants(struct bpf_object *object, const struct load_constants 
 			continue;
 		at = find_constant(object, constants[i].name, size);
 		if (at < 0 || at + size > room)
-			err = problems_add(
-				p, -EINVAL, "BPF object", constants[i].name,
-				"it has no such constant of %zu bytes; build the program and "
-				"its BPF object from the same sources",
-				size);
+			err = problems_add(p, -EINVAL, "BPF object", constants[i].name,
+					   "it has no such constant of %zu bytes; " SAME_SOURCES,
+					   size);
 		else
 			memcpy(values + at, constants[i].value, size);
 	}
@@ -213,8 +264,14 @@ static int load_object(struct bpf_object *object, const char *name,
 		return err;
 	capture_start();
 	err = set_maps(object, maps);
+	loading.knobs = constants->knobs;
+	loading.err = 0;
 	if (!err)
 		err = bpf_object__load(object);
+	loading.knobs = NULL;
+	if (loading.err)
+		return problems_add(p, loading.err, "BPF object", name,
+				    "it wants a knob that is not in this program; " SAME_SOURCES);
 	return err ? xdp_load_refused(err, name, p) : 0;
 }
 

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Knobs in the program's own instructions. The compiler leaves marks in their places (KNOB() in bpf/maps.h, the marks in
+ * abi.h); before the program is loaded each is replaced by the knob's value, so that the verifier knows it and removes
+ * what is off, and a packet pays no load for it. It is what static keys are to the kernel.
+ */
+#ifndef DATAPLANE_IMMEDIATES_H
+#define DATAPLANE_IMMEDIATES_H
+
+#include <stddef.h>
+
+#include <linux/bpf.h>
+
+#include <sluice/abi.h>
+
+/* Replaces all marks. -EINVAL: one is of no knob, and the instructions are of another program's sources. */
+int immediates_set(struct bpf_insn *insns, size_t count, const struct sl_knobs *knobs);
+
+#endif
