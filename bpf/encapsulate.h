@@ -12,18 +12,18 @@
 /* The old Ethernet header is overwritten: the frame grows by what `header` has more than that, and by its tags. */
 static __always_inline int make_room(struct pkt *p, const struct tags *tags, __u32 header)
 {
-	return bpf_xdp_adjust_head(p->ctx, (int)pkt_ethernet(p) - (int)header - (int)tags->length);
+	return bpf_xdp_adjust_head(p->ctx, (int)(sizeof(struct ethhdr) + tags->own) -
+						   (int)(header + tags->length));
 }
 
-static __always_inline enum sl_verdict encapsulate_ipip(struct pkt *p)
+static __always_inline enum sl_verdict encapsulate_ipip(struct pkt *p, const struct tags *tags)
 {
 	bool outer4 = p->path->family == 4;
-	struct tags tags = tags_out(p);
 	void *data;
 
-	if (make_room(p, &tags, outer4 ? OUTER4_END : OUTER6_END))
+	if (make_room(p, tags, outer4 ? OUTER4_END : OUTER6_END))
 		return SL_DROP_no_headroom;
-	data = tags_skip(p, &tags);
+	data = tags_skip(p, tags);
 	/* True for either outer header, since an inner packet has 28 bytes at least; the verifier wants it said. */
 	if (data + OUTER6_END > pkt_end(p))
 		return SL_DROP_internal;
@@ -31,50 +31,59 @@ static __always_inline enum sl_verdict encapsulate_ipip(struct pkt *p)
 		write_ipv4(p, data, inner_protocol(p), p->length);
 	else
 		write_ipv6(p, data, inner_protocol(p), p->length);
-	return tags_write(p, &tags);
+	return tags_write(p, tags);
 }
 
-static __always_inline enum sl_verdict encapsulate_gue(struct pkt *p)
+static __always_inline enum sl_verdict encapsulate_gue(struct pkt *p, const struct tags *tags)
 {
 	bool outer4 = p->path->family == 4;
-	struct tags tags = tags_out(p);
 	void *data;
 
-	if (make_room(p, &tags, outer4 ? GUE4_END : GUE6_END))
+	if (make_room(p, tags, outer4 ? GUE4_END : GUE6_END))
 		return SL_DROP_no_headroom;
-	data = tags_skip(p, &tags);
+	data = tags_skip(p, tags);
 	if (data + GUE6_END + 8 > pkt_end(p))
 		return SL_DROP_internal;
 	if (outer4)
 		write_gue4(p, data);
 	else
 		write_gue6(p, data, p->sum_known);
-	return tags_write(p, &tags);
+	return tags_write(p, tags);
 }
 
-static __always_inline enum sl_verdict encapsulate_l2(struct pkt *p)
+static __always_inline enum sl_verdict encapsulate_l2(struct pkt *p, const struct tags *tags)
 {
-	struct tags tags = tags_out(p);
 	void *data;
 
-	if (KNOB(vlans) && tags.length != p->tags && make_room(p, &tags, sizeof(struct ethhdr)))
+	if (tags->length != tags->own && make_room(p, tags, sizeof(struct ethhdr)))
 		return SL_DROP_no_headroom;
-	data = tags_skip(p, &tags);
+	data = tags_skip(p, tags);
 	if (!write_l2(p, data, pkt_end(p)))
 		return SL_DROP_internal;
-	return tags_write(p, &tags);
+	return tags_write(p, tags);
 }
 
-static __always_inline enum sl_verdict encapsulate(struct pkt *p)
+static __always_inline enum sl_verdict encapsulate_tagged(struct pkt *p, const struct tags *tags)
 {
 	switch (path_encapsulation(p)) {
 	case SL_ENCAP_L2:
-		return encapsulate_l2(p);
+		return encapsulate_l2(p, tags);
 	case SL_ENCAP_GUE:
-		return encapsulate_gue(p);
+		return encapsulate_gue(p, tags);
 	default:
-		return encapsulate_ipip(p);
+		return encapsulate_ipip(p, tags);
 	}
+}
+
+/* Where no frame has tags, they are constants, and nothing is left of them. */
+static __always_inline enum sl_verdict encapsulate(struct pkt *p)
+{
+	struct tags tags = {.own = 0, .length = 0, .bytes = 0};
+
+	if (!KNOB(vlans))
+		return encapsulate_tagged(p, &tags);
+	tags = tags_out(p);
+	return encapsulate_tagged(p, &tags);
 }
 
 #endif

@@ -7,6 +7,8 @@
 #ifndef BPF_PARSE_H
 #define BPF_PARSE_H
 
+#include <stdbool.h>
+
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
@@ -21,13 +23,23 @@
 /* Extension headers that are read; RFC 8504 section 5.3 lets hosts limit them to about as many. */
 #define PARSE_EXTENSIONS 6
 
+static __always_inline bool parse_is_ours(const struct pkt *p)
+{
+	return p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP;
+}
+
+/* A fragment that is not the first one of its packet. */
+static __always_inline enum sl_verdict parse_later(struct pkt *p)
+{
+	p->part = PKT_LATER_FRAGMENT;
+	return parse_is_ours(p) ? SL_GO_ON : SL_PASS_other_protocol;
+}
+
 /* What comes after the IP headers: every transport here begins with four bytes of ports. */
 static __always_inline enum sl_verdict parse_transport(struct pkt *p, void *transport, void *end)
 {
-	if (p->protocol != IPPROTO_TCP && p->protocol != IPPROTO_UDP)
+	if (!parse_is_ours(p))
 		return SL_PASS_other_protocol;
-	if (p->part == PKT_LATER_FRAGMENT)
-		return SL_GO_ON;
 	PKT_OPAQUE(transport);
 	if (transport + 8 > end)
 		return SL_PASS_unreadable;
@@ -56,8 +68,11 @@ static __always_inline enum sl_verdict parse_ipv4(struct pkt *p, void *network, 
 	p->headers = (first & 0xf) * 4;
 	p->source[0] = ip->saddr;
 	p->destination[0] = ip->daddr;
-	if (p->fragment & (IPV4_MF | IPV4_OFFSET))
-		p->part = p->fragment & IPV4_OFFSET ? PKT_LATER_FRAGMENT : PKT_FIRST_FRAGMENT;
+	if (p->fragment & (IPV4_MF | IPV4_OFFSET)) {
+		if (p->fragment & IPV4_OFFSET)
+			return parse_later(p);
+		p->part = PKT_FIRST_FRAGMENT;
+	}
 	return parse_transport(p, network + p->headers, end);
 }
 
@@ -102,6 +117,8 @@ static __always_inline enum sl_verdict parse_extensions(struct pkt *p, void *net
 			/* It goes on within other extension headers: of which transport, the first one knows. */
 			if (KNOB(fragments) && ipv6_is_extension(p->protocol))
 				return SL_GO_ON;
+			if (p->part == PKT_LATER_FRAGMENT)
+				return parse_later(p);
 			return parse_transport(p, network + p->headers, end);
 		}
 	}

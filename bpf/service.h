@@ -68,14 +68,18 @@ static __always_inline enum sl_verdict service_check_udp(const struct pkt *p, vo
 }
 
 /*
- * Whether an IP packet of so many bytes is all there. Most are in what can be read; where frames may go on in other
- * buffers, the length of all of it costs a helper call, which only those that do go on pay for.
+ * Whether an IP packet of so many bytes goes on, and ends, in other buffers than the frame's first: a helper's call, which only
+ * frames that do go on pay for.
  */
+static __always_inline bool service_goes_on(const struct pkt *p, __u32 length)
+{
+	return KNOB(multi_buffer) && length + pkt_ethernet(p) <= bpf_xdp_get_buff_len(p->ctx);
+}
+
+/* Whether an IP packet of so many bytes is all there. */
 static __always_inline bool service_holds(const struct pkt *p, __u32 length)
 {
-	if (length <= pkt_end(p) - pkt_network(p))
-		return true;
-	return KNOB(multi_buffer) && length + pkt_ethernet(p) <= bpf_xdp_get_buff_len(p->ctx);
+	return length <= pkt_end(p) - pkt_network(p) || service_goes_on(p, length);
 }
 
 static __always_inline enum sl_verdict service_check(struct pkt *p)
@@ -83,7 +87,9 @@ static __always_inline enum sl_verdict service_check(struct pkt *p)
 	void *end = pkt_end(p);
 	__u32 left = p->length - p->headers;
 
-	if (!service_holds(p, p->length) || p->length < p->headers)
+	if (p->length < p->headers)
+		return SL_DROP_bad_length;
+	if (left > end - p->transport && !service_goes_on(p, p->length))
 		return SL_DROP_bad_length;
 	if (KNOB(encaps))
 		p->sum_known = pkt_knows_sum(p);
@@ -145,15 +151,16 @@ static __always_inline enum sl_verdict service(struct pkt *p)
 	p->service_line = p->service->counters;
 	if (KNOB(fragments))
 		service_mark(p);
-	verdict = !KNOB(fragments) && p->part == PKT_FIRST_FRAGMENT ? SL_DROP_fragment
-								    : service_check(p);
-	/* Not a step in a row with this one: what follows wants the table and the record, which are in registers only here. */
-	if (!verdict)
-		verdict = deny(p);
-	if (KNOB(quic) && !verdict && p->service->flags & SL_SERVICE_QUIC)
+	else if (p->part == PKT_FIRST_FRAGMENT)
+		return SL_DROP_fragment;
+	(verdict = service_check(p)) || (verdict = deny(p));
+	if (verdict)
+		return verdict;
+	/* Not a step in a row with this one: it wants the table and the record, which are in registers only here. */
+	if (KNOB(quic) && p->service->flags & SL_SERVICE_QUIC)
 		p->backend_index =
 			quic_backend(p->ctx, table, pkt_ethernet(p) + p->headers, record);
-	return verdict;
+	return SL_GO_ON;
 }
 
 #endif

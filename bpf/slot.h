@@ -19,26 +19,31 @@ static __always_inline __u64 flow_hash(const struct pkt *p)
 	return sl_hash6(&hash_key, p->source, p->destination, p->ports, p->protocol);
 }
 
-/* What the slot follows from. The entry, the bucket and the outer header's entropy are the flow's in any case. */
-static __always_inline __u64 slot_hash(const struct pkt *p)
+/*
+ * What the slot follows from where that is the packet's source. The entry, the bucket and the outer header's entropy are the
+ * flow's in any case.
+ */
+static __always_inline __u64 source_hash(const struct pkt *p)
 {
-	if (!KNOB(affinity) || !(p->service->flags & SL_SERVICE_BY_SOURCE))
-		return p->hash;
 	return p->family == 4 ? sl_hash_source4(&hash_key, p->source[0], p->destination[0])
 			      : sl_hash_source6(&hash_key, p->source, p->destination);
 }
 
 static __always_inline enum sl_verdict slot(struct pkt *p)
 {
+	const struct sl_service *service = p->service;
+	__u64 hash = flow_hash(p);
 	struct sl_hot_line *line;
 	__u32 word, i;
 
-	p->hash = flow_hash(p);
+	p->hash = hash;
 	if (KNOB(quic) && p->backend_index) { /* its connection id names it */
 		p->look = 0;
 		return SL_GO_ON;
 	}
-	p->slot = p->service->slots_base + sl_hash_slot(slot_hash(p), p->service->slots);
+	if (KNOB(affinity) && service->flags & SL_SERVICE_BY_SOURCE)
+		hash = source_hash(p);
+	p->slot = service->slots_base + sl_hash_slot(hash, service->slots);
 	i = p->slot / SL_HOT_PER_LINE;
 	line = bpf_map_lookup_elem(&hot, &i);
 	if (!line)

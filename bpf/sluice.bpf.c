@@ -50,7 +50,8 @@ int balancer(struct xdp_md *ctx)
 		return icmp(ctx);
 	if (verdict == SL_DROP_too_big)
 		return too_big(ctx, p.path->inner_max, p.service_line);
-	if (KNOB(fragments) && verdict == SL_DROP_fragment)
+	/* The verdict is asked for first, so that the compiler has each step that ends a packet go straight to the right end. */
+	if (verdict == SL_DROP_fragment && KNOB(fragments))
 		return fragment(&p);
 	return done(&p, verdict);
 }

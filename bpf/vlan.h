@@ -74,18 +74,19 @@ static __always_inline enum sl_verdict parse(struct pkt *p)
 
 /* The tags that a packet leaves with. */
 struct tags {
-	__u32 length; /* bytes: 0, 4, 8 */
+	__u32 own;    /* bytes of those that it came with: 0, 4, 8 */
+	__u32 length; /* of these, likewise */
 	__u64 bytes;  /* as they lie in the frame */
 };
 
 /* Not to be asked once the head has moved. */
 static __always_inline struct tags tags_out(const struct pkt *p)
 {
-	struct tags out = {.length = 0, .bytes = 0};
+	struct tags out = {.own = p->tags, .length = 0, .bytes = 0};
 	void *own = pkt_data(p) + offsetof(struct ethhdr, h_proto);
 	__u64 first, second;
 
-	if (!KNOB(vlans) || own + sizeof(out.bytes) > pkt_end(p))
+	if (own + sizeof(out.bytes) > pkt_end(p))
 		return out;
 	out.bytes = *(__u64 *)own;
 	out.length = p->tags;
@@ -114,7 +115,7 @@ static __always_inline enum sl_verdict tags_write(const struct pkt *p, const str
 {
 	void *data = pkt_data(p), *tag = data + offsetof(struct ethhdr, h_proto);
 
-	if (!KNOB(vlans) || !tags->length)
+	if (!tags->length)
 		return SL_GO_ON;
 	if (tag + sizeof(tags->bytes) > pkt_end(p))
 		return SL_DROP_internal;
