@@ -234,8 +234,8 @@ END_TEST
 
 START_TEST(fragments_leave_by_the_interface_of_the_way)
 {
+	struct frame in, out, expected;
 	struct world_counts counts;
-	struct frame in, out;
 	uint32_t other;
 
 	ck_assert_int_eq(unshare(CLONE_NEWNET), 0);
@@ -246,7 +246,9 @@ START_TEST(fragments_leave_by_the_interface_of_the_way)
 	ck_assert_int_eq(w.ops->open_way(w.dp, other), 0);
 	for (unsigned int n = 0; n < 3; n++) {
 		datagram_piece(&datagrams[0], n, &in);
+		datagram_expected(&w, datagrams[0].backend, &in, &expected);
 		ck_assert_int_eq(world_run(&w, &in, &out, 1), XDP_REDIRECT);
+		world_expect_frame("redirected", &out, &expected);
 	}
 	world_count(&w, &counts);
 	ck_assert_uint_eq(counts.verdict[SL_SEND_redirect], 3);

@@ -6,6 +6,7 @@
 #include <check.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "packet/client.h"
@@ -127,18 +128,25 @@ static const struct world_way ways[] = {
 	{.keep_tags = true, .all_features = true},
 };
 
+/* Packets are this CPU's from now on. Returns whether there is such a one. */
+static bool run_on(int cpu)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	return sched_setaffinity(0, sizeof(one), &one) == 0;
+}
+
 /* Services listen without a tag, and on the outermost VLANs of the tags above. */
 static void open_pinned(struct world *w, const struct world_way *wanted)
 {
 	static const uint64_t listens[64] = {1 | 1 << 7 | 1 << 9};
 	struct world_way way = *wanted;
 	static struct sl_vlans vlans;
-	cpu_set_t one;
 
 	/* A CPU has its own limit. */
-	CPU_ZERO(&one);
-	CPU_SET(0, &one);
-	ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
+	ck_assert(run_on(0));
 	memset(&vlans, 0, sizeof(vlans));
 	ck_assert_int_eq(vlans_add(&vlans, 1, listens), 0);
 	if (way.keep_tags)
@@ -273,9 +281,10 @@ START_TEST(the_sender_of_a_packet_of_several_buffers_is_told)
 }
 END_TEST
 
+enum { LIMIT = 1000 }; /* knobs.too_big_answers */
+
 START_TEST(a_cpu_tells_so_many_in_a_tick_and_goes_on_in_the_next)
 {
-	enum { LIMIT = 1000 }; /* knobs.too_big_answers */
 	struct packet packet = TO("203.0.113.10", CLIENT, TCP, .payload = 1460);
 	struct frame in, out;
 	struct world w;
@@ -293,6 +302,31 @@ START_TEST(a_cpu_tells_so_many_in_a_tick_and_goes_on_in_the_next)
 }
 END_TEST
 
+/* A flood on one CPU, as one queue brings it, leaves the senders of the others' packets their answers. */
+START_TEST(what_one_cpu_has_told_counts_for_no_other)
+{
+	struct packet packet = TO("203.0.113.10", CLIENT, TCP, .payload = 1460);
+	struct frame in, out;
+	struct world w;
+
+	open_pinned(&w, &(struct world_way){.manual_clock = true});
+	build(&packet, NULL, &in);
+	if (run_on(1)) {
+		for (int cpu = 1; cpu >= 0; cpu--) {
+			ck_assert(run_on(cpu));
+			for (int i = 0; i < LIMIT; i++)
+				ck_assert_int_eq(world_run(&w, &in, &out, 1), XDP_TX);
+			run(&w, "over the limit", &in, SL_DROP_too_big, &out);
+		}
+		ck_assert(run_on(1));
+		run(&w, "over the first one's limit, still", &in, SL_DROP_too_big, &out);
+	} else {
+		fprintf(stderr, "skipped: there is one CPU here, so no other to tell from it\n");
+	}
+	world_close(&w);
+}
+END_TEST
+
 Suite *balancer_too_big_suite(void)
 {
 	Suite *suite = suite_create("balancer_too_big");
@@ -304,6 +338,7 @@ Suite *balancer_too_big_suite(void)
 	tcase_add_loop_test(tc, nobody_is_told_less_than_each_link_must_carry, 0, 2);
 	tcase_add_test(tc, the_sender_of_a_packet_of_several_buffers_is_told);
 	tcase_add_test(tc, a_cpu_tells_so_many_in_a_tick_and_goes_on_in_the_next);
+	tcase_add_test(tc, what_one_cpu_has_told_counts_for_no_other);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
