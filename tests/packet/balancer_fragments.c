@@ -163,6 +163,57 @@ START_TEST(what_a_flood_pushes_out_is_counted)
 }
 END_TEST
 
+/* Datagrams that are remembered in one bucket. */
+static void find_neighbours(struct datagram *list, size_t count)
+{
+	uint32_t bucket = 0;
+	struct frame piece;
+
+	for (size_t found = 0, id = 1; found < count; id++) {
+		struct datagram d = {.backend = WORLD_V4, .id = id};
+		uint32_t own;
+
+		datagram_piece(&d, 0, &piece);
+		own = datagram_hash(&w, &piece) >> 32 & (64 / SL_FLOWS_PER_BUCKET - 1);
+		if (found && own != bucket)
+			continue;
+		bucket = own;
+		list[found++] = d;
+	}
+}
+
+START_TEST(the_oldest_in_a_crowded_place_goes_and_one_that_is_over_uncounted)
+{
+	struct datagram d[6];
+	uint32_t ticks;
+
+	open_world(&ways[0]);
+	ticks = dataplane_ticks(w.view, LIFETIME * 1000);
+	find_neighbours(d, 6);
+	for (int i = 0; i < 4; i++) {
+		world_set_tick(&w, 1000 + 2 * i);
+		send_piece(&d[i], 0);
+	}
+	world_set_tick(&w, 1008);
+	send_piece(&d[0], 0); /* sent again: it is the youngest now */
+	ck_assert_uint_eq(evictions(), 0);
+	send_piece(&d[4], 0);
+	ck_assert_uint_eq(evictions(), 1);
+	refuse_piece(&d[1], 1);
+	for (int i = 0; i < 5; i++)
+		if (i != 1)
+			send_piece(&d[i], 1);
+	world_set_tick(&w, 1004 + ticks + 1);
+	send_piece(&d[5], 0);
+	ck_assert_uint_eq(evictions(), 1);
+	refuse_piece(&d[2], 1);
+	for (int i = 0; i < 6; i++)
+		if (i != 1 && i != 2)
+			send_piece(&d[i], 1);
+	world_close(&w);
+}
+END_TEST
+
 START_TEST(none_goes_to_a_dead_backend_or_to_one_that_has_its_index)
 {
 	struct sl_backend another;
@@ -329,6 +380,7 @@ Suite *balancer_fragments_suite(void)
 	tcase_add_test(tcase, all_are_dropped_while_the_knob_is_off);
 	tcase_add_test(tcase, a_memory_ends_after_its_time);
 	tcase_add_test(tcase, what_a_flood_pushes_out_is_counted);
+	tcase_add_test(tcase, the_oldest_in_a_crowded_place_goes_and_one_that_is_over_uncounted);
 	tcase_add_test(tcase, none_goes_to_a_dead_backend_or_to_one_that_has_its_index);
 	tcase_add_test(tcase, later_fragments_keep_their_vlan_tags);
 	tcase_add_test(tcase, later_fragments_of_several_buffers_are_sent_whole);
