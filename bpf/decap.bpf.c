@@ -169,7 +169,7 @@ static __always_inline enum sl_decap_verdict read_ipv6(struct tunnel *t)
 	return SL_DECAP_GO_ON;
 }
 
-/* VLAN tags (IEEE 802.1Q), two at most: what a frame has on its way it keeps. A tagged frame with a packet has room for both. */
+/* VLAN tags (IEEE 802.1Q), two at most: what a frame has, it keeps. A tagged frame with a packet has room for both. */
 static __always_inline __u32 read_tags(const void *data, const void *end)
 {
 	const __be16 *types = data + offsetof(struct ethhdr, h_proto);

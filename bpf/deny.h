@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /*
  * Within step 2: drops what comes from a source of the deny list. It is asked only for packets to a listener: others are not
- * ours to drop. A trie is no array, so this step alone pays for the call of a helper, behind a knob.
+ * ours to drop. A trie is no array, so that this look-up is a helper's call; hence the knob.
  */
 #ifndef BPF_DENY_H
 #define BPF_DENY_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /*
- * The end of every packet: the only place that turns a verdict into an XDP action, and that counts packets. (track.h
- * counts what it does to the flow table, by events.) What went through all steps is sent; its counters are found
- * apart from the others', by indices that are constants.
+ * The end of every packet: the only place that turns a verdict into an XDP action, and whose functions count packets, for
+ * the steps and for what stands beside them. (Steps count events, of the flow table and of connection ids.) What went
+ * through all steps is sent; its counters are found apart from the others', by indices that are constants.
  */
 #ifndef BPF_DONE_H
 #define BPF_DONE_H

@@ -42,6 +42,7 @@ static __always_inline enum sl_verdict encapsulate_gue(struct pkt *p, const stru
 	if (make_room(p, tags, outer4 ? GUE4_END : GUE6_END))
 		return SL_DROP_no_headroom;
 	data = tags_skip(p, tags);
+	/* Likewise, with the 8 bytes of the inner packet that a checksum follows from. */
 	if (data + GUE6_END + 8 > pkt_end(p))
 		return SL_DROP_internal;
 	if (outer4)

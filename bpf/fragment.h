@@ -181,7 +181,7 @@ static __always_inline enum sl_verdict fragment_unknown(const struct pkt *p)
 									: SL_PASS_other_protocol;
 }
 
-/* What the first fragment says of where a later one goes; it may be dead, or another one may have its index by now. */
+/* What the first fragment says of where a later one goes: to a backend that may be dead, or have lost its index by now. */
 static __always_inline enum sl_verdict fragment_follow(struct pkt *p, __u64 found)
 {
 	__u32 index = sl_flow_backend(found);
@@ -210,9 +210,9 @@ static __always_inline enum sl_verdict fragment_check(const struct pkt *p, __u32
 }
 
 /*
- * Reads a fragment. A first one: remembers where it goes, a backend's index or FRAGMENT_PASSES; returns what all fragments of
- * its packet have for the hash of their outer headers, so that they stay in order. A later one, with SL_NOBODY: returns where it
- * belongs, or its end (union icmp_home_number). One function for both, which the verifier checks once.
+ * Reads a fragment. A first one: remembers where it goes, a backend's index or FRAGMENT_PASSES; returns what all fragments
+ * of its packet have for the hash of their outer headers, so that they stay in order. A later one, with SL_NOBODY: returns
+ * where it belongs, or its end (union icmp_home_number). One function for both, which the verifier checks once.
  */
 __noinline __u64 fragment_read(struct xdp_md *ctx, __u32 goes_to)
 {

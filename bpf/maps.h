@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /*
- * The maps and load-time constants of the balancer. Names and value types come from maps.def; numbers of
+ * The maps, constants and knobs of the balancer. Names and value types of maps come from maps.def; numbers of
  * entries are set when the program is loaded.
  */
 #ifndef BPF_MAPS_H
@@ -12,12 +12,13 @@
 #include <sluice/abi.h>
 #include <sluice/hash.h>
 
-/* Set before the program is loaded, and constants to the verifier. The fuzzers set them as they go. */
+/* Set before the program is loaded, and loaded by packets, unlike knobs. The fuzzers set them as they go. */
 #ifndef MAPS_CONSTANT
 #define MAPS_CONSTANT const volatile
 #endif
-MAPS_CONSTANT struct sl_knobs knobs; /* read by KNOB() alone; in the object it tells its layout */
 MAPS_CONSTANT struct sl_hash_key hash_key;
+/* No program reads it, but the fuzzers do, by KNOB(). In an object it tells the loader how large it was in its sources. */
+MAPS_CONSTANT struct sl_knobs knobs;
 
 /*
  * A knob's value. It is an immediate: the program has a mark in its place, which the loader replaces

@@ -52,7 +52,7 @@ static __always_inline __u32 source_varies(const struct pkt *p)
 	return (__u32)p->hash & p->path->entropy;
 }
 
-/* A source's last 32 bits, which lie `at` so many bytes in the template: to read them from the packet, just written, costs 10 ns. */
+/* A source's last 32 bits, `at` so many bytes in the template: to read them from the packet, just written, costs 10 ns. */
 static __always_inline __u32 varied_source(const struct pkt *p, __u32 at)
 {
 	return *(const __u32 *)(p->path->header + at) | source_varies(p);

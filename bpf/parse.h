@@ -2,7 +2,8 @@
 /*
  * Step 1: Ethernet, IPv4 (RFC 791, options skipped) or IPv6 (RFC 8200, extension headers walked), up to the
  * ports. What options and extension headers say is for the backend, which answers for the address: also a routing header
- * with segments left, or options that are unknown. Nothing is judged here that a packet to somebody else might get wrong: such packets pass.
+ * with segments left, or options that are unknown. Nothing is judged here that a packet to somebody else might get wrong:
+ * such packets pass. The step itself, parse(), is in vlan.h, which reads the tags before all that.
  */
 #ifndef BPF_PARSE_H
 #define BPF_PARSE_H
@@ -55,8 +56,8 @@ static __always_inline enum sl_verdict parse_ipv4(struct pkt *p, void *network, 
 
 	if ((void *)(ip + 1) > end)
 		return SL_PASS_unreadable;
-	first = *(
-		__u8 *)ip; /* version and header length, judged by one comparison: 4, and 5 to 15 */
+	/* Version and header length, judged together: 4, and 5 to 15. */
+	first = *(__u8 *)ip;
 	if (first < 0x45 || first > 0x4f)
 		return SL_PASS_unreadable;
 	p->family = 4;
@@ -76,12 +77,12 @@ static __always_inline enum sl_verdict parse_ipv4(struct pkt *p, void *network, 
 	return parse_transport(p, network + p->headers, end);
 }
 
-#define PARSE_HEADERS_MASK \
-	0x3fff /* an IPv6 header and PARSE_EXTENSIONS of 2,048 bytes lie within */
+/* An IPv6 header and PARSE_EXTENSIONS of 2,048 bytes lie within. */
+#define PARSE_HEADERS_MASK 0x3fff
 
 /*
- * The same number; but the verifier has forgotten how large it is, so that it need not look at all that comes after once more for
- * each number of headers. `any`: a number that it does not know.
+ * The same number; but the verifier has forgotten how large it is, so that it need not look at all that comes after once
+ * more for each number of headers. `any`: a number that it does not know.
  */
 static __always_inline __u32 parse_forget(__u32 headers, __u64 any)
 {
@@ -107,8 +108,8 @@ static __always_inline enum sl_verdict parse_extensions(struct pkt *p, void *net
 		else if (extension->fragment & IPV6_OFFSET)
 			p->part = PKT_LATER_FRAGMENT;
 		else if (extension->fragment & IPV6_MORE)
-			p->part =
-				PKT_FIRST_FRAGMENT; /* with neither it is whole: an atomic fragment, RFC 6946 */
+			p->part = PKT_FIRST_FRAGMENT;
+		/* With neither it is whole: an atomic fragment (RFC 6946). */
 		p->protocol = extension->next;
 		p->headers += length;
 		extension = (void *)extension + length;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /*
  * A packet on its way through the steps. Every step takes it and returns a verdict: SL_GO_ON for the next
- * step, anything else ends the packet in done() (done.h). Fields are filled in by the step that is named.
- * All steps are inlined into one function, so this struct lives in registers.
+ * step, anything else ends the packet by what done.h has. Fields are filled in by the step that is named.
+ *
+ * All steps are inlined into one function, and this struct lies on its stack. With its fields in registers a packet takes
+ * longer: BPF has ten, and the compiler spills what the steps compute with.
  */
 #ifndef BPF_PKT_H
 #define BPF_PKT_H
@@ -63,13 +65,13 @@ struct pkt {
 
 	/* service, slot, nexthop */
 	const struct sl_service *service;
-	__u64 hash;
+	__u64 hash; /* the flow's; where more fragments follow, the packet's (fragment.h) */
 	__u32 slot; /* from the start of the map */
 	__u32 look; /* the slot wants flows looked up */
 	const struct sl_backend *backend;
 	const struct sl_path *path;
 	__u32 service_line;  /* of the counters; 0: none yet */
-	__u32 backend_index; /* 0: none yet */
+	__u32 backend_index; /* SL_NOBODY: none yet */
 };
 
 /* Sets what a step may read that no step has written; to zero the rest would cost 2 ns. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /*
- * Within step 2: which backend a QUIC packet's connection id names (draft-ietf-quic-load-balancers, plaintext): servers put their
- * server id into the connection ids that they give out, so that a connection stays where it is whatever address and
- * port its client has by now. Only what all versions share is read (RFC 8999).
+ * Within step 2: which backend a QUIC packet's connection id names (draft-ietf-quic-load-balancers, plaintext). Servers
+ * put their server id into the connection ids that they give out, so that a connection stays where it is whatever
+ * address and port its client has by now. Only what all versions share is read (RFC 8999).
  *
  * A client's first packets have an id that the client has made up; nothing that all versions share tells these from
  * others, and by chance such an id names a backend. It is honoured as any other: all packets with the same id go to the

@@ -156,7 +156,7 @@ static __always_inline enum sl_verdict service(struct pkt *p)
 	(verdict = service_check(p)) || (verdict = deny(p));
 	if (verdict)
 		return verdict;
-	/* Not a step in a row with this one: it wants the table and the record, which are in registers only here. */
+	/* Not a step of its own behind this one: it wants the table and the record, which struct pkt does not keep. */
 	if (KNOB(quic) && p->service->flags & SL_SERVICE_QUIC)
 		p->backend_index =
 			quic_backend(p->ctx, table, pkt_ethernet(p) + p->headers, record);

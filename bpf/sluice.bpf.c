@@ -4,10 +4,13 @@
  * everything else to the kernel.
  *
  * Story: a packet goes through the steps below, one header file each. A step fills in struct pkt and returns
- * SL_GO_ON, or the verdict that ends the packet. There is one exit, done(), which counts and answers the driver.
- * No step calls a helper but service (a look-up in the deny list's trie, behind its knob), encapsulate
- * (bpf_xdp_adjust_head) and done (the CPU's number, which the JIT inlines since Linux 6.10); whatever is read lies in
- * array maps, whose look-ups the JIT inlines.
+ * SL_GO_ON, or the verdict that ends the packet. done.h has the end of all packets: it counts, and answers the driver.
+ * Three verdicts do not lead there at once: what is neither TCP nor UDP may be an ICMP error or an echo request, the sender of
+ * what does not fit is told so, and a later fragment may follow its packet's first one. Functions beside the steps do that.
+ *
+ * Whatever each packet reads lies in array maps, whose look-ups the JIT inlines. So two helpers are all that it calls:
+ * bpf_xdp_adjust_head(), and for the counters the CPU's number, which the JIT inlines since Linux 6.10. All other calls are
+ * behind knobs or beside the steps: the deny list's trie, frames in several buffers, the way out by another interface ...
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /*
- * VLAN tags, up to two (IEEE 802.1Q: a customer's, of type 0x8100, and around it a provider's, 0x88a8; two of the first
- * are common, too). On the way in they are skipped, and the outermost decides whether services listen there. On the way
- * out there are those of the path: the agent knows by which VLAN the next hop is reached. The priority stays the
- * packet's. Where the host itself knows of no VLANs, a packet keeps its tags.
+ * Step 1 begins here, and step 8 ends here: VLAN tags, up to two (IEEE 802.1Q: a customer's, of type 0x8100, and around it
+ * a provider's, 0x88a8; two of the first are common, too). On the way in they are skipped, and the outermost decides whether
+ * services listen there. On the way out there are those of the path: the agent knows by which VLAN the next hop is reached.
+ * The priority stays the packet's. Where the host itself knows of no VLANs, a packet keeps its tags.
  *
  * A tag that the driver has taken off is in no frame, and nothing is known of it here (the agent warns).
  */
@@ -22,9 +22,10 @@
 #include "pkt.h"
 
 #define VLAN_ID_MASK bpf_htons(0x0fff)
-#define VLAN_PRIORITY \
-	0xf00000u /* of a tag loaded as one word: priority and drop eligible, the control's upper 4 bits */
+/* Of a tag that is loaded as one word: priority and drop eligible, the control's upper 4 bits. */
+#define VLAN_PRIORITY 0xf00000u
 
+/* In a program that is loaded without the knob `vlans` it is zeros, and nothing reads it. */
 MAPS_CONSTANT struct sl_vlans vlans;
 
 /* Whether services listen on a VLAN (of the outermost tag; 0: without one) of the interface that the packet came in by. */

@@ -3,8 +3,8 @@
  * What the data path and the agent share through BPF maps: the shape of every key and value.
  *
  * Maps are pinned and outlive the programs that fill and read them, so a change of any shape below
- * is a change of SL_LAYOUT_VERSION. All maps but the devmap and the deny list are mmapable arrays: the agent changes
- * them by plain stores, a packet reads them without a helper call (the JIT inlines array look-ups).
+ * is a change of SL_LAYOUT_VERSION. What packets read lies in mmapable arrays, but for the devmap and the deny list: the agent
+ * changes them by plain stores, a packet reads them without a helper call (the JIT inlines array look-ups).
  *
  * Integers are in host order unless their type is __be16 or __be32, or a comment says otherwise.
  */
@@ -77,8 +77,8 @@ static inline __u32 sl_listeners_bucket(__u64 word, __u64 key, unsigned int shif
 /* A key's fourth part. */
 enum sl_listener_kind {
 	SL_LISTENER = 0, /* address, port (0: any), protocol: the value is a service record */
-	SL_ADDRESS =
-		1, /* address alone, port and protocol 0: the value is a mask of sl_address_has */
+	/* address alone, port and protocol 0: the value is a mask of enum sl_address_has */
+	SL_ADDRESS = 1,
 	/* address and protocol 0, port: the rank of a prefix length in use, from 0 (the longest); the value is the length */
 	SL_LENGTH = 2,
 	/* IPv6 alone: a backend's server id (sl_server_id_key()); the value is its index, see SL_SERVER_ID_CLOSED */
@@ -103,8 +103,8 @@ static inline enum sl_listener_kind sl_prefix_kind(unsigned int rank, enum sl_li
 enum sl_address_has {
 	SL_HAS_TCP = 1, /* a TCP listener */
 	SL_HAS_UDP = 2, /* a UDP listener */
-	SL_HAS_ECHO =
-		4, /* one whose service wants echo requests answered; the knob `echo` must be on */
+	/* one whose service wants echo requests answered; the knob `echo` must be on */
+	SL_HAS_ECHO = 4,
 };
 
 #define SL_WAYS4 6
@@ -117,7 +117,7 @@ struct sl_listeners4 {
 	__u32 pad;
 };
 
-/* One cache line of IPv6 listeners. An empty way has what 0. Addresses as they lie on the wire. */
+/* One cache line of IPv6 listeners. An empty way has protocol 0. Addresses as they lie on the wire. */
 struct sl_listeners6 {
 	__u64 address[SL_WAYS6][2];
 	__be16 port[SL_WAYS6];
@@ -183,8 +183,8 @@ enum sl_service_flag {
 #define SL_QUIC_SERVER_ID   0x000fu /* its length, bytes */
 #define SL_QUIC_NONCE_SHIFT 4
 #define SL_QUIC_NONCE	    0x01f0u
-#define SL_QUIC_ENCODES_LENGTH \
-	0x8000u /* the last five bits of the first octet are the length of what follows */
+/* The last five bits of the first octet are the length of what follows. */
+#define SL_QUIC_ENCODES_LENGTH 0x8000u
 
 /* Bytes of a connection id, the first octet included. */
 static inline unsigned int sl_quic_length(__u16 config)
@@ -200,7 +200,7 @@ struct sl_service {
 	__u32 slots_base; /* first slot of its Maglev table */
 	__u32 slots;	  /* number of slots, a prime */
 	__u32 counters;	  /* its line in a CPU's row of counters; stays when the record changes */
-	__u16 idle_ticks; /* a flow silent for longer is over: T of TRACKING */
+	__u16 idle_ticks; /* a flow silent for longer is over: T of docs/tracking.md */
 	__u16 flags;	  /* enum sl_service_flag */
 	__u16 mss; /* a SYN's MSS is lowered to this; 0: it is not. The knob `mss_clamp` must be on */
 	__u16 quic[SL_QUIC_CONFIGS];
@@ -283,9 +283,8 @@ struct sl_path {
 	 * id, fragment word, protocol and checksum; IPv6's traffic class, flow label, length and next header; for l2,
 	 * Ethernet's type. */
 	__u8 header[SL_HEADER_MAX];
-	__be16 tag
-		[2 *
-		 SL_TAGS_MAX]; /* the outermost first, each type and VLAN id; the priority is the packet's */
+	/* the outermost first, each type and VLAN id; the priority is the packet's */
+	__be16 tag[2 * SL_TAGS_MAX];
 };
 
 /* The backend's flags. */
@@ -384,8 +383,8 @@ struct sl_answers {
 struct sl_deny_key {
 	__u32 bits;   /* SL_DENY_FAMILY_BITS and the prefix's length */
 	__u32 family; /* 4 or 6 */
-	__u8 address[16]
-		__attribute__((aligned(8))); /* as it lies in a packet; IPv4 in the first four */
+	/* as it lies in a packet; IPv4 in the first four */
+	__u8 address[16] __attribute__((aligned(8)));
 };
 
 /* ---- for the agent alone ----------------------------------------------------------------------- */
@@ -407,7 +406,7 @@ struct sl_meta {
 	__u8 key_id[8];	   /* fingerprint of the hash key that filled the slots */
 };
 
-/* ---- load-time constants ------------------------------------------------------------------------ */
+/* ---- what a program is loaded with -------------------------------------------------------------- */
 
 /*
  * The VLANs on which services listen, by interface: a constant of the program, where the knob `vlans` is on. An interface
@@ -425,8 +424,8 @@ struct sl_vlans {
 	struct {
 		__u32 ifindex; /* 0: none */
 		__u32 pad;
-		__u64 listens
-			[64]; /* a bit for each VLAN id of the outermost tag; SL_VLAN_UNTAGGED */
+		/* a bit for each VLAN id of the outermost tag; SL_VLAN_UNTAGGED */
+		__u64 listens[64];
 	} row[SL_VLAN_ROWS];
 };
 
@@ -435,7 +434,7 @@ static inline __u32 sl_vlans_row(__u32 factor, __u32 ifindex)
 	return ifindex * factor >> 24;
 }
 
-/* Set before the program is loaded; the verifier removes what is off. One line each in knobs.def. */
+/* Numbers in the program's instructions; the verifier removes what is off. One line each in knobs.def. */
 struct sl_knobs {
 #define SL_KNOB(type, name, off, on, help) type name;
 #include <sluice/knobs.def>
