@@ -13,6 +13,7 @@
 #include "core/path.h"
 
 #define CLIENT_MTU   1500 /* bytes of IP that clients may send in one packet */
+#define IPV6_MTU     1280 /* what no sender goes below, whatever it is told (RFC 8200 section 5) */
 #define FULL_PERCENT 90	  /* of a limit */
 
 void doctor_add(struct doctor *doctor, const char *name, enum api_level level, const char *about,
@@ -139,19 +140,36 @@ struct shortest {
 	const char *device;
 };
 
+static void keep_shortest(struct shortest *shortest, const struct model_backend *backend)
+{
+	if (backend->path.inner_max < shortest->inner_max)
+		*shortest = (struct shortest){
+			.inner_max = backend->path.inner_max,
+			.overhead =
+				path_overhead(backend->path.encapsulation, backend->path.family),
+			.device = backend->way.device,
+		};
+}
+
+static bool has_ipv6(const struct config_service *service)
+{
+	for (size_t i = 0; i < service->listener_count; i++)
+		if (service->listeners[i].address.family == 6)
+			return true;
+	return false;
+}
+
+/* `six`: of services with IPv6 addresses. */
 static void look_at_backend(struct doctor *doctor, const struct model_service *service,
-			    const struct model_backend *backend, struct shortest *shortest)
+			    const struct model_backend *backend, struct shortest *all,
+			    struct shortest *six)
 {
 	char address[ADDR_TEXT_SIZE], why[160], *about;
 
 	if (backend->path.ifindex) {
-		if (backend->path.inner_max < shortest->inner_max)
-			*shortest = (struct shortest){
-				.inner_max = backend->path.inner_max,
-				.overhead = path_overhead(backend->path.encapsulation,
-							  backend->path.family),
-				.device = backend->way.device,
-			};
+		keep_shortest(all, backend);
+		if (has_ipv6(service->config))
+			keep_shortest(six, backend);
 		return;
 	}
 	about = mem_format("%s %s", service->name, addr_format(&backend->address, address));
@@ -160,36 +178,52 @@ static void look_at_backend(struct doctor *doctor, const struct model_service *s
 	free(about);
 }
 
+#define RAISE_MTU "raise the MTU between here and the backends to %u"
+
+static void look_at_mtu(struct doctor *doctor, const struct shortest *all,
+			const struct shortest *six)
+{
+	char *advice;
+
+	if (!all->device)
+		return;
+	if (six->inner_max < IPV6_MTU) {
+		advice = mem_format(RAISE_MTU " at least", IPV6_MTU + six->overhead);
+		doctor_add(doctor, "mtu", API_ERROR, six->device, advice,
+			   "IPv6 packets of %u bytes, below which no sender goes, do not fit the "
+			   "way to every backend, which takes %u: connections stall (too_big)",
+			   IPV6_MTU, six->inner_max);
+		free(advice);
+	}
+	if (all->inner_max < CLIENT_MTU) {
+		advice = mem_format(RAISE_MTU ", or lower the clients' MSS",
+				    CLIENT_MTU + all->overhead);
+		doctor_add(doctor, "mtu", API_WARNING, all->device, advice,
+			   "packets of more than %u bytes do not fit the way to every backend and "
+			   "are dropped, and their senders told (too_big_told)",
+			   all->inner_max);
+		free(advice);
+	} else {
+		doctor_add(doctor, "mtu", API_OK, NULL, NULL,
+			   "packets of up to %u bytes fit the way to every backend",
+			   all->inner_max);
+	}
+}
+
 static void look_at_ways(struct doctor *doctor)
 {
 	const struct model *model = engine_model(doctor->agent->engine);
-	struct shortest shortest = {.inner_max = UINT32_MAX};
-	char *advice;
+	struct shortest all = {.inner_max = UINT32_MAX}, six = all;
 	size_t before = doctor->count, backends = 0;
 
 	for (size_t s = 0; s < model->service_count; s++)
 		for (size_t b = 0; b < model->services[s].backend_count; b++, backends++)
 			look_at_backend(doctor, &model->services[s],
-					&model->services[s].backends[b], &shortest);
+					&model->services[s].backends[b], &all, &six);
 	if (doctor->count == before)
 		doctor_add(doctor, "next hop", API_OK, NULL, NULL,
 			   "every one of %zu backends has one", backends);
-	if (!shortest.device)
-		return;
-	if (shortest.inner_max < CLIENT_MTU) {
-		advice = mem_format("raise the MTU between here and the backends to %u, or lower "
-				    "the clients' MSS",
-				    CLIENT_MTU + shortest.overhead);
-		doctor_add(doctor, "mtu", API_WARNING, shortest.device, advice,
-			   "packets of more than %u bytes do not fit the way to every backend and "
-			   "are dropped, and their senders told (too_big_told)",
-			   shortest.inner_max);
-		free(advice);
-	} else {
-		doctor_add(doctor, "mtu", API_OK, NULL, NULL,
-			   "packets of up to %u bytes fit the way to every backend",
-			   shortest.inner_max);
-	}
+	look_at_mtu(doctor, &all, &six);
 }
 
 /* ---- services -------------------------------------------------------------------------------- */
