@@ -7,14 +7,16 @@
 #ifndef BPF_CLAMP_H
 #define BPF_CLAMP_H
 
+#include <stdbool.h>
+
 #include <linux/tcp.h>
 #include <bpf/bpf_endian.h>
 
+#include <proto/checksum.h>
 #include <proto/tcp.h>
 
 #include "maps.h"
 #include "pkt.h"
-#include "sum.h"
 
 #define CLAMP_OPTIONS_MAX 40 /* bytes: a header of 60 less 20 */
 
@@ -93,7 +95,7 @@ static __always_inline enum sl_verdict clamp(struct pkt *p)
 
 	if (!KNOB(mss_clamp) || !(p->tcp_flags & TCP_SYN))
 		return SL_GO_ON;
-	mss = *(volatile __u16 *)&p->service->mss;
+	mss = LOAD(p->service->mss);
 	if (mss)
 		clamp_syn(p->ctx, pkt_ethernet(p) + p->headers, mss);
 	return SL_GO_ON;

@@ -22,6 +22,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include <proto/checksum.h>
 #include <proto/ecn.h>
 #include <proto/gue.h>
 #include <proto/ipv4.h>
@@ -212,15 +213,14 @@ static __always_inline enum sl_decap_verdict check_ends(struct tunnel *t)
 }
 
 /* RFC 1071 over a header without options: 0xffff if the checksum is right. */
-static __always_inline __u32 sum_ipv4(const struct iphdr *ip)
+static __always_inline __u16 sum_ipv4(const struct iphdr *ip)
 {
 	const __u16 *word = (const void *)ip;
 	__u32 sum = 0;
 
 	for (unsigned int i = 0; i < sizeof(*ip) / 2; i++)
 		sum += word[i];
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (sum & 0xffff) + (sum >> 16);
+	return sum_fold(sum);
 }
 
 /* What the kernel would have checked before its own tunnels see the packet. */
@@ -282,14 +282,11 @@ static __always_inline enum sl_decap_verdict check_inner(const struct tunnel *t)
 	return length > t->payload ? SL_DECAP_DROP_inner_length : SL_DECAP_GO_ON;
 }
 
-/* Another word in place of one of an IPv4 header's, in its checksum, too (RFC 1624). */
+/* Another word in place of one of an IPv4 header's, in its checksum, too. */
 static __always_inline void replace_word(struct iphdr *ip, __u16 *word, __u16 to)
 {
-	__u32 sum = (__u16)~ip->check + (__u16) ~*word + to;
-
+	ip->check = sum_replace(ip->check, *word, to);
 	*word = to;
-	sum = (sum & 0xffff) + (sum >> 16);
-	ip->check = ~(sum + (sum >> 16));
 }
 
 /* The inner packet's new ECN field, or a negative number: it is to be dropped. The table of RFC 6040 section 4.2. */
@@ -336,6 +333,9 @@ static __always_inline enum sl_decap_verdict taken(const struct tunnel *t)
 	return four ? SL_DECAP_TAKE_ipv4_in_ipv6 : SL_DECAP_TAKE_ipv6_in_ipv6;
 }
 
+/* Bytes of a frame before Ethernet's type: addresses and tags. */
+#define LINK_MAX (2 * ETH_ALEN + VLAN_TAGS_MAX * VLAN_TAG)
+
 /* Moves the Ethernet header up to the inner packet, with its tags and its type, and the frame's start after it. */
 static __always_inline enum sl_decap_verdict strip(struct xdp_md *ctx, const struct tunnel *t)
 {
@@ -344,9 +344,7 @@ static __always_inline enum sl_decap_verdict strip(struct xdp_md *ctx, const str
 	struct ethhdr *inner = inner_frame(t);
 
 	OPAQUE(new);
-	if ((void *)(inner + 1) > t->end ||
-	    new + 2 * ETH_ALEN + VLAN_TAGS_MAX * VLAN_TAG > t->end ||
-	    old + 2 * ETH_ALEN + VLAN_TAGS_MAX *VLAN_TAG > t->end)
+	if ((void *)(inner + 1) > t->end || new + LINK_MAX > t->end || old + LINK_MAX > t->end)
 		return SL_DECAP_DROP_internal;
 	__builtin_memcpy(new, old, 2 * ETH_ALEN);
 	if (t->tags)

@@ -16,6 +16,7 @@
 #ifndef BPF_ECHO_H
 #define BPF_ECHO_H
 
+#include <proto/checksum.h>
 #include <proto/icmp.h>
 
 #include "answer.h"
@@ -25,7 +26,6 @@
 #include "parse.h"
 #include "pkt.h"
 #include "service.h"
-#include "sum.h"
 #include "vlan.h"
 
 static __always_inline bool echo_is_request(__u8 family, __u8 type)

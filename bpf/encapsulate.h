@@ -27,10 +27,7 @@ static __always_inline enum sl_verdict encapsulate_ipip(struct pkt *p, const str
 	/* True for either outer header, since an inner packet has 28 bytes at least; the verifier wants it said. */
 	if (data + OUTER6_END > pkt_end(p))
 		return SL_DROP_internal;
-	if (outer4)
-		write_ipv4(p, data, inner_protocol(p), p->length);
-	else
-		write_ipv6(p, data, inner_protocol(p), p->length);
+	write_ipip(p, data, outer4);
 	return tags_write(p, tags);
 }
 

@@ -16,7 +16,7 @@
 /* The listener table in force: one load, so that a packet sees one table throughout. */
 static __always_inline __u64 find_table(void)
 {
-	return *(volatile __u64 *)&control.listeners;
+	return LOAD(control.listeners);
 }
 
 static __always_inline __u32 find4(__u64 table, __u64 key)

@@ -94,11 +94,6 @@ static __always_inline struct sl_flow_bucket *fragment_bucket(__u64 hash)
 	return bpf_map_lookup_elem(&fragments, &i);
 }
 
-static __always_inline bool fragment_is_own(__u64 hash, __u64 data, __u64 check)
-{
-	return (check ^ hash) == (data & SL_FLOW_BACKEND) << 32;
-}
-
 /* Of the first fragment's entry the data; 0: there is none, or its time is over. */
 static __always_inline __u64 fragment_recall(__u64 hash, __u16 tick)
 {
@@ -113,7 +108,7 @@ static __always_inline __u64 fragment_recall(__u64 hash, __u16 tick)
 		__u64 data = LOAD(entry->data), check;
 
 		check = LOAD(*(__u64 *)((void *)&entry->check + track_after(data)));
-		if (fragment_is_own(hash, data, check) && sl_flow_in_use(data))
+		if (sl_flow_fits(hash, data, check) && sl_flow_in_use(data))
 			found = data;
 	}
 	return sl_flow_age(found, tick) > KNOB(fragment_ticks) ? 0 : found;
@@ -129,7 +124,7 @@ static __always_inline __s32 fragment_rank(__u64 hash, __u64 data, __u64 check, 
 		return FRAGMENT_FREE;
 	if (!sl_flow_in_use(data))
 		return -1;
-	return fragment_is_own(hash, data, check) ? FRAGMENT_OWN : sl_flow_age(data, tick);
+	return sl_flow_fits(hash, data, check) ? FRAGMENT_OWN : sl_flow_age(data, tick);
 }
 
 /*

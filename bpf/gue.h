@@ -15,8 +15,15 @@
 #ifndef BPF_GUE_H
 #define BPF_GUE_H
 
-#include <linux/udp.h>
+#include <stdbool.h>
 
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/udp.h>
+#include <bpf/bpf_endian.h>
+
+#include <proto/checksum.h>
 #include <proto/gue.h>
 
 #include "outer.h"
@@ -25,6 +32,21 @@
 #define GUE_LENGTH (sizeof(struct udphdr) + sizeof(struct gue_header))
 #define GUE4_END   (OUTER4_END + GUE_LENGTH)
 #define GUE6_END   (OUTER6_END + GUE_LENGTH)
+
+/*
+ * Whether the packet's own checksum tells what its bytes sum up to. Asked where the transport header is at hand: to keep it
+ * for later would have the verifier follow four times as many states through all steps in between.
+ */
+static __always_inline bool gue_knows_sum(const struct pkt *p)
+{
+	const struct udphdr *udp = p->transport;
+
+	if (p->part != PKT_WHOLE || !udp ||
+	    p->headers != (p->family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr)))
+		return false;
+	return p->protocol != IPPROTO_UDP ||
+	       (udp->check && bpf_ntohs(udp->len) == p->length - p->headers);
+}
 
 /* The sum of the packet's bytes, by what its checksums promise; `inner` is its IP header. Less than 2^18. */
 static __always_inline __u32 gue_inner_sum(const struct pkt *p, const __u32 *inner)
@@ -62,7 +84,7 @@ static __always_inline void write_gue4(const struct pkt *p, void *data)
 	gue_write(p, data + OUTER4_END, 0);
 }
 
-/* The packet's first 8 bytes are there. `sum_known`: pkt_knows_sum(). */
+/* The packet's first 8 bytes are there. `sum_known`: gue_knows_sum(). */
 static __always_inline void write_gue6(const struct pkt *p, void *data, bool sum_known)
 {
 	write_ipv6(p, data, IPPROTO_UDP, p->length + GUE_LENGTH);

@@ -7,17 +7,15 @@
 
 #include <linux/if_ether.h>
 
+#include "nexthop.h"
 #include "pkt.h"
 
 /* The path's two addresses over the packet's. Returns whether there is a frame to write to. */
 static __always_inline bool write_l2(const struct pkt *p, void *data, void *end)
 {
-	const void *from = p->path->header;
-
 	if (data + sizeof(struct ethhdr) > end)
 		return false;
-	*(__u64 *)data = *(const __u64 *)from;
-	*(__u32 *)(data + 8) = *(const __u32 *)(from + 8);
+	path_write_macs(p, data);
 	return true;
 }
 

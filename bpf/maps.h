@@ -94,4 +94,8 @@ struct grace_inner {
 
 #include <sluice/maps.def>
 
+/* Words that the agent, or another CPU, changes while packets read them: one load, one compare-and-swap. */
+#define LOAD(word)	     (*(volatile typeof(word) *)&(word))
+#define SWAP(word, from, to) __sync_val_compare_and_swap(&(word), from, to)
+
 #endif

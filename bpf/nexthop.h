@@ -12,13 +12,22 @@ static __always_inline enum sl_encapsulation path_encapsulation(const struct pkt
 	return KNOB(encaps) ? p->path->encapsulation : SL_ENCAP_IPIP;
 }
 
+/* Writes the path's two MAC addresses, 12 bytes, where a frame begins. */
+static __always_inline void path_write_macs(const struct pkt *p, void *frame)
+{
+	const void *from = p->path->header;
+
+	*(__u64 *)frame = *(const __u64 *)from;
+	*(__u32 *)(frame + 8) = *(const __u32 *)(from + 8);
+}
+
 static __always_inline enum sl_verdict nexthop(struct pkt *p)
 {
 	p->backend = bpf_map_lookup_elem(&backends, &p->backend_index);
 	if (!p->backend)
 		return SL_DROP_internal;
 	/* One load picks the version in force; a spare is rewritten only after a grace period. */
-	p->path = &p->backend->path[*(volatile __u64 *)&p->backend->active & 1];
+	p->path = &p->backend->path[LOAD(p->backend->active) & 1];
 	if (!p->path->ifindex)
 		return SL_DROP_no_nexthop;
 	return p->length > p->path->inner_max ? SL_DROP_too_big : SL_GO_ON;

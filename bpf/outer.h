@@ -20,6 +20,7 @@
 #include <linux/ipv6.h>
 #include <bpf/bpf_endian.h>
 
+#include <proto/checksum.h>
 #include <proto/ipv4.h>
 
 #include "maps.h"
@@ -31,19 +32,6 @@
 static __always_inline __u8 inner_protocol(const struct pkt *p)
 {
 	return p->family == 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-}
-
-/* A 32-bit word as two of a sum of 16-bit words. */
-static __always_inline __u32 sum_word(__u32 word)
-{
-	return (word & 0xffff) + (word >> 16);
-}
-
-/* Folds a sum, which may have all of 32 bits: twice is enough. */
-static __always_inline __u16 sum_fold(__u32 sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	return sum + (sum >> 16);
 }
 
 /* What is added to the source, of whose bits those of `entropy` are 0, for the receiver's RSS. */
@@ -110,6 +98,15 @@ static __always_inline void write_ipv6(const struct pkt *p, __u64 *to, __u8 prot
 		ip->saddr.in6_u.u6_addr32[3] = varied_source(
 			p,
 			sizeof(struct ethhdr) + offsetof(struct ipv6hdr, saddr.in6_u.u6_addr32[3]));
+}
+
+/* IP in IP, by the family of the path. */
+static __always_inline void write_ipip(const struct pkt *p, void *data, bool outer4)
+{
+	if (outer4)
+		write_ipv4(p, data, inner_protocol(p), p->length);
+	else
+		write_ipv6(p, data, inner_protocol(p), p->length);
 }
 
 #endif

@@ -61,7 +61,7 @@ struct pkt {
 	};
 
 	/* service; where GUE may be used */
-	__u8 sum_known; /* its own checksum tells what its bytes sum up to (sum.h) */
+	__u8 sum_known; /* its own checksum tells what its bytes sum up to (gue.h) */
 
 	/* service, slot, nexthop */
 	const struct sl_service *service;

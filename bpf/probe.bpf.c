@@ -28,7 +28,6 @@
 #include "slot.h"
 #include "nexthop.h"
 #include "gue.h"
-#include "sum.h"
 #include "l2.h"
 #include "outer.h"
 
@@ -95,10 +94,7 @@ static __always_inline bool encapsulate_ipip(struct pkt *p, struct __sk_buff *sk
 	data = pkt_data(p);
 	if (data + OUTER6_END > pkt_end(p))
 		return false;
-	if (p->path->family == 4)
-		write_ipv4(p, data, inner_protocol(p), p->length);
-	else
-		write_ipv6(p, data, inner_protocol(p), p->length);
+	write_ipip(p, data, p->path->family == 4);
 	return true;
 }
 
@@ -108,7 +104,7 @@ static __always_inline bool encapsulate_ipip(struct pkt *p, struct __sk_buff *sk
  */
 static __always_inline bool encapsulate_gue(struct pkt *p, struct __sk_buff *skb)
 {
-	bool sum_known = !skb->gso_size && pkt_knows_sum(p);
+	bool sum_known = !skb->gso_size && gue_knows_sum(p);
 	void *data;
 
 	if (!make_room(p, skb, true))

@@ -65,7 +65,7 @@ static __always_inline __u32 quic_judge(__u32 named, bool may_begin)
 
 	if (!index || !backend)
 		return quic_none(SL_EVENT_quic_unknown);
-	flags = *(volatile __u32 *)&backend->flags;
+	flags = LOAD(backend->flags);
 	if (flags & SL_BACKEND_DEAD)
 		return quic_none(SL_EVENT_quic_dead);
 	if (may_begin && (named & SL_SERVER_ID_CLOSED || flags & SL_BACKEND_DOWN))
@@ -104,7 +104,7 @@ __noinline __u32 quic_backend(struct xdp_md *ctx, __u64 table, __u32 offset, __u
 	rotation = quic_lb_rotation(id[0]);
 	if (rotation >= SL_QUIC_CONFIGS)
 		return quic_none(SL_EVENT_quic_unroutable);
-	config = *(volatile __u16 *)&service->quic[rotation];
+	config = LOAD(service->quic[rotation]);
 	if (!config)
 		return quic_none(SL_EVENT_quic_unroutable);
 	if ((is_long && payload[QUIC_LONG_LENGTH] != sl_quic_length(config)) ||

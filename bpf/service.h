@@ -16,10 +16,10 @@
 
 #include "deny.h"
 #include "find.h"
+#include "gue.h"
 #include "parse.h"
 #include "pkt.h"
 #include "quic.h"
-#include "sum.h"
 
 /*
  * A first fragment has all of the transport header. One that ends within would have TCP's flags come with the next one (RFC
@@ -92,7 +92,7 @@ static __always_inline enum sl_verdict service_check(struct pkt *p)
 	if (left > end - p->transport && !service_goes_on(p, p->length))
 		return SL_DROP_bad_length;
 	if (KNOB(encaps))
-		p->sum_known = pkt_knows_sum(p);
+		p->sum_known = gue_knows_sum(p);
 	if (p->protocol == IPPROTO_TCP)
 		return service_check_tcp(p, p->transport, end, left);
 	return service_check_udp(p, p->transport, end, left);

@@ -48,8 +48,7 @@ static __always_inline enum sl_verdict slot(struct pkt *p)
 	line = bpf_map_lookup_elem(&hot, &i);
 	if (!line)
 		return SL_DROP_internal;
-	/* One load: the agent changes the word by one store. */
-	word = *(volatile __u16 *)&line->word[p->slot % SL_HOT_PER_LINE];
+	word = LOAD(line->word[p->slot % SL_HOT_PER_LINE]);
 	p->look = word & SL_HOT_LOOK;
 	p->backend_index = word & SL_HOT_NOW;
 	return SL_GO_ON;

@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 
+#include <proto/checksum.h>
 #include <proto/icmp.h>
 
 #include "answer.h"

@@ -22,9 +22,6 @@
 #include "maps.h"
 #include "pkt.h"
 
-#define LOAD(word)	     (*(volatile typeof(word) *)&(word))
-#define SWAP(word, from, to) __sync_val_compare_and_swap(&(word), from, to)
-
 /* The compiler does not know that it becomes 0. The fuzzers run elsewhere, on one thread. */
 #ifdef __bpf__
 #define TRACK_ZERO(value) asm volatile("%0 &= 0" : "+r"(value))
@@ -89,8 +86,7 @@ static __always_inline struct track_entry track_find(__u64 hash, const struct sl
 
 			check = LOAD(*(__u64 *)((void *)&flow->check + track_after(data)));
 			entry.order |= track_after(check);
-			if ((check ^ hash) == (data & SL_FLOW_BACKEND) << 32 &&
-			    sl_flow_in_use(data)) {
+			if (sl_flow_fits(hash, data, check) && sl_flow_in_use(data)) {
 				entry.at = flow;
 				entry.data = data;
 				return entry;
@@ -181,8 +177,7 @@ static __always_inline bool track_may_claim(enum sl_event how, const struct sl_f
 	if (!sl_flow_in_use(data))
 		return false;
 	if (how == SL_EVENT_rewritten)
-		return data == new->void_data &&LOAD(flow->check) ==
-		       sl_flow_check(new->hash, sl_flow_backend(data));
+		return (data == new->void_data) && sl_flow_fits(new->hash, data, LOAD(flow->check));
 	if (how == SL_EVENT_evicted_expired)
 		return age > LOAD(control.longest_ticks);
 	if (how == SL_EVENT_evicted_syn_only)
@@ -233,7 +228,7 @@ static __always_inline bool track_find_ways(const struct track_new *new, struct 
 		expired |= track_more((__u16)(new->tick - data), longest);
 		flags |= data;
 	}
-	ways->worth = track_more(new->void_data &SL_FLOW_BACKEND, 0) << SL_EVENT_rewritten |
+	ways->worth = track_more(SL_FLOW_BACKEND & new->void_data, 0) << SL_EVENT_rewritten |
 		      track_more(free[0] + free[1], 0) << SL_EVENT_inserted |
 		      expired << SL_EVENT_evicted_expired |
 		      (flags & SL_FLOW_SYN_ONLY) / SL_FLOW_SYN_ONLY << SL_EVENT_evicted_syn_only |
@@ -342,12 +337,16 @@ static __always_inline enum sl_verdict track_miss(struct pkt *p, struct track_en
 	return SL_GO_ON;
 }
 
+/* Where the flow may be. What is loaded from there is loaded after the hot word: the agent stores cold, then hot. */
+static __always_inline struct sl_flow_place track_place(const struct pkt *p)
+{
+	return sl_flow_place(p->hash + track_after(p->look), KNOB(place_xor), KNOB(place_factor),
+			     KNOB(flow_mask), KNOB(flow_page));
+}
+
 static __always_inline enum sl_verdict track_look(struct pkt *p)
 {
-	/* After hot: the agent stores cold, then hot. */
-	struct sl_flow_place place =
-		sl_flow_place(p->hash + track_after(p->look), KNOB(place_xor), KNOB(place_factor),
-			      KNOB(flow_mask), KNOB(flow_page));
+	struct sl_flow_place place = track_place(p);
 	struct track_entry entry = track_find(p->hash, &place);
 	struct track_kind kind = track_kind(p);
 	__u16 tick = track_tick();
@@ -373,8 +372,7 @@ static __always_inline enum sl_verdict track_peek(struct pkt *p)
 	__u32 *word;
 
 	if (p->look) {
-		place = sl_flow_place(p->hash + track_after(p->look), KNOB(place_xor),
-				      KNOB(place_factor), KNOB(flow_mask), KNOB(flow_page));
+		place = track_place(p);
 		entry = track_find(p->hash, &place);
 		if (entry.at && !track_is_void(p, entry.data, false, track_tick())) {
 			p->backend_index = sl_flow_backend(entry.data);

@@ -18,6 +18,7 @@
 #include <proto/vlan.h>
 
 #include "maps.h"
+#include "nexthop.h"
 #include "parse.h"
 #include "pkt.h"
 
@@ -120,8 +121,7 @@ static __always_inline enum sl_verdict tags_write(const struct pkt *p, const str
 		return SL_GO_ON;
 	if (tag + sizeof(tags->bytes) > pkt_end(p))
 		return SL_DROP_internal;
-	*(__u64 *)data = *(const __u64 *)p->path->header;
-	*(__u32 *)(data + 8) = *(const __u32 *)(p->path->header + 8);
+	path_write_macs(p, data);
 	*(__u32 *)tag = tags->bytes;
 	if (tags->length > SL_TAG)
 		*(__u32 *)(tag + SL_TAG) = tags->bytes >> 32;

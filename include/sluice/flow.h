@@ -60,6 +60,12 @@ static inline _Bool sl_flow_in_use(__u64 data)
 	return (data & SL_FLOW_BACKEND) != 0 && (data & SL_FLOW_BACKEND) != SL_FLOW_LOCK;
 }
 
+/* Whether an entry's words are those of one claim, and of the flow with this hash. */
+static inline _Bool sl_flow_fits(__u64 hash, __u64 data, __u64 check)
+{
+	return (check ^ hash) == (data & SL_FLOW_BACKEND) << 32;
+}
+
 /* The two buckets of a flow: of one page, and different. */
 struct sl_flow_place {
 	__u32 bucket[2];

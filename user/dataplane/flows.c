@@ -110,8 +110,7 @@ bool flows_find(const struct sl_flow_bucket *buckets, const struct flows_places 
 			const struct sl_flow *flow = &buckets[place.bucket[b]].entry[way];
 			uint64_t data = load(&flow->data), check = load(&flow->check);
 
-			if (sl_flow_in_use(data) &&
-			    check == sl_flow_check(hash, sl_flow_backend(data))) {
+			if (sl_flow_in_use(data) && sl_flow_fits(hash, data, check)) {
 				*out = data;
 				return true;
 			}
