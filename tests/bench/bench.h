@@ -3,12 +3,14 @@
  * The bench: what the data path costs, in nanoseconds and as a multiple of what no such program can do
  * without (docs/bench.md tells the method).
  *
- * Story: worlds are balancers loaded at the default limits and filled with services (world.c). Cases are
- * rows of one table (cases.c). Those of tables under a change find slots and flow table made anew before every
- * run (change.c). A case is first checked: one packet's verdict and every byte that leaves
- * (check.c). Then rounds of all cases are run, each beside the null program and the floors (rounds.c); every run
- * must have counted as many packets of the right verdict as it was given. Facts need no clock or another
- * one (facts.c), and the same programs run between real interfaces (live.c). report.c prints what came out.
+ * Story: worlds are balancers loaded for one thing each (worlds.c), at the default limits, and filled with services
+ * (world.c). Cases are rows of one table in three parts: with every knob off (cases.c), with one on (cases_knobs.c), and of
+ * tables under a change (cases_change.c), for which slots and flow table are made anew before every run (change.c). A case
+ * is first checked: one packet's verdict and every byte that leaves (check.c). Then rounds of all cases are run, each beside
+ * the null program and the floor `full` (rounds.c), through a driver that makes each packet (bench.bpf.c; frame.c and run.c
+ * tell it which); every run must have counted as many packets of the right verdict as it was given. Facts need no clock or
+ * another one (facts.c), as do the costs to the agent (agent.c), and the same programs run between real interfaces (live.c).
+ * report.c prints what came out.
  */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
@@ -100,8 +102,8 @@ struct world {
 	const struct dataplane_view *view;
 	struct sl_flow *flows;	    /* the flow table, writable */
 	struct sl_answers *answers; /* [limits.cpus], writable */
-	uint16_t *backends
-		[SERVICES]; /* [TABLE_SIZE]: the indices in the Maglev tables; NULL: there are none */
+	/* [TABLE_SIZE] each: the indices in the Maglev tables; NULL: there are none */
+	uint16_t *backends[SERVICES];
 };
 
 struct addr world_vip(enum bench_service service);
@@ -263,9 +265,8 @@ struct bench {
 	const char *only; /* part of the names of the cases to run; NULL: all */
 	uint64_t packets; /* a run */
 	unsigned int rounds;
-	uint64_t
-		new_flows; /* flows that no packet has had yet begin here, for cases of new flows */
-	double deadline_s; /* seconds from the first round after which no round is run again */
+	uint64_t new_flows; /* the first flow that no packet has had yet, for cases of new flows */
+	double deadline_s;  /* seconds from the first round after which no round is run again */
 };
 
 bool bench_has(const struct bench *bench, const struct bench_case *c);

@@ -5,8 +5,8 @@
 
 #include <linux/types.h>
 
-#define FRAME_SIZE \
-	128 /* bytes that every frame has at least, so that each offset below lies inside it */
+/* Bytes that every frame has at least, so that each offset below lies inside it. */
+#define FRAME_SIZE 128
 
 /* Words are as they lie in the frame, little-endian. */
 struct bench_plan {

@@ -24,8 +24,8 @@ static unsigned int fill(struct dataplane *dp, unsigned int count)
 	unsigned int done = 0;
 
 	for (unsigned int n = 0; n < count; n++) {
-		struct sl_flow_place place = sl_flow_place(hash_of(n), places->xor, places->factor,
-							   places->mask, places->page);
+		struct sl_flow_place place = sl_flow_place(
+			hash_of(n), places->xored, places->factor, places->mask, places->page);
 		struct sl_flow *at = NULL;
 
 		for (int way = 7; way >= 0; way--) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The balancer's own links: pinned ones by xdp.c, members of dispatchers by beside_pins.c, and those that a test holds itself. */
+/* The balancer's own links: pinned ones by xdp.c, members of dispatchers by beside_pins.c, those that a test holds itself. */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
@@ -99,10 +99,7 @@ void dataplane_ask_beside_by(struct dataplane *dp, const struct beside_by *by)
 
 uint32_t dataplane_program_id(const struct dataplane *dp)
 {
-	struct bpf_prog_info info = {0};
-	uint32_t length = sizeof(info);
-
-	return bpf_obj_get_info_by_fd(dp->programs.balancer, &info, &length) ? 0 : info.id;
+	return xdp_program_id(dp->programs.balancer);
 }
 
 int dataplane_detach(struct dataplane *dp, const char *device, struct problems *p)

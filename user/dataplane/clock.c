@@ -19,8 +19,7 @@
  */
 int clock_shift(uint8_t *shift, uint64_t *tick_ns, struct problems *p)
 {
-	struct timespec
-		jiffy; /* 1 / CONFIG_HZ: hrtimer_resolution of the coarse clocks is a jiffy */
+	struct timespec jiffy; /* the resolution of the coarse clocks: 1 / CONFIG_HZ */
 
 	if (clock_getres(CLOCK_MONOTONIC_COARSE, &jiffy))
 		return problems_add(p, -errno, "kernel", NULL, "does not tell its CONFIG_HZ: %s",

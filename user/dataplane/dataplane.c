@@ -18,10 +18,10 @@
 
 #define FILES 64 /* two sets of maps, the programs, and what libbpf asks the kernel by */
 
-#define TOO_BIG_ANSWERS \
-	1000 /* in a tick, by a CPU: as many ICMP messages as the kernel sends a second (icmp_msgs_per_sec) */
-#define SYN_MS	   3000	 /* for so long a handshake that does not go on holds its entry */
-#define CLOSING_MS 60000 /* for so long a closed flow holds its entry */
+/* In a tick, by a CPU: as many ICMP messages as the kernel sends a second (icmp_msgs_per_sec). */
+#define TOO_BIG_ANSWERS 1000
+#define SYN_MS		3000  /* for so long a handshake that does not go on holds its entry */
+#define CLOSING_MS	60000 /* for so long a closed flow holds its entry */
 
 /* x86-64 keeps loads in order by itself. */
 #ifdef __x86_64__
@@ -119,8 +119,7 @@ static struct sl_knobs knobs_of(const struct dataplane *dp, const struct datapla
 		.half6 = sl_listener_buckets6(&options->limits),
 		.flow_mask = places.mask,
 		.flow_page = places.page,
-		.place_xor = places.xor
-		,
+		.place_xor = places.xored,
 		.place_factor = places.factor,
 		.tick_shift = dp->tick_shift,
 		.syn_ticks = dataplane_ticks(&dp->view, SYN_MS),
@@ -136,7 +135,7 @@ static struct sl_knobs knobs_of(const struct dataplane *dp, const struct datapla
 	};
 }
 
-/* VLANs are worth bytes of the program only where they are asked for. */
+/* Zeros in the place of VLANs that no program would read. */
 static struct load_constants constants_of(const struct dataplane_options *options,
 					  const struct sl_knobs *knobs)
 {

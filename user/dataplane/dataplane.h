@@ -32,7 +32,7 @@ struct dataplane;
 
 /* Where flows lie in the flow table: what sl_flow_place() takes (flow.h). */
 struct flows_places {
-	uint64_t xor, factor;
+	uint64_t xored, factor;
 	uint32_t mask, page;
 };
 
@@ -240,7 +240,7 @@ struct dataplane_options {
  */
 int dataplane_open(const struct dataplane_options *options, struct dataplane **out,
 		   struct problems *p);
-void dataplane_close(struct dataplane *dp); /* all that is pinned stays in force */
+void dataplane_close(struct dataplane *dp); /* all that is pinned stays in force; NULL is fine */
 
 /* What the program in force is loaded for. */
 struct dataplane_features dataplane_features(const struct dataplane *dp);
@@ -280,7 +280,8 @@ int dataplane_map_fd(const struct dataplane *dp, const char *name);
 
 /*
  * A data plane of its own, which no interface and no pin knows: the same program, and a copy of all maps as they are now,
- * with counters at zero. It is for packets on trial; the running one is only read. Errors as dataplane_open()'s.
+ * with counters at zero. It is for packets on trial; the running one is only read. Errors as dataplane_open()'s, and
+ * -EAGAIN: the maps change too fast to be copied.
  */
 int dataplane_copy(const struct dataplane *running, struct dataplane **out, struct problems *p);
 
@@ -330,6 +331,8 @@ struct dataplane_link {
  * then generic, and then says in `warnings` why native failed, in the driver's own words. A foreign program
  * on the device is named (libxdp) and left alone: -EBUSY. A pinned link of a device that is another one by
  * now (ifindex differs) is replaced. One that is attached beside others is detached first.
+ *
+ * -EPERM: no privilege; -ENODEV: the device has gone; else what the kernel says, in its own words.
  */
 int dataplane_attach(struct dataplane *dp, const char *device, uint32_t ifindex,
 		     enum dataplane_mode mode, struct dataplane_link *out,
@@ -347,7 +350,7 @@ void dataplane_ask_beside_by(struct dataplane *dp, const struct beside_by *by);
 uint32_t dataplane_program_id(const struct dataplane *dp);
 /* -ENOENT: no program of ours is attached there. */
 int dataplane_detach(struct dataplane *dp, const char *device, struct problems *p);
-/* The pinned links; returns their number, at most `max`. */
+/* The pinned links (those held by this process where nothing is pinned); returns their number, at most `max`. */
 size_t dataplane_links(struct dataplane *dp, struct dataplane_link *out, size_t max);
 
 /* Detaches and unpins everything, and closes. Needs no more rights than changing the pins does. */
@@ -416,10 +419,12 @@ size_t dataplane_listeners(const struct dataplane_view *v, struct dataplane_list
 			   size_t max);
 
 /*
- * Builds a listener table into `buckets4`/`buckets6` (arrays of at most max4/max6 buckets, zeroed here) and
- * gives the word that puts it in force when it lies in half 0 (struct sl_control). Pure. -ENOSPC: no multiplier without overflow was found; -EEXIST: a listener
- * is listed twice; -EINVAL: its record is 0, its protocol or family is none that has listeners, or its prefix's length none;
- * -E2BIG: prefixes of one family have more than SL_PREFIX_LENGTHS different lengths.
+ * Builds a listener table into `buckets4`/`buckets6` (arrays of at most max4/max6 buckets, zeroed here) and gives the
+ * word that puts it in force when it lies in half 0 (struct sl_control). Pure.
+ *
+ * -ENOSPC: no multiplier without overflow was found; -EEXIST: a listener is listed twice; -EINVAL: its record is 0, its
+ * protocol or family is none that has listeners, or its prefix's length none; -E2BIG: prefixes of one family have more
+ * than SL_PREFIX_LENGTHS different lengths. Nothing is written then.
  */
 int listeners_build(const struct dataplane_listener *list, size_t count,
 		    struct sl_listeners4 *buckets4, uint32_t max4, struct sl_listeners6 *buckets6,

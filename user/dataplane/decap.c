@@ -133,14 +133,8 @@ static int pin_maps(struct pins *pins, const struct bpf_object *object, struct p
 {
 	int err = pins_stage(pins, p);
 
-	for (size_t i = 0; !err && i < ARRAY_SIZE(map_names); i++) {
-		char *path = pins_path(pins, "new/maps", map_names[i]);
-
-		if (bpf_obj_pin(map_fd(object, map_names[i]), path))
-			err = problems_add(p, -errno, "map", path, "could not be pinned: %s",
-					   strerror(errno));
-		free(path);
-	}
+	for (size_t i = 0; !err && i < ARRAY_SIZE(map_names); i++)
+		err = pins_stage_map(pins, map_fd(object, map_names[i]), map_names[i], p);
 	return err;
 }
 

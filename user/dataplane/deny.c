@@ -52,7 +52,7 @@ static int add(int map_fd, const struct prefix *prefix)
 	return bpf_map_update_elem(map_fd, &key, &there, BPF_ANY) ? -errno : 0;
 }
 
-static int delete (int map_fd, const struct prefix *prefix)
+static int take_out(int map_fd, const struct prefix *prefix)
 {
 	struct sl_deny_key key = key_of(prefix);
 
@@ -159,13 +159,13 @@ int dataplane_write_denied(struct dataplane *dp, const struct prefix *list, size
 		memcpy(next.list, list, count * sizeof(*list));
 	err = each_only_in(&next, old, fd, add, SIZE_MAX, &done);
 	if (err) {
-		each_only_in(&next, old, fd, delete, done, &undone);
+		each_only_in(&next, old, fd, take_out, done, &undone);
 		free(next.list);
 		return problems_add(p, err, "deny list", NULL, "cannot be changed: %s",
 				    strerror(-err));
 	}
 	/* What stays though it should not is found and mended like what somebody else has put there. */
-	each_only_in(old, &next, fd, delete, SIZE_MAX, &done);
+	each_only_in(old, &next, fd, take_out, SIZE_MAX, &done);
 	free(old->list);
 	*old = next;
 	return 0;
@@ -228,7 +228,7 @@ int deny_mend(int map_fd, struct deny_list *list)
 	if (!err)
 		err = each_only_in(list, &live, map_fd, add, SIZE_MAX, &done);
 	if (!err)
-		err = each_only_in(&live, list, map_fd, delete, SIZE_MAX, &done);
+		err = each_only_in(&live, list, map_fd, take_out, SIZE_MAX, &done);
 	free(live.list);
 	if (err)
 		return err;

@@ -25,13 +25,14 @@ struct deny_list {
 };
 
 bool deny_is_empty(int map_fd);
-/* Each returns 0 or a negative errno. */
-int deny_read(int map_fd,
-	      struct deny_list *out); /* replaces *out, which is the old one after a failure */
-int deny_fill(int map_fd, const struct deny_list *list); /* adds all of them */
+/* Reads all of the map in the place of *out, whose list is freed. Returns 0, or a negative errno, and *out is as it was. */
+int deny_read(int map_fd, struct deny_list *out);
+/* Adds all of the list. Returns 0 or a negative errno; some may be in the map by then. */
+int deny_fill(int map_fd, const struct deny_list *list);
 
 /* Compares the next part of the map; returns how many prefixes are missing or too many, as far as is known. */
 uint32_t deny_look(int map_fd, struct deny_list *list);
+/* Adds what is missing and takes out what is too much, if a walk has found anything. Returns 0 or a negative errno. */
 int deny_mend(int map_fd, struct deny_list *list);
 
 #endif

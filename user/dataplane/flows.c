@@ -18,7 +18,7 @@ static uint64_t load(const __u64 *word)
 /* ---- scan ------------------------------------------------------------------------------------------- */
 
 /* The count goes on: without it the entry could look to a packet's swap as it did before. */
-static bool delete (struct sl_flow *flow, uint64_t data)
+static bool delete_entry(struct sl_flow *flow, uint64_t data)
 {
 	__u64 seen = data;
 
@@ -71,7 +71,7 @@ void flows_scan(struct sl_flow_bucket *buckets, uint32_t flows,
 		while ((over = memchr(over, true, last - over))) {
 			size_t i = over++ - batch.over;
 
-			if (!delete (&flow[batch.at[i]], batch.data[i]))
+			if (!delete_entry(&flow[batch.at[i]], batch.data[i]))
 				visitor->stays(visitor->arg, batch.data[i]);
 		}
 		flow += count;
@@ -82,7 +82,7 @@ void flows_scan(struct sl_flow_bucket *buckets, uint32_t flows,
 
 static struct sl_flow_place place_of(const struct flows_places *places, uint64_t hash)
 {
-	return sl_flow_place(hash, places->xor, places->factor, places->mask, places->page);
+	return sl_flow_place(hash, places->xored, places->factor, places->mask, places->page);
 }
 
 struct flows_places flows_places(const uint8_t host_key[16], uint32_t flows)
@@ -94,7 +94,7 @@ struct flows_places flows_places(const uint8_t host_key[16], uint32_t flows)
 		.page = buckets < in_page ? buckets : in_page,
 	};
 
-	memcpy(&places.xor, host_key, 8);
+	memcpy(&places.xored, host_key, 8);
 	memcpy(&places.factor, host_key + 8, 8);
 	places.factor |= 1; /* odd: no two hashes meet in the product */
 	return places;

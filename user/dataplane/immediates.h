@@ -13,7 +13,10 @@
 
 #include <sluice/abi.h>
 
-/* Replaces all marks. -EINVAL: one is of no knob, and the instructions are of another program's sources. */
+/*
+ * Replaces all marks in a program's `count` instructions. -EINVAL: one is of no knob, so that the instructions are of other
+ * sources than this; those before it are replaced then.
+ */
 int immediates_set(struct bpf_insn *insns, size_t count, const struct sl_knobs *knobs);
 
 #endif

@@ -15,14 +15,8 @@ static int pin_maps(struct dataplane *dp, struct problems *p)
 	int err = pins_stage(&dp->pins, p);
 
 	map_shapes(&dp->maps.limits, shapes);
-	for (int i = 0; !err && i < MAPS; i++) {
-		char *path = pins_path(&dp->pins, "new/maps", shapes[i].name);
-
-		if (bpf_obj_pin(dp->maps.fd[i], path))
-			err = problems_add(p, -errno, "map", path, "could not be pinned: %s",
-					   strerror(errno));
-		free(path);
-	}
+	for (int i = 0; !err && i < MAPS; i++)
+		err = pins_stage_map(&dp->pins, dp->maps.fd[i], shapes[i].name, p);
 	return err;
 }
 

@@ -8,8 +8,7 @@
 #include <sluice/abi.h>
 
 struct sl_limits {
-	uint32_t
-		cpus; /* possible CPUs: rows of counters; 0 in dataplane_options: as many as there are */
+	uint32_t cpus; /* possible CPUs: rows of counters; 0 in dataplane_options: all there are */
 	uint32_t services;
 	uint32_t listeners; /* of each family */
 	uint32_t backends;  /* (service, backend) pairs, at most SL_BACKEND_MAX */

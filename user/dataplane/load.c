@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The BPF object: opened, given its limits, its maps and its constants, and loaded.
+ * The BPF object: opened, given its limits, its maps, its constants and its knobs, and loaded.
  *
  * Constants are found by the object's own type information and not by the skeleton's struct, so that an object
- * of another compiler loads the same way.
+ * of another compiler loads the same way. Knobs are numbers in the instructions (immediates.h); the constant of that name
+ * is read by no program: its size tells whether the object's sources have another struct sl_knobs.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>

@@ -32,11 +32,21 @@ static int free_spare(struct dataplane *dp, uint64_t left)
 	return left == dp->graces ? grace(dp) : 0;
 }
 
+static bool has_record(const struct dataplane *dp, uint32_t record)
+{
+	return record != 0 && record < sl_service_records(&dp->maps.limits);
+}
+
+static bool has_index(const struct dataplane *dp, uint32_t index)
+{
+	return index != SL_NOBODY && index <= dp->maps.limits.backends;
+}
+
 static int write_service(void *self, uint32_t record, const struct sl_service *value)
 {
 	struct dataplane *dp = self;
 
-	if (record == 0 || record >= sl_service_records(&dp->maps.limits))
+	if (!has_record(dp, record))
 		return -ERANGE;
 	dp->maps.services[record] = *value;
 	audit_note(dp->audit, &dp->maps.services[record], sizeof(*value));
@@ -70,7 +80,7 @@ static int write_backend(void *self, uint32_t index, const struct sl_backend *va
 	struct sl_backend *backend;
 	uint8_t generation;
 
-	if (index == SL_NOBODY || index > dp->maps.limits.backends)
+	if (!has_index(dp, index))
 		return -ERANGE;
 	backend = &dp->maps.backends[index];
 	if (backend->family)
@@ -90,7 +100,7 @@ static int write_path(void *self, uint32_t index, const struct sl_path *path)
 	uint64_t spare;
 	int err;
 
-	if (index == SL_NOBODY || index > dp->maps.limits.backends)
+	if (!has_index(dp, index))
 		return -ERANGE;
 	err = free_spare(dp, dp->path_left[index]);
 	if (err)
@@ -109,7 +119,7 @@ static int write_flags(void *self, uint32_t index, uint32_t flags)
 {
 	struct dataplane *dp = self;
 
-	if (index == SL_NOBODY || index > dp->maps.limits.backends)
+	if (!has_index(dp, index))
 		return -ERANGE;
 	__atomic_store_n(&dp->maps.backends[index].flags, flags, __ATOMIC_RELEASE);
 	audit_note(dp->audit, &dp->maps.backends[index].flags, sizeof(flags));
@@ -226,7 +236,7 @@ static int write_idle(void *self, uint32_t record, uint32_t ticks)
 {
 	struct dataplane *dp = self;
 
-	if (record == 0 || record >= sl_service_records(&dp->maps.limits) || ticks > UINT16_MAX)
+	if (!has_record(dp, record) || ticks > UINT16_MAX)
 		return -ERANGE;
 	__atomic_store_n(&dp->maps.services[record].idle_ticks, (__u16)ticks, __ATOMIC_RELEASE);
 	audit_note(dp->audit, &dp->maps.services[record].idle_ticks, sizeof(__u16));
@@ -237,7 +247,7 @@ static int write_mss(void *self, uint32_t record, uint16_t mss)
 {
 	struct dataplane *dp = self;
 
-	if (record == 0 || record >= sl_service_records(&dp->maps.limits))
+	if (!has_record(dp, record))
 		return -ERANGE;
 	__atomic_store_n(&dp->maps.services[record].mss, mss, __ATOMIC_RELEASE);
 	audit_note(dp->audit, &dp->maps.services[record].mss, sizeof(mss));
@@ -249,7 +259,7 @@ static int write_quic(void *self, uint32_t record, const uint16_t quic[SL_QUIC_C
 	struct dataplane *dp = self;
 	__u16 *words;
 
-	if (record == 0 || record >= sl_service_records(&dp->maps.limits))
+	if (!has_record(dp, record))
 		return -ERANGE;
 	words = dp->maps.services[record].quic;
 	for (int i = 0; i < SL_QUIC_CONFIGS; i++)

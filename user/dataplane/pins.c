@@ -318,6 +318,18 @@ int pins_stage(struct pins *pins, struct problems *p)
 	return err ? err : make_dir(pins, "new/maps", p);
 }
 
+int pins_stage_map(const struct pins *pins, int fd, const char *name, struct problems *p)
+{
+	char *path = pins_path(pins, "new/maps", name);
+	int err = 0;
+
+	if (bpf_obj_pin(fd, path))
+		err = problems_add(p, -errno, "map", path, "could not be pinned: %s",
+				   strerror(errno));
+	free(path);
+	return err;
+}
+
 int pins_commit_maps(struct pins *pins, struct problems *p)
 {
 	/* bpffs exchanges since Linux 5.16. */

@@ -63,6 +63,9 @@ void pins_to_device(const char *name, char device[16]);
 /* An empty <dir>/new/maps. */
 int pins_stage(struct pins *pins, struct problems *p);
 
+/* Pins a map there, under its name. */
+int pins_stage_map(const struct pins *pins, int fd, const char *name, struct problems *p);
+
 /* Puts <dir>/new/maps in the place of <dir>/maps, by one rename; the old folder is then <dir>/new/maps. */
 int pins_commit_maps(struct pins *pins, struct problems *p);
 

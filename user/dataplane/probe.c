@@ -23,6 +23,7 @@
 #include "dataplane/capture.h"
 #include "dataplane/internal.h"
 #include "dataplane/probe.h"
+#include "dataplane/xdp.h"
 
 /* Folders of pins, by device. */
 #define PROBES "probes"
@@ -46,14 +47,6 @@ static struct bpf_tc_opts our_filter(void)
 		.handle = DATAPLANE_PROBE_HANDLE,
 		.priority = DATAPLANE_PROBE_PRIORITY,
 	};
-}
-
-static uint32_t id_of(int program_fd)
-{
-	struct bpf_prog_info info = {0};
-	uint32_t length = sizeof(info);
-
-	return program_fd < 0 || bpf_obj_get_info_by_fd(program_fd, &info, &length) ? 0 : info.id;
 }
 
 /* ---- the filters of a device ------------------------------------------------------------------------ */
@@ -251,7 +244,7 @@ int dataplane_probe_attach(struct dataplane *dp, const char *device, uint32_t if
 				    (int)strcspn(filters.name, ":"), filters.name, filters.id,
 				    DATAPLANE_PROBE_PRIORITY, DATAPLANE_PROBE_HANDLE);
 	err = note(dp, PROBES, device, p);
-	if (err || (filters.has_ours && filters.id == id_of(dp->probe_fd)))
+	if (err || (filters.has_ours && filters.id == xdp_program_id(dp->probe_fd)))
 		return err;
 	err = make_hook(dp, &hook, device, p);
 	return err ? err : put_filter(dp, &hook, device, filters.has_ours, p);
@@ -259,7 +252,7 @@ int dataplane_probe_attach(struct dataplane *dp, const char *device, uint32_t if
 
 bool dataplane_probe_attached(const struct dataplane *dp, uint32_t ifindex)
 {
-	uint32_t id = id_of(dp->probe_fd);
+	uint32_t id = xdp_program_id(dp->probe_fd);
 	struct filters filters;
 
 	return id && !find_filters(ifindex, &filters) && filters.has_ours && filters.id == id;

@@ -20,10 +20,10 @@
 struct dataplane;
 struct problems;
 
-#define DATAPLANE_PROBE_PRIORITY \
-	1 /* before others' filters, which may end a packet's classification */
-#define DATAPLANE_PROBE_HANDLE	0x5175
-#define DATAPLANE_PROBE_DEVICES 256 /* at most */
+/* Before others' filters, which may end a packet's classification. */
+#define DATAPLANE_PROBE_PRIORITY 1
+#define DATAPLANE_PROBE_HANDLE	 0x5175
+#define DATAPLANE_PROBE_DEVICES	 256 /* at most */
 
 /* SO_MARK of a socket whose packets are for the backend of this index (1 to SL_BACKEND_MAX). */
 static inline uint32_t dataplane_probe_mark(uint32_t backend)
@@ -35,7 +35,8 @@ static inline uint32_t dataplane_probe_mark(uint32_t backend)
  * Puts the program on the way out of a device, or this agent's in the place of an older one, by one change that no
  * packet sees half of; idempotent. The program is loaded and pinned by the first call. Needs pins.
  *
- * -ENODEV: the device has gone; -EPERM: no CAP_NET_ADMIN; -EBUSY: another program has our priority and handle there, and is named.
+ * -ENODEV: the device has gone; -EPERM: no CAP_NET_ADMIN; -EBUSY: another program has our priority and handle there, and
+ * is named.
  */
 int dataplane_probe_attach(struct dataplane *dp, const char *device, uint32_t ifindex,
 			   struct problems *p);

@@ -32,8 +32,7 @@ static void copy_arrays(const struct map_set *from, struct map_set *to)
 #define SL_ARRAY(name_, value, entries_)                                                          \
 	if (MAP_##name_ != MAP_counters && MAP_##name_ != MAP_meta && MAP_##name_ != MAP_flows && \
 	    MAP_##name_ != MAP_answers && MAP_##name_ != MAP_fragments)                           \
-		memcpy(to->name_, from->name_,                                                    \
-		       (size_t)shapes[MAP_##name_].value_size *shapes[MAP_##name_].entries);
+		memcpy(to->name_, from->name_, shapes[MAP_##name_].entries * sizeof(value));
 #include <sluice/maps.def>
 	to->meta->revision = from->meta->revision;
 }
@@ -125,7 +124,7 @@ static int run(const struct dataplane *dp, const void *frame, size_t length, uin
 {
 	struct xdp_md context = {.data_end = length, .ingress_ifindex = ifindex};
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = length,
-		    .repeat = 1, );
+		    .repeat = 1);
 	cpu_set_t before, here;
 	int err;
 

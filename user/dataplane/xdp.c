@@ -34,6 +34,14 @@ int xdp_fail(struct problems *p, int err, const char *device, const char *format
 	return err;
 }
 
+uint32_t xdp_program_id(int program_fd)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t length = sizeof(info);
+
+	return program_fd < 0 || bpf_obj_get_info_by_fd(program_fd, &info, &length) ? 0 : info.id;
+}
+
 bool xdp_uses_map(int program_fd, uint32_t map_id)
 {
 	uint32_t ids[64];

@@ -35,6 +35,10 @@ size_t xdp_links(const struct pins *pins, struct dataplane_link *out, size_t max
 /* Explains in `p` what is wrong with a device, in a sentence without its name; returns `err`. */
 int xdp_fail(struct problems *p, int err, const char *device, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* The id of a program of any type; 0: the descriptor is none of a program. */
+uint32_t xdp_program_id(int program_fd);
+/* Whether a program uses the map with this id. */
 bool xdp_uses_map(int program_fd, uint32_t map_id);
 
 /* ---- xdp_report.c ------------------------------------------------------------------------------- */

@@ -79,7 +79,7 @@ void fake_insert(struct fake *fake, uint64_t hash, uint32_t slot, uint32_t backe
 {
 	const struct flows_places *places = &fake->view.places;
 	struct sl_flow_place place =
-		sl_flow_place(hash, places->xor, places->factor, places->mask, places->page);
+		sl_flow_place(hash, places->xored, places->factor, places->mask, places->page);
 
 	for (int way = 0; way < 2 * SL_FLOWS_PER_BUCKET; way++) {
 		struct sl_flow *flow = &fake->flows[place.bucket[way / SL_FLOWS_PER_BUCKET]]
