@@ -28,7 +28,7 @@
 
 #include "deny.h"
 #include "done.h"
-#include "icmp.h"
+#include "home.h"
 #include "parse.h"
 #include "pkt.h"
 #include "service.h"
@@ -207,11 +207,11 @@ static __always_inline enum sl_verdict fragment_check(const struct pkt *p, __u32
 /*
  * Reads a fragment. A first one: remembers where it goes, a backend's index or FRAGMENT_PASSES; returns what all fragments
  * of its packet have for the hash of their outer headers, so that they stay in order. A later one, with SL_NOBODY: returns
- * where it belongs, or its end (union icmp_home_number). One function for both, which the verifier checks once.
+ * where it belongs, or its end (union home_number). One function for both, which the verifier checks once.
  */
 __noinline __u64 fragment_read(struct xdp_md *ctx, __u32 goes_to)
 {
-	union icmp_home_number home = {.number = 0};
+	union home_number home = {.number = 0};
 	enum sl_verdict verdict;
 	struct pkt p = {0};
 	struct fragment f;
@@ -246,7 +246,7 @@ static __always_inline enum sl_verdict remember(struct pkt *p)
 /* Apart from the sending, for the stack's sake. */
 __noinline int fragment_count(__u64 number, __u32 length)
 {
-	union icmp_home_number home = {.number = number};
+	union home_number home = {.number = number};
 	const struct pkt p = {
 		.backend_index = home.is.backend,
 		.length = length,
@@ -269,17 +269,17 @@ static __always_inline int fragment_too_big(struct xdp_md *ctx, __u32 index)
 /* A later fragment to a VIP; returns the XDP action. */
 static __always_inline int fragment_later(struct xdp_md *ctx)
 {
-	union icmp_home_number home = {.number = fragment_read(ctx, SL_NOBODY)};
+	union home_number home = {.number = fragment_read(ctx, SL_NOBODY)};
 	int action;
 
 	if (!home.is.backend)
 		return home.is.action;
-	action = icmp_send(ctx, home.number, ICMP_SEND_OWN | (home.is.tags & ICMP_SEND_V6));
-	if (action == ICMP_SENT_TOO_BIG)
+	action = home_send(ctx, home.number, HOME_OWN | (home.is.tags & HOME_V6));
+	if (action == HOME_SENT_TOO_BIG)
 		return fragment_too_big(ctx, home.is.backend);
-	if (action >> ICMP_SENT_LENGTH)
-		fragment_count(home.number, action >> ICMP_SENT_LENGTH);
-	return action & ((1 << ICMP_SENT_LENGTH) - 1);
+	if (action >> HOME_SENT_LENGTH)
+		fragment_count(home.number, action >> HOME_SENT_LENGTH);
+	return action & ((1 << HOME_SENT_LENGTH) - 1);
 }
 
 /* A fragment to a VIP that has no backend by the steps: it shows no ports, or no listener has them. Returns the XDP action. */

@@ -8,7 +8,8 @@
  * are those of the flow's own packets; but nothing is written down for an error, and it is counted by verdict alone.
  *
  * These are functions of their own, which read the packet anew: the packets of TCP and UDP do not pay for them, and the
- * verifier checks each once. Three, because the stack of all that are under way at once has room for 512 bytes.
+ * verifier checks each once. Three (the last is home_send()), because the stack of all that are under way at once has room for
+ * 512 bytes.
  */
 #ifndef BPF_ICMP_H
 #define BPF_ICMP_H
@@ -20,9 +21,8 @@
 #include "deny.h"
 #include "done.h"
 #include "echo.h"
-#include "encapsulate.h"
 #include "find.h"
-#include "nexthop.h"
+#include "home.h"
 #include "parse.h"
 #include "pkt.h"
 #include "slot.h"
@@ -52,23 +52,10 @@ struct icmp_quote {
 /* No action: it is an echo request, and its end is echo.h's to say. */
 #define ICMP_ASKS 255
 
-/* Where the error belongs. */
-struct icmp_home {
-	__u32 hash;    /* the lower half of the flow's */
-	__u16 backend; /* SL_NOBODY: the packet has ended */
-	__u8 action;   /* by this */
-	__u8 tags;     /* of the frame, bytes */
-};
-
 /* A function that the verifier checks by itself returns nothing but a number. */
 union icmp_quote_number {
 	__u64 number;
 	struct icmp_quote quote;
-};
-
-union icmp_home_number {
-	__u64 number;
-	struct icmp_home is;
 };
 
 static __always_inline bool icmp_is_to_sender(const struct pkt *quote, const struct pkt *p)
@@ -146,29 +133,11 @@ __noinline __u64 icmp_find(struct xdp_md *ctx)
 	return found.number;
 }
 
-/* The first so many bytes at a place of the frame, or NULL. The most that icmp_find() says is 25 KB. */
-static __always_inline void *icmp_at(const struct pkt *p, __u32 place, __u32 length)
-{
-	void *at = pkt_data(p) + (place & 0x7fff);
-
-	PKT_OPAQUE(at);
-	return at + length > pkt_end(p) ? NULL : at;
-}
-
-/* Which family: 0 or 1 in one register, so that the verifier knows in every branch what it was in the one before. */
-static __always_inline __u64 icmp_is_v6(__u64 v6)
-{
-	__u64 is_v6 = v6 & 1;
-
-	PKT_OPAQUE(is_v6);
-	return is_v6;
-}
-
 /* The quoted flow as its own packets have it: with its ends swapped. */
 static __always_inline enum sl_verdict icmp_read_flow(struct pkt *p, const struct icmp_quote *quote)
 {
-	__u32 *ports = icmp_at(p, quote->transport, 8);
-	__u64 is_v6 = icmp_is_v6(quote->is_v6);
+	__u32 *ports = home_at(p, quote->transport, 8);
+	__u64 is_v6 = home_is_v6(quote->is_v6);
 	struct ipv6hdr *ip6;
 	struct iphdr *ip;
 	__u64 *address;
@@ -179,7 +148,7 @@ static __always_inline enum sl_verdict icmp_read_flow(struct pkt *p, const struc
 	p->protocol = quote->is_udp ? IPPROTO_UDP : IPPROTO_TCP;
 	p->ports = *ports << 16 | *ports >> 16;
 	if (!is_v6) {
-		ip = icmp_at(p, quote->network, sizeof(*ip));
+		ip = home_at(p, quote->network, sizeof(*ip));
 		if (!ip)
 			return SL_DROP_internal;
 		p->family = 4;
@@ -187,7 +156,7 @@ static __always_inline enum sl_verdict icmp_read_flow(struct pkt *p, const struc
 		p->destination[0] = ip->saddr;
 		return SL_GO_ON;
 	}
-	ip6 = icmp_at(p, quote->network, sizeof(*ip6));
+	ip6 = home_at(p, quote->network, sizeof(*ip6));
 	if (!ip6)
 		return SL_DROP_internal;
 	p->family = 6;
@@ -196,34 +165,6 @@ static __always_inline enum sl_verdict icmp_read_flow(struct pkt *p, const struc
 	p->destination64[1] = address[1];
 	p->source64[0] = address[2];
 	p->source64[1] = address[3];
-	return SL_GO_ON;
-}
-
-/* What the steps to a backend need of the error's own IP header. */
-static __always_inline enum sl_verdict icmp_read_outer(struct pkt *p, __u32 v6)
-{
-	__u64 is_v6 = icmp_is_v6(v6);
-	struct ipv6hdr *ip6;
-	struct iphdr *ip;
-
-	if (!is_v6) {
-		ip = icmp_at(p, pkt_ethernet(p), sizeof(*ip));
-		if (!ip)
-			return SL_DROP_internal;
-		p->family = 4;
-		p->tos = ip->tos;
-		p->fragment = ip->frag_off;
-		p->id = ip->id;
-		p->length = bpf_ntohs(ip->tot_len);
-		return SL_GO_ON;
-	}
-	ip6 = icmp_at(p, pkt_ethernet(p), sizeof(*ip6));
-	if (!ip6)
-		return SL_DROP_internal;
-	p->family = 6;
-	p->tos = ip6->priority << 4 | ip6->flow_lbl[0] >> 4;
-	p->fragment = IPV4_DF;
-	p->length = sizeof(*ip6) + bpf_ntohs(ip6->payload_len);
 	return SL_GO_ON;
 }
 
@@ -238,11 +179,11 @@ static __always_inline enum sl_verdict icmp_service(struct pkt *p, const struct 
 	return quote->is_whole ? SL_GO_ON : SL_DROP_bad_length;
 }
 
-/* The backend that has the quoted flow, or the packet's end; union icmp_home_number. */
+/* The backend that has the quoted flow, or the packet's end; union home_number. */
 __noinline __u64 icmp_find_home(struct xdp_md *ctx, __u64 number)
 {
 	union icmp_quote_number found = {.number = number};
-	union icmp_home_number home = {.number = 0};
+	union home_number home = {.number = 0};
 	enum sl_verdict verdict;
 	struct pkt p = {
 		0}; /* what a family leaves undefined, the verifier refuses to see spilled */
@@ -261,57 +202,18 @@ __noinline __u64 icmp_find_home(struct xdp_md *ctx, __u64 number)
 	return home.number;
 }
 
-#define ICMP_SEND_V6	  1
-#define ICMP_SEND_OWN	  2 /* not an error: a fragment of the flow itself (fragment.h) */
-#define ICMP_SENT_LENGTH  8
-#define ICMP_SENT_TOO_BIG 0xff /* no XDP action */
-
-/*
- * Sends the error to a backend; `how`: ICMP_SEND_*. Returns the XDP action. With ICMP_SEND_OWN, when it was sent, also its
- * length from bit ICMP_SENT_LENGTH on, and it is not counted at its backend yet; or ICMP_SENT_TOO_BIG, and nothing is counted.
- */
-__noinline int icmp_send(struct xdp_md *ctx, __u64 number, __u32 how)
-{
-	union icmp_home_number home = {.number = number};
-	enum sl_verdict verdict;
-	struct pkt p = {0};
-
-	pkt_init(&p, ctx);
-	p.hash = home.is.hash;
-	p.backend_index = home.is.backend;
-	if (KNOB(vlans))
-		p.tags = home.is.tags & (SL_TAG | 2 * SL_TAG);
-	verdict = icmp_read_outer(&p, how & ICMP_SEND_V6);
-	/* Outer packets of one packet's fragments are different packets, if they should be cut in pieces, too. */
-	if (KNOB(fragments) && how & ICMP_SEND_OWN)
-		p.id ^= p.fragment & IPV4_OFFSET;
-	verdict || (verdict = nexthop(&p)) || (verdict = encapsulate(&p));
-	if (KNOB(fragments) && verdict == SL_DROP_too_big && how & ICMP_SEND_OWN)
-		return ICMP_SENT_TOO_BIG;
-	if (verdict) {
-		p.service_line = p.backend ? p.backend->service : 0;
-		return ended(&p, verdict, counter_row());
-	}
-	if (!KNOB(fragments) || !(how & ICMP_SEND_OWN))
-		count_verdict(counter_row(), SL_SEND_icmp_error);
-	else if (!is_way_back(&p))
-		count_verdict(counter_row(), SL_SEND_redirect);
-	return (is_way_back(&p) ? XDP_TX : bpf_redirect_map(&egress, p.path->ifindex, XDP_DROP)) |
-	       (how & ICMP_SEND_OWN ? p.length << ICMP_SENT_LENGTH : 0);
-}
-
 /* A packet that is neither TCP nor UDP; returns the XDP action. */
 static __always_inline int icmp(struct xdp_md *ctx)
 {
 	union icmp_quote_number found = {.number = icmp_find(ctx)};
-	union icmp_home_number home;
+	union home_number home;
 
 	if (KNOB(echo) && found.quote.action == ICMP_ASKS)
 		return echo(ctx);
 	if (!found.quote.service)
 		return found.quote.action;
 	home.number = icmp_find_home(ctx, found.number);
-	return home.is.backend ? icmp_send(ctx, home.number, found.quote.is_v6) : home.is.action;
+	return home.is.backend ? home_send(ctx, home.number, found.quote.is_v6) : home.is.action;
 }
 
 #endif
