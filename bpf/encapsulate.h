@@ -5,6 +5,7 @@
 
 #include "gue.h"
 #include "l2.h"
+#include "nexthop.h"
 #include "outer.h"
 #include "pkt.h"
 #include "vlan.h"

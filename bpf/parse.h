@@ -19,6 +19,7 @@
 #include <proto/ipv4.h>
 #include <proto/ipv6.h>
 
+#include "maps.h"
 #include "pkt.h"
 
 /* Extension headers that are read; RFC 8504 section 5.3 lets hosts limit them to about as many. */

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a change costs the agent: its own slot logic (core/track.h) on the maps of a balancer. Every slot of a region
  * changes; then the flow table, full of live flows of that region, is scanned. Times are of this thread's CPU,

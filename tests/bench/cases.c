@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is measured with every knob off, one row each, and the verdicts by name. */
 #include <linux/bpf.h>
 #include <netinet/tcp.h>

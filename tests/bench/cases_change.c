@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is measured of tables under a change (change.c), one row each. */
 #include <netinet/tcp.h>
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What each knob costs, one row for each kind of packet that pays for it: those that it is for, and those beside. Each
  * knob of knobs.def has a row here or one in costless.def (a test looks).

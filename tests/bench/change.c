@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Tables under a change. Before every run slots and flow table are made anew, since a run leaves them otherwise than
  * it found them; after it the counters must tell that the case did what it says.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Does one packet do what its case says? Verdict, length, outer header, and every byte of the inner packet. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

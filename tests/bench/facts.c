@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What can be said of the data path without running packets. */
 #include <bpf/bpf.h>
 #include <errno.h>

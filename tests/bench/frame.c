@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The packet that a case repeats, and the driver's plan for it. */
 #include <linux/if_ether.h>
 #include <netinet/icmp6.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The same programs between real interfaces: a veth pair in a network namespace of our own. The generator's
  * live frames are redirected into one end, the program under test runs natively on the other and sends by

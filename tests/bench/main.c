@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The bench's command line. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

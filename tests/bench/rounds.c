@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Rounds: in each, every case is run once between two runs of the null program with the same packets, and
  * beside the `full` floor and its own null; a knob's case also beside the same packet with the knob off, and

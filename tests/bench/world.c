@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A balancer with the bench's services in its maps, all written through the dataplane's operations. */
 #include <errno.h>
 #include <netinet/in.h>

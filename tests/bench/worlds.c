@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the balancer of each world is loaded for; pure, so that a test can ask. */
 #include "bench/bench.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /* Another XDP program beside the balancer's: counts packets, and passes them on. It runs early, as filters do. */
 #include <linux/bpf.h>
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The bench tells of every knob what it costs a packet: by a case, or in words. */
 #include <string.h>
 

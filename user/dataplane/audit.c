@@ -354,9 +354,7 @@ static int mend_ways(struct dataplane *dp)
 
 static bool pin_again(const struct dataplane *dp, const char *kind, const char *name, int fd)
 {
-	struct pins *pins = &((struct dataplane *)dp)->pins;
-
-	return !is_pinned(dp, kind, name, fd) && pins_replace(pins, fd, kind, name, NULL);
+	return !is_pinned(dp, kind, name, fd) && pins_replace(&dp->pins, fd, kind, name, NULL);
 }
 
 static int mend_pins(struct dataplane *dp)

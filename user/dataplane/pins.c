@@ -300,7 +300,7 @@ int pins_remove_all(struct pins *pins, struct problems *p)
 	return err ? fail(p, -err, pins->dir, "not all of it could be removed") : 0;
 }
 
-static int make_dir(struct pins *pins, const char *kind, struct problems *p)
+static int make_dir(const struct pins *pins, const char *kind, struct problems *p)
 {
 	if (mkdirat(pins->fd, kind, DIR_MODE) == 0 || errno == EEXIST)
 		return 0;
@@ -341,7 +341,8 @@ int pins_commit_maps(struct pins *pins, struct problems *p)
 	return fail(p, errno, pins->dir, "the new maps could not be put in their place");
 }
 
-int pins_replace(struct pins *pins, int fd, const char *kind, const char *name, struct problems *p)
+int pins_replace(const struct pins *pins, int fd, const char *kind, const char *name,
+		 struct problems *p)
 {
 	char *made = pins_at(pins, "new", "pin"), *at = pins_at(pins, kind, name);
 	char *path = pins_path(pins, kind, name);

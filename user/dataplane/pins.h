@@ -70,7 +70,8 @@ int pins_stage_map(const struct pins *pins, int fd, const char *name, struct pro
 int pins_commit_maps(struct pins *pins, struct problems *p);
 
 /* Pins an object as <dir>/<kind>/<name>, in the place of what is there, by one rename. */
-int pins_replace(struct pins *pins, int fd, const char *kind, const char *name, struct problems *p);
+int pins_replace(const struct pins *pins, int fd, const char *kind, const char *name,
+		 struct problems *p);
 
 /* Whether <dir>/<kind>/<name> is there; and unpins it, which is 0 too where it is not. */
 bool pins_has(const struct pins *pins, const char *kind, const char *name);
