@@ -25,7 +25,7 @@ static __always_inline enum sl_verdict encapsulate_ipip(struct pkt *p, const str
 	if (make_room(p, tags, outer4 ? OUTER4_END : OUTER6_END))
 		return SL_DROP_no_headroom;
 	data = tags_skip(p, tags);
-	/* True for either outer header, since an inner packet has 28 bytes at least; the verifier wants it said. */
+	/* True for either outer header, since an inner packet has 20 bytes at least; the verifier wants it said. */
 	if (data + OUTER6_END > pkt_end(p))
 		return SL_DROP_internal;
 	write_ipip(p, data, outer4);
@@ -40,13 +40,17 @@ static __always_inline enum sl_verdict encapsulate_gue(struct pkt *p, const stru
 	if (make_room(p, tags, outer4 ? GUE4_END : GUE6_END))
 		return SL_DROP_no_headroom;
 	data = tags_skip(p, tags);
-	/* Likewise, with the 8 bytes of the inner packet that a checksum follows from. */
-	if (data + GUE6_END + 8 > pkt_end(p))
-		return SL_DROP_internal;
-	if (outer4)
+	/* Likewise; but not IPv6's length for both: behind IPv4's header a last fragment may have less than that. */
+	if (outer4) {
+		if (data + GUE4_END > pkt_end(p))
+			return SL_DROP_internal;
 		write_gue4(p, data);
-	else
+	} else {
+		/* With the 8 bytes of the inner packet that a checksum follows from. */
+		if (data + GUE6_END + 8 > pkt_end(p))
+			return SL_DROP_internal;
 		write_gue6(p, data, p->sum_known);
+	}
 	return tags_write(p, tags);
 }
 

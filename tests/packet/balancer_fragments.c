@@ -35,6 +35,16 @@ static void refuse_piece(const struct datagram *d, unsigned int n)
 	datagram_expect_piece_end(&w, d, n, SL_DROP_fragment, "a piece");
 }
 
+static size_t transport_length(const struct datagram *d)
+{
+	struct datagram least = *d;
+	struct frame f;
+
+	least.payload = 1;
+	datagram_build(&least, &f);
+	return f.length - 14 - datagram_headers(&f) - 1;
+}
+
 static uint64_t evictions(void)
 {
 	uint64_t line[SL_COUNTERS_PER_LINE];
@@ -89,6 +99,23 @@ START_TEST(later_fragments_follow_the_first_in_any_order)
 		for (size_t n = 0; n < sizeof(order); n++)
 			send_piece(&datagrams[i], order[n]);
 	ck_assert_uint_eq(evictions(), 0);
+	world_close(&w);
+}
+END_TEST
+
+/* Of an Ethernet that does not pad, with no more behind the headers than one byte: there are packets of 21 bytes. */
+START_TEST(the_last_one_may_be_of_any_length)
+{
+	open_world(&ways[_i]);
+	for (size_t i = 0; i < DATAGRAMS; i++)
+		for (size_t last = 1; last <= 9; last++) {
+			struct datagram d = datagrams[i];
+
+			d.id = 200 + 10 * i + last;
+			d.payload = DATAGRAM_PIECE + last - transport_length(&d);
+			send_piece(&d, 0);
+			send_piece(&d, 1);
+		}
 	world_close(&w);
 }
 END_TEST
@@ -375,6 +402,8 @@ Suite *balancer_fragments_suite(void)
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_loop_test(tcase, later_fragments_follow_the_first_in_any_order, 0,
+			    sizeof(ways) / sizeof(ways[0]));
+	tcase_add_loop_test(tcase, the_last_one_may_be_of_any_length, 0,
 			    sizeof(ways) / sizeof(ways[0]));
 	tcase_add_test(tcase, one_before_the_first_is_dropped_and_counted);
 	tcase_add_test(tcase, all_are_dropped_while_the_knob_is_off);

@@ -302,9 +302,15 @@ static void make_later(struct reference_frame *f)
 {
 	uint16_t offset = 1 + random_below(one_in(2) ? 3 : 200);
 	size_t network = network_at(&first);
+	bool is_v6 = first.data[network] >> 4 == 6;
+	size_t payload_at = is_v6 ? first_at + 6 : network + (first.data[network] & 15) * 4;
 
 	*f = first;
-	if (f->data[network] >> 4 == 6) {
+	if (one_in(3)) { /* the last one may be of any length */
+		f->length = payload_at + random_below(12);
+		set16(f, network + (is_v6 ? 4 : 2), f->length - network - (is_v6 ? 40 : 0));
+	}
+	if (is_v6) {
 		set16(f, first_at, offset << 3 | random_below(2));
 		if (one_in(4))
 			f->data[first_at - 2] =
