@@ -55,9 +55,11 @@ __noinline __u64 fragment_header(struct xdp_md *ctx, __u32 network)
 	for (int i = 0; i < PARSE_EXTENSIONS; i++) {
 		if ((void *)(extension + 1) > end)
 			break;
-		if (next == IPPROTO_FRAGMENT && extension->fragment & (IPV6_OFFSET | IPV6_MORE))
+		length = sizeof(*extension);
+		if (next != IPPROTO_FRAGMENT)
+			length = ipv6_extension_length(next, extension);
+		else if (extension->fragment & (IPV6_OFFSET | IPV6_MORE))
 			return *(__u64 *)extension;
-		length = ipv6_extension_length(next, extension);
 		next = extension->next;
 		extension = (void *)extension + length;
 	}

@@ -217,10 +217,10 @@ START_TEST(an_atomic_fragment_is_a_packet_like_others)
 }
 END_TEST
 
-/* The outer one is of a packet by itself, which holds the fragment. */
+/* The outer one is of a packet by itself, which holds the fragment. What is in its reserved byte says nothing (RFC 8200 section 4.5). */
 START_TEST(an_atomic_header_before_the_fragment_s_own_is_passed_over)
 {
-	static const uint8_t atomic[8] = {IPPROTO_FRAGMENT};
+	uint8_t atomic[8] = {IPPROTO_FRAGMENT};
 	struct datagram d = {.backend = WORLD_V4, .v6 = true};
 	struct frame in, out;
 
@@ -228,6 +228,7 @@ START_TEST(an_atomic_header_before_the_fragment_s_own_is_passed_over)
 	for (unsigned int n = 0; n < 3; n++) {
 		datagram_piece(&d, n, &in);
 		memmove(in.data + 14 + 48, in.data + 14 + 40, in.length - 14 - 40);
+		atomic[1] = 100 * n;
 		memcpy(in.data + 14 + 40, atomic, sizeof(atomic));
 		in.length += sizeof(atomic);
 		in.data[14 + 4] = (in.length - 14 - 40) >> 8;
