@@ -45,7 +45,10 @@ MAPS_CONSTANT struct sl_knobs knobs;
 	__builtin_choose_expr(sizeof(((struct sl_knobs *)0)->name_) == sizeof(__u64), \
 			      KNOB_WIDE(name_), KNOB_NARROW(name_))
 #else
-#define KNOB(name_) (knobs.name_)
+/* Of the type that it has in the program, too, so that comparisons are the same. */
+#define KNOB(name_)                                                                        \
+	((__typeof__(__builtin_choose_expr(sizeof(knobs.name_) == sizeof(__u64), (__u64)0, \
+					   (__u32)0)))knobs.name_)
 #endif
 
 #define SL_ARRAY(name_, value_, entries_)          \
