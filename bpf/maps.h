@@ -17,7 +17,7 @@
 #define MAPS_CONSTANT const volatile
 #endif
 MAPS_CONSTANT struct sl_hash_key hash_key;
-/* No program reads it, but the fuzzers do, by KNOB(). In an object it tells the loader how large it was in its sources. */
+/* No program reads it, but the fuzzers do, by KNOB(). In an object it tells the loader which there are, and where. */
 MAPS_CONSTANT struct sl_knobs knobs;
 
 /*

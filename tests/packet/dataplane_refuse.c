@@ -116,19 +116,25 @@ START_TEST(an_object_that_is_none_or_another_is_refused)
 }
 END_TEST
 
-/* The balancer's own instructions in the object. */
-static struct bpf_insn *instructions(char *object, size_t *count)
+static Elf64_Shdr *section(char *object, const char *name)
 {
 	const Elf64_Ehdr *elf = (const void *)object;
-	const Elf64_Shdr *sections = (const void *)(object + elf->e_shoff);
+	Elf64_Shdr *sections = (void *)(object + elf->e_shoff);
 	const char *names = object + sections[elf->e_shstrndx].sh_offset;
 
 	for (int i = 0; i < elf->e_shnum; i++)
-		if (strcmp(names + sections[i].sh_name, "sluice/xdp") == 0) {
-			*count = sections[i].sh_size / sizeof(struct bpf_insn);
-			return (void *)(object + sections[i].sh_offset);
-		}
-	ck_abort_msg("the object has no such section");
+		if (strcmp(names + sections[i].sh_name, name) == 0)
+			return &sections[i];
+	ck_abort_msg("the object has no section %s", name);
+}
+
+/* The balancer's own instructions in the object. */
+static struct bpf_insn *instructions(char *object, size_t *count)
+{
+	const Elf64_Shdr *its = section(object, "sluice/xdp");
+
+	*count = its->sh_size / sizeof(struct bpf_insn);
+	return (void *)(object + its->sh_offset);
 }
 
 START_TEST(what_the_verifier_says_is_said)
@@ -169,6 +175,37 @@ START_TEST(an_object_with_knobs_of_other_sources_is_refused)
 }
 END_TEST
 
+START_TEST(an_object_whose_knobs_have_changed_places_is_refused)
+{
+	struct dataplane_options options = pinned_options();
+	char *object = pinned_object("bpf/sluice.bpf.o", &options.object_size), *first, *second;
+	const Elf64_Shdr *btf = section(object, ".BTF");
+
+	first = memmem(object + btf->sh_offset, btf->sh_size, "\0half4", sizeof("\0half4"));
+	second = memmem(object + btf->sh_offset, btf->sh_size, "\0half6", sizeof("\0half6"));
+	ck_assert(first && second);
+	memcpy(first, "\0half6", sizeof("\0half6"));
+	memcpy(second, "\0half4", sizeof("\0half4"));
+	options.object = object;
+	pinned_refuse(&options, -EINVAL, "'half4': it does not have this knob in its place");
+	ck_assert(!pinned_exists(""));
+	free(object);
+}
+END_TEST
+
+START_TEST(an_object_whose_programs_are_in_other_sections_is_refused)
+{
+	struct dataplane_options options = pinned_options();
+	char *object = pinned_object("bpf/sluice.bpf.o", &options.object_size);
+
+	section(object, "sluice/xdp")->sh_name += strlen("sluice/");
+	options.object = object;
+	pinned_refuse(&options, -EINVAL, "its section is xdp, where its knobs are not set");
+	ck_assert(!pinned_exists(""));
+	free(object);
+}
+END_TEST
+
 Suite *dataplane_refuse_suite(void)
 {
 	Suite *suite = suite_create("dataplane_refuse");
@@ -184,6 +221,8 @@ Suite *dataplane_refuse_suite(void)
 	tcase_add_test(tc, an_object_that_is_none_or_another_is_refused);
 	tcase_add_test(tc, what_the_verifier_says_is_said);
 	tcase_add_test(tc, an_object_with_knobs_of_other_sources_is_refused);
+	tcase_add_test(tc, an_object_whose_knobs_have_changed_places_is_refused);
+	tcase_add_test(tc, an_object_whose_programs_are_in_other_sections_is_refused);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

@@ -56,7 +56,9 @@ START_TEST(a_mark_becomes_its_knob_s_value)
 		insns[0] = move(SL_KNOB_MARK + knobs[_i].at);
 		wanted[0] = move(knobs[_i].value);
 	}
+	ck_assert_msg(immediates_any(insns, count), "%s", knobs[_i].name);
 	ck_assert_msg(immediates_set(insns, count, &all_ones) == 0, "%s", knobs[_i].name);
+	ck_assert_msg(!immediates_any(insns, count), "%s", knobs[_i].name);
 	check_same(insns, wanted, count);
 }
 END_TEST
@@ -79,6 +81,7 @@ START_TEST(other_instructions_stay)
 	load(wanted, 0);
 	insns[7] = wanted[0];
 	memcpy(wanted, insns, sizeof(insns));
+	ck_assert(!immediates_any(insns, ARRAY_SIZE(insns)));
 	ck_assert_int_eq(immediates_set(insns, ARRAY_SIZE(insns), &all_ones), 0);
 	check_same(insns, wanted, ARRAY_SIZE(insns));
 }

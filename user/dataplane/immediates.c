@@ -39,27 +39,52 @@ static bool find_value(const struct sl_knobs *knobs, size_t at, bool is_of_8, ui
 	return false;
 }
 
+static bool is_narrow_mark(const struct bpf_insn *insn)
+{
+	return insn->code == (BPF_ALU | BPF_MOV | BPF_K) &&
+	       ((uint32_t)insn->imm & ~OFFSETS) == SL_KNOB_MARK;
+}
+
+/* A load of 64 bits is two instructions long, and has half of the number in each. */
+static uint64_t wide_number(const struct bpf_insn insns[2])
+{
+	return (uint32_t)insns[0].imm | (uint64_t)(uint32_t)insns[1].imm << 32;
+}
+
+static bool is_wide_mark(const struct bpf_insn insns[2])
+{
+	return !insns[0].src_reg && (wide_number(insns) & ~OFFSETS) == SL_KNOB_WIDE_MARK;
+}
+
+/* The next instruction from `i` on that has a mark, or `count`. */
+static size_t find_mark(const struct bpf_insn *insns, size_t i, size_t count)
+{
+	for (; i < count; i++)
+		if (is_wide(&insns[i]) && i + 1 < count) {
+			if (is_wide_mark(&insns[i]))
+				return i;
+			i++;
+		} else if (is_narrow_mark(&insns[i])) {
+			return i;
+		}
+	return count;
+}
+
 static int set_narrow(struct bpf_insn *insn, const struct sl_knobs *knobs)
 {
-	uint32_t mark = insn->imm;
 	uint64_t value;
 
-	if (insn->code != (BPF_ALU | BPF_MOV | BPF_K) || (mark & ~OFFSETS) != SL_KNOB_MARK)
-		return 0;
-	if (!find_value(knobs, mark & OFFSETS, false, &value))
+	if (!find_value(knobs, insn->imm & OFFSETS, false, &value))
 		return -EINVAL;
 	insn->imm = (int32_t)value;
 	return 0;
 }
 
-/* A load of 64 bits is two instructions long, and has half of the number in each. */
 static int set_wide(struct bpf_insn insns[2], const struct sl_knobs *knobs)
 {
-	uint64_t mark = (uint32_t)insns[0].imm | (uint64_t)(uint32_t)insns[1].imm << 32, value;
+	uint64_t value;
 
-	if (insns[0].src_reg || (mark & ~OFFSETS) != SL_KNOB_WIDE_MARK)
-		return 0;
-	if (!find_value(knobs, mark & OFFSETS, true, &value))
+	if (!find_value(knobs, wide_number(insns) & OFFSETS, true, &value))
 		return -EINVAL;
 	insns[0].imm = (int32_t)value;
 	insns[1].imm = (int32_t)(value >> 32);
@@ -70,10 +95,16 @@ int immediates_set(struct bpf_insn *insns, size_t count, const struct sl_knobs *
 {
 	int err = 0;
 
-	for (size_t i = 0; !err && i < count; i++)
-		if (is_wide(&insns[i]) && i + 1 < count)
-			err = set_wide(&insns[i++], knobs);
-		else
-			err = set_narrow(&insns[i], knobs);
+	for (size_t i = find_mark(insns, 0, count); !err && i < count;) {
+		bool wide = is_wide(&insns[i]);
+
+		err = wide ? set_wide(&insns[i], knobs) : set_narrow(&insns[i], knobs);
+		i = find_mark(insns, i + 1 + wide, count);
+	}
 	return err;
+}
+
+bool immediates_any(const struct bpf_insn *insns, size_t count)
+{
+	return find_mark(insns, 0, count) < count;
 }

@@ -7,6 +7,7 @@
 #ifndef DATAPLANE_IMMEDIATES_H
 #define DATAPLANE_IMMEDIATES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <linux/bpf.h>
@@ -18,5 +19,8 @@
  * sources than this; those before it are replaced then.
  */
 int immediates_set(struct bpf_insn *insns, size_t count, const struct sl_knobs *knobs);
+
+/* Whether there is a mark. */
+bool immediates_any(const struct bpf_insn *insns, size_t count);
 
 #endif

@@ -97,6 +97,22 @@ static int handle_sections(struct problems *p)
 	return 0;
 }
 
+/* Of an object that is loaded: a program in another section is not given to us, and would have marks for its knobs' values. */
+static int check_marks(const struct bpf_object *object, struct problems *p)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, object)
+	{
+		if (immediates_any(bpf_program__insns(program), bpf_program__insn_cnt(program)))
+			return problems_add(
+				p, -EINVAL, "BPF object", bpf_program__name(program),
+				"its section is %s, where its knobs are not set; " SAME_SOURCES,
+				bpf_program__section_name(program));
+	}
+	return 0;
+}
+
 /* ---- opening -------------------------------------------------------------------------------------- */
 
 /* Opens an object, and compares its maps with maps.def. */
@@ -167,6 +183,40 @@ static ssize_t find_constant(const struct bpf_object *object, const char *name, 
 			return info->offset;
 	}
 	return -ENOENT;
+}
+
+/*
+ * Whether the object's knobs are those of knobs.def and lie where they do. Their size alone says little: one of a byte more, or two
+ * that change places, are of the same.
+ */
+static int compare_knobs(const struct bpf_object *object, struct problems *p)
+{
+	static const struct {
+		const char *name;
+		size_t at;
+	} knobs[] = {
+#define SL_KNOB(type, name, off, on, help) {#name, offsetof(struct sl_knobs, name)},
+#include <sluice/knobs.def>
+	};
+	const struct btf *btf = bpf_object__btf(object);
+	int id = btf ? btf__find_by_name_kind(btf, "sl_knobs", BTF_KIND_STRUCT) : -ENOENT;
+	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, id) : NULL;
+	size_t count = type ? btf_vlen(type) : 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(knobs); i++) {
+		const struct btf_member *member = i < count ? btf_members(type) + i : NULL;
+
+		if (!member || member->offset != knobs[i].at * 8 ||
+		    strcmp(btf__name_by_offset(btf, member->name_off), knobs[i].name) != 0)
+			return problems_add(
+				p, -EINVAL, "BPF object", knobs[i].name,
+				"it does not have this knob in its place; " SAME_SOURCES);
+	}
+	if (count == ARRAY_SIZE(knobs))
+		return 0;
+	return problems_add(p, -EINVAL, "BPF object", "knobs",
+			    "it has %zu of them instead of %zu; " SAME_SOURCES, count,
+			    ARRAY_SIZE(knobs));
 }
 
 static int set_constants(struct bpf_object *object, const struct load_constants *from,
@@ -259,8 +309,10 @@ static int load_object(struct bpf_object *object, const char *name,
 		       const struct load_constants *constants, const struct map_set *maps,
 		       struct problems *p)
 {
-	int err = set_constants(object, constants, p);
+	int err = compare_knobs(object, p);
 
+	if (!err)
+		err = set_constants(object, constants, p);
 	if (err)
 		return err;
 	capture_start();
@@ -273,7 +325,7 @@ static int load_object(struct bpf_object *object, const char *name,
 	if (loading.err)
 		return problems_add(p, loading.err, "BPF object", name,
 				    "it wants a knob that is not in this program; " SAME_SOURCES);
-	return err ? xdp_load_refused(err, name, p) : 0;
+	return err ? xdp_load_refused(err, name, p) : check_marks(object, p);
 }
 
 int load_run(struct bpf_object *object, const struct load_constants *constants,
