@@ -127,6 +127,29 @@ START_TEST(against_nothing_all_that_is_not_a_default_is_new)
 }
 END_TEST
 
+START_TEST(a_number_that_must_be_there_is_told_also_where_it_is_0)
+{
+	static const char one[] =
+		HEAD "services:\n- {name: q, address: 203.0.113.1, port: 443, protocol: udp, "
+		     "affinity: quic, "
+		     "quic: {rotation: 0, server-id-length: 2, nonce-length: 6}, backends: []}\n";
+	static const char two[] =
+		HEAD "services:\n- {name: q, address: 203.0.113.1, port: 443, protocol: udp, "
+		     "affinity: quic, "
+		     "quic: [{rotation: 0, server-id-length: 2, nonce-length: 7}, "
+		     "{rotation: 3, server-id-length: 4, nonce-length: 9}], backends: []}\n";
+
+	expect_diff(one, two,
+		    "~services[q].quic[0].nonce-length 6 -> 7\n"
+		    "+services[q].quic[3] server-id-length: 4, nonce-length: 9\n");
+	expect_diff(two, HEAD "services: []\n",
+		    "-services[q] affinity: quic, idle-timeout: 1m\n"
+		    "-services[q].listeners[203.0.113.1:443/udp]\n"
+		    "-services[q].quic[0] server-id-length: 2, nonce-length: 7\n"
+		    "-services[q].quic[3] server-id-length: 4, nonce-length: 9\n");
+}
+END_TEST
+
 START_TEST(what_is_taken_away_is_told)
 {
 	expect_diff(HEAD
@@ -190,4 +213,5 @@ RUN_TESTS("config_diff",
 	  alerts_are_told_by_where_they_go,
 	  equal_configurations_do_not_differ_whatever_their_text_and_order,
 	  every_kind_of_field_is_told_with_its_values, lists_are_told_by_identity_and_in_order,
-	  against_nothing_all_that_is_not_a_default_is_new, what_is_taken_away_is_told)
+	  against_nothing_all_that_is_not_a_default_is_new, what_is_taken_away_is_told,
+	  a_number_that_must_be_there_is_told_also_where_it_is_0)

@@ -161,7 +161,8 @@ void object_load(const struct field *field, const void *object, struct value *va
 		value->set = value->text != NULL;
 	} else {
 		value->number = load_number(field->size, from);
-		value->set = value->number || field->preset;
+		/* 0 is a value where there must be one (a rotation) or where it is the default. */
+		value->set = value->number || field->preset || field->flags & REQUIRED;
 	}
 }
 
