@@ -64,13 +64,13 @@ static void redirect_to_file(int to, const char *name, int flags)
 	free(path);
 }
 
-/* sluicectl --socket DIR/sock [-j] ARGUMENT... */
+/* sluicectl [-j] ARGUMENT..., whose agent is at DIR/sock if not told otherwise. */
 static void run_client(const char *arguments, bool json)
 {
-	const char *argv[WORDS_MAX] = {"sluicectl", "--socket", in_directory("sock")};
+	const char *argv[WORDS_MAX] = {"sluicectl"};
 	char *here = replace(arguments, "HERE", TEST_DIR "/cli");
 	char *words = replace(here, "DIR", directory), *state;
-	int argc = 3;
+	int argc = 1;
 
 	free(here);
 	if (json)
@@ -78,7 +78,7 @@ static void run_client(const char *arguments, bool json)
 	for (char *word = strtok_r(words, " ", &state); word; word = strtok_r(NULL, " ", &state))
 		argv[argc++] = word;
 	argv[argc] = NULL;
-	exit(cli_main(argc, (char **)argv));
+	exit(cli_main(argc, (char **)argv, in_directory("sock")));
 }
 
 static pid_t start_client(const struct test_case *test, bool json)

@@ -381,10 +381,11 @@ static bool wants_json(int argc, char **argv)
 	return false;
 }
 
-int cli_main(int argc, char **argv)
+int cli_main(int argc, char **argv, const char *socket)
 {
 	struct cli cli = {
-		.socket = WIRE_SOCKET,
+		.socket = socket,
+		.default_socket = socket,
 		.timeout_s = TIMEOUT_S,
 		.json = wants_json(argc, argv),
 		.arguments.watch = 1,

@@ -22,7 +22,7 @@ struct text;
 
 /* The command line. Strings point into argv, or are constants. */
 struct cli {
-	const char *socket;
+	const char *socket, *default_socket;
 	uint64_t timeout_s; /* the longest wait for an answer */
 	bool json, help, version;
 	bool has_command;
@@ -33,8 +33,8 @@ struct cli {
 	bool color;    /* standard output is a terminal and NO_COLOR is not set */
 };
 
-/* The whole program; main() does nothing else. Returns the exit code. */
-int cli_main(int argc, char **argv);
+/* The whole program; main() does nothing else. `socket` is the agent's where --socket names none. Returns the exit code. */
+int cli_main(int argc, char **argv, const char *socket);
 
 /* Prints a reply, as it is or for people. Returns its code. */
 enum wire_code cli_tell(const struct cli *cli, const char *line, const struct wire_reply *reply);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,7 +38,7 @@ static uint64_t now_ms(void)
 
 /* ---- connecting ------------------------------------------------------------------------------ */
 
-/* What each errno of connect() means to an operator. */
+/* What each errno of connect_socket() means to an operator. */
 static const struct {
 	int error;
 	bool absent; /* no agent is there */
@@ -46,6 +47,7 @@ static const struct {
 	{ENOENT, true, "no agent is running here; start sluiced, or name its socket by --socket"},
 	{ECONNREFUSED, true,
 	 "the agent has ended; start sluiced, or name another socket by --socket"},
+	{ENOTSOCK, false, "is no socket; name the agent's by --socket"},
 	{EACCES, false, "no permission; only root and the socket's group may ask the agent"},
 	{EPERM, false, "no permission; only root and the socket's group may ask the agent"},
 	{EAGAIN, false, "the agent is too busy to answer; try again"},
@@ -64,10 +66,23 @@ static enum wire_code unreachable(const char *path, int error, bool *absent, str
 	return WIRE_UNREACHABLE;
 }
 
+/* Like connect(), which refuses what is no socket as one at which nobody listens. */
+static int connect_socket(int fd, const struct sockaddr_un *address)
+{
+	struct stat status;
+
+	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0)
+		return 0;
+	if (errno != ECONNREFUSED)
+		return errno;
+	return stat(address->sun_path, &status) || S_ISSOCK(status.st_mode) ? ECONNREFUSED
+									    : ENOTSOCK;
+}
+
 static enum wire_code connect_to(const char *path, int *out, bool *absent, struct problems *p)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd;
+	int fd, error;
 
 	*absent = false;
 	if (strlen(path) >= sizeof(address.sun_path)) {
@@ -80,9 +95,8 @@ static enum wire_code connect_to(const char *path, int *out, bool *absent, struc
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return unreachable(path, errno, absent, p);
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address))) {
-		int error = errno;
-
+	error = connect_socket(fd, &address);
+	if (error) {
 		close(fd);
 		return unreachable(path, error, absent, p);
 	}

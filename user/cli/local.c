@@ -180,9 +180,17 @@ enum wire_code local_down(const struct cli *cli, char **line, struct wire_reply 
 	static const char *const arguments[] = {"--down", NULL};
 	static const struct wire_down down = {
 		.what = "no agent was running; everything is detached and unpinned"};
-	enum wire_code code = run_sluiced(arguments, -1, -1, p);
+	enum wire_code code;
 
-	(void)cli;
+	/* Where an agent of another socket has its pins, nobody but that one's command line tells. */
+	if (strcmp(cli->socket, cli->default_socket)) {
+		problems_add(p, -ENOENT, "socket", cli->socket,
+			     "no agent is running here, so nothing was taken down: what it has "
+			     "pinned goes by `sluiced --down --pin-dir DIR --state-dir DIR`, with "
+			     "the directories that it was started with");
+		return WIRE_UNREACHABLE;
+	}
+	code = run_sluiced(arguments, -1, -1, p);
 	if (code) {
 		if (!p->count)
 			problems_add(p, -EIO, "sluiced --down", NULL, "failed; it says above why");
