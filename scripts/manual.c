@@ -285,7 +285,9 @@ static void put_config_field(const struct field *field)
 	if (field->flags & REFUSED)
 		return;
 	if (field->section)
-		text_add(&what, field->kind == KIND_MAP ? "a map, %s" : "a list of maps, %s",
+		text_add(&what,
+			 field->kind == KIND_MAP || field->flags & LIST ? "a map, %s"
+									: "a list of maps, %s",
 			 field->section->name);
 	else
 		kind_expect(field, &what);
