@@ -10,6 +10,8 @@
 #include "base/mem.h"
 #include "core/maglev.h"
 
+#define LIMITS_MAX 16 /* of `limits`' fields */
+
 /* What each errno of a change is to an operator; all others have failed. */
 static enum wire_code code_of(int err)
 {
@@ -56,22 +58,44 @@ static struct wire_problem *keep_problems(struct arena *arena, const struct prob
 	return list;
 }
 
-/* The warnings, and one more where the limits are not those in force. */
+/* What `apply` would say of limits that are not those in force. Returns how many. */
+static size_t warn_of_limits(const struct config *config, const struct config *running,
+			     struct arena *arena, struct wire_problem *out)
+{
+	struct config_changes changes;
+	size_t count = 0;
+
+	config_diff(running, config, &changes);
+	for (size_t i = 0; i < changes.count && count < LIMITS_MAX; i++) {
+		const struct config_change *change = &changes.list[i];
+
+		if (strncmp(change->path, "limits.", strlen("limits.")))
+			continue;
+		out[count++] = (struct wire_problem){
+			.file = arena_string(arena, config->file),
+			.field = arena_string(arena, change->path),
+			.value = arena_string(arena, change->after),
+			.expected = arena_format(arena,
+						 "the maps in force are made for %s, so 'apply' "
+						 "will refuse it; a restart of sluiced takes the "
+						 "new limit, and forwarding goes on meanwhile",
+						 change->before),
+		};
+	}
+	config_changes_free(&changes);
+	return count;
+}
+
+/* The warnings, and more where the limits are not those in force. */
 static void describe_warnings(const struct config *config, const struct config *running,
 			      struct arena *arena, struct wire_check *out)
 {
 	size_t count = config->warnings->count;
-	struct wire_problem *list = arena_alloc(arena, (count + 1) * sizeof(*list));
+	struct wire_problem *list = arena_alloc(arena, (count + LIMITS_MAX) * sizeof(*list));
 
 	memcpy(list, keep_problems(arena, config->warnings), count * sizeof(*list));
-	if (running && memcmp(&running->limits, &config->limits, sizeof(config->limits)))
-		list[count++] = (struct wire_problem){
-			.file = arena_string(arena, config->file),
-			.field = "limits",
-			.expected =
-				"differ from those of the running agent, so 'apply' will refuse "
-				"it; a restart of sluiced makes new maps",
-		};
+	if (running)
+		count += warn_of_limits(config, running, arena, list + count);
 	out->warnings.list = list;
 	out->warnings.count = count;
 }
