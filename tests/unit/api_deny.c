@@ -48,6 +48,7 @@ static const struct {
 	{"", 1, "is missing"},
 	{" # nothing\n", 1, "is missing"},
 	{"10.0.0.1/8", 1, "host bits must be zero"},
+	{"::ffff:192.0.2.1", 1, "is IPv4-mapped"},
 	{"10.0.0.0/33", 1, "expected an address or a prefix"},
 	{"192.0.2.1 example.org 10.0.0.0/8 2001:db8::1/64", 2, "expected an address or a prefix"},
 };

@@ -56,7 +56,12 @@ enum wire_code answer_deny_list(struct request *request)
 
 static void refuse_prefix(struct request *request, const char *word, int err)
 {
-	if (err == -EDOM)
+	if (err == -EPROTOTYPE)
+		problems_add(
+			&request->errors, err, "prefix", word,
+			"is IPv4-mapped, and no packet comes from such an address; write it as "
+			"IPv4, such as 192.0.2.1");
+	else if (err == -EDOM)
 		problems_add(&request->errors, err, "prefix", word,
 			     "has bits beyond its length; host bits must be zero");
 	else
@@ -66,7 +71,7 @@ static void refuse_prefix(struct request *request, const char *word, int err)
 }
 
 /* Words, between blanks and commas; from # or ; to the end of a line is a comment. */
-static enum wire_code parse(struct request *request, struct prefix **out, size_t *count)
+static enum wire_code parse(struct request *request, bool adds, struct prefix **out, size_t *count)
 {
 	char *rest = arena_string(request->arena, request->arguments->prefixes);
 	struct prefix *list = NULL;
@@ -93,6 +98,9 @@ static enum wire_code parse(struct request *request, struct prefix **out, size_t
 		}
 		list = mem_grow(list, *count, sizeof(*list));
 		err = prefix_parse(word, &list[*count]);
+		/* What was added before it was refused can be taken out. */
+		if (!err && adds && prefix_is_mapped(&list[*count]))
+			err = -EPROTOTYPE;
 		*count += !err;
 		if (err)
 			refuse_prefix(request, word, err);
@@ -132,7 +140,7 @@ static enum wire_code change(struct request *request, bool adds)
 	const struct api_denied *now;
 	struct prefix *list = NULL;
 	size_t count, changed = 0;
-	enum wire_code code = parse(request, &list, &count);
+	enum wire_code code = parse(request, adds, &list, &count);
 
 	if (!code && host->deny(host->self, adds, list, count, &changed, &request->errors))
 		code = WIRE_FAILED;

@@ -50,21 +50,27 @@ bool addr_is_none(const struct addr *addr)
 	return addr->family == 0;
 }
 
+static const struct prefix mapped = {{6, {[10] = 0xff, [11] = 0xff}}, 96}; /* RFC 4291 */
+
+bool prefix_is_mapped(const struct prefix *prefix)
+{
+	return prefix->length >= mapped.length && prefix_contains(&mapped, &prefix->addr);
+}
+
 bool addr_is_unusable(const struct addr *addr)
 {
 	static const struct prefix unusable[] = {
-		{{4, {0}}, 8},			       /* unspecified, RFC 791 */
-		{{4, {127}}, 8},		       /* loopback */
-		{{4, {224}}, 4},		       /* multicast */
-		{{4, {255, 255, 255, 255}}, 32},       /* broadcast */
-		{{6, {0}}, 128},		       /* unspecified, RFC 4291 */
-		{{6, {[15] = 1}}, 128},		       /* loopback */
-		{{6, {[10] = 0xff, [11] = 0xff}}, 96}, /* IPv4-mapped */
-		{{6, {0xfe, 0x80}}, 10},	       /* link-local */
-		{{6, {0xff}}, 8},		       /* multicast */
+		{{4, {0}}, 8},			 /* unspecified, RFC 791 */
+		{{4, {127}}, 8},		 /* loopback */
+		{{4, {224}}, 4},		 /* multicast */
+		{{4, {255, 255, 255, 255}}, 32}, /* broadcast */
+		{{6, {0}}, 128},		 /* unspecified, RFC 4291 */
+		{{6, {[15] = 1}}, 128},		 /* loopback */
+		{{6, {0xfe, 0x80}}, 10},	 /* link-local */
+		{{6, {0xff}}, 8},		 /* multicast */
 	};
 
-	if (addr_is_none(addr))
+	if (addr_is_none(addr) || prefix_contains(&mapped, addr))
 		return true;
 	for (size_t i = 0; i < ARRAY_SIZE(unusable); i++)
 		if (prefix_contains(&unusable[i], addr))

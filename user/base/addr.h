@@ -47,6 +47,8 @@ const char *prefix_format(const struct prefix *prefix, char text[PREFIX_TEXT_SIZ
 /* The prefix of this length that an address is in. */
 struct prefix prefix_of(const struct addr *addr, uint8_t length);
 bool prefix_contains(const struct prefix *prefix, const struct addr *addr);
+/* True within ::ffff:0:0/96, IPv4 addresses in IPv6's notation, which no packet has. */
+bool prefix_is_mapped(const struct prefix *prefix);
 bool prefix_is_host(const struct prefix *prefix); /* length 32 or 128 */
 
 #endif

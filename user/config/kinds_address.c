@@ -60,6 +60,8 @@ const char *kind_parse_prefix(const struct field *field, const char *text, struc
 		return "";
 	if (field->lo && prefix.addr.family != field->lo)
 		return "is of the other family";
+	if (prefix_is_mapped(&prefix))
+		return "is IPv4-mapped, and no packet has such an address: write it as IPv4";
 	value->prefix = prefix;
 	return NULL;
 }
