@@ -296,6 +296,40 @@ START_TEST(a_flow_s_backend_is_named_with_its_reason)
 }
 END_TEST
 
+START_TEST(of_connection_ids_a_flow_s_reason_says_what_was_left_open_or_out)
+{
+	static const char hint[] = "(--connection-id)", unread[] = "no connection id is read";
+	static const struct {
+		const char *protocol, *id, *says, *says_not;
+	} cases[] = {
+		{"udp", NULL, hint, unread},
+		{"udp", "000a01313233343536", "its server id is 0a01", hint},
+		{"tcp", NULL, "names it", unread},
+		{"tcp", "000a01313233343536", unread, hint},
+	};
+
+	asked_start();
+	ask_apply(API_TEXT " - {name: h3, address: 203.0.113.10, port: 443, protocol: udp, "
+			   "affinity: quic, table-size: 251, quic: {rotation: 0, "
+			   "server-id-length: 2, nonce-length: 6}, "
+			   "backends: [{address: 10.0.1.11, server-id: 0a01}]}\n");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct wire_arguments arguments =
+			flow_of(cases[i].protocol, "192.0.2.1:1", "203.0.113.10:443");
+		struct wire_reply reply;
+
+		arguments.connection_id = cases[i].id;
+		arguments.given |= cases[i].id ? WIRE_BIT(connection_id) : 0;
+		reply = ask(WIRE_COMMAND_flow_lookup, arguments);
+		expect_kind(&reply, WIRE_KIND_flow);
+		ck_assert_ptr_nonnull(strstr(reply.flow->why, cases[i].says));
+		ck_assert_ptr_null(strstr(reply.flow->why, cases[i].says_not));
+		wire_reply_free(&reply);
+	}
+	asked_stop();
+}
+END_TEST
+
 START_TEST(a_flow_that_cannot_be_is_refused_by_what_is_wrong)
 {
 	static const char *const ids[] = {"", "0", "0g", "0a0",
@@ -362,4 +396,5 @@ RUN_TESTS("api_look", status_lists_the_vlans_of_an_interface,
 	  services_and_backends_are_shown_with_counters_and_reasons,
 	  every_verdict_service_and_backend_is_counted, a_flow_s_backend_is_named_with_its_reason,
 	  a_flow_that_cannot_be_is_refused_by_what_is_wrong,
+	  of_connection_ids_a_flow_s_reason_says_what_was_left_open_or_out,
 	  names_that_are_not_configured_are_refused_with_the_nearest)

@@ -219,7 +219,7 @@ START_TEST(flow_lookup_says_where_a_connection_id_leads_and_why_not)
 		size_t length;
 		const char *says;
 	} others[] = {
-		{{0}, 0, "a packet whose connection id names a backend goes there"},
+		{{0}, 0, "of 251 names it"},
 		{{0xe0, 0x0a, 2}, 9, "the connection id is of no configuration"},
 		{{0x20, 0x0a, 2}, 9, "the connection id is of no configuration"},
 		{{0x00, 0x0a, 2}, 8, "the connection id is not as long as its configuration says"},

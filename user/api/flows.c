@@ -107,6 +107,17 @@ static enum wire_code parse_flow(struct request *request, struct engine_flow *fl
 	return request->errors.count ? WIRE_USAGE : WIRE_OK;
 }
 
+/* What the answer leaves open, or out, of connection ids; empty: nothing. */
+static const char *say_of_ids(const struct engine_flow *flow,
+			      const struct engine_flow_answer *found)
+{
+	if (!found->service || found->reads_ids == (flow->connection_id_length > 0))
+		return "";
+	return found->reads_ids ? "; a packet whose connection id names a backend goes there "
+				  "(--connection-id)"
+				: "; no connection id is read: the service has no affinity: quic";
+}
+
 enum wire_code answer_flow_lookup(struct request *request)
 {
 	struct wire_flow *out = arena_alloc(request->arena, sizeof(*out));
@@ -134,7 +145,7 @@ enum wire_code answer_flow_lookup(struct request *request)
 			arena_string(request->arena, endpoint_format(&flow.destination,
 								     flow.destination_port, text)),
 		.service = found.service,
-		.why = arena_string(request->arena, found.why),
+		.why = arena_format(request->arena, "%s%s", found.why, say_of_ids(&flow, &found)),
 	};
 	if (found.service) {
 		out->hash = arena_format(request->arena, "%016" PRIx64, found.hash);

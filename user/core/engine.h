@@ -267,6 +267,7 @@ enum engine_flow_from {
 };
 struct engine_flow_answer {
 	const char *service; /* NULL: no listener; the packet passes to the kernel */
+	bool reads_ids;	     /* `affinity: quic`: connection ids name backends of the service */
 	uint64_t hash;
 	uint32_t slot; /* of the service's table */
 	enum engine_flow_from from;

@@ -310,10 +310,9 @@ static char *look_up_quic(const struct engine *engine, const struct ids_service 
 {
 	struct id_look look;
 
+	out->reads_ids = true;
 	if (!flow->connection_id_length)
-		return and_says(look_up_by_hash(engine, service, flow, out),
-				mem_string("a packet whose connection id names a backend goes "
-					   "there (--connection-id)"));
+		return look_up_by_hash(engine, service, flow, out);
 	look = look_id(engine, service, flow);
 	if (look.index == SL_NOBODY)
 		return and_says(look_up_by_hash(engine, service, flow, out),
