@@ -347,18 +347,73 @@ static void warn_about_table(struct reading *r, const struct value *service)
 	text_free(&path);
 }
 
-static void warn_about_service(struct reading *r, const struct value *service)
+static bool takes_flows(const struct value *backend)
+{
+	const struct value *weight = VALUE(backend, backend, weight);
+	const struct value *state = VALUE(backend, backend, state);
+
+	/* What could not be read is told by itself. */
+	return !weight->set || !state->set || (weight->number && state->number == CONFIG_UP);
+}
+
+static void warn_about_backends(struct reading *r, const struct value *service)
 {
 	const struct value *backends = VALUE(service, service, backends);
 	struct text path = {};
 
-	warn_about_table(r, service);
-	if (!backends->set || backends->count || VALUE(service, service, fallback)->count)
+	if (!backends->set || VALUE(service, service, fallback)->count)
 		return;
+	for (size_t i = 0; i < backends->count; i++)
+		if (!backends->items[i].set || takes_flows(&backends->items[i]))
+			return;
 	node_path(service->node, "backends", &path);
 	reading_warning(r, backends->node, path.data,
-			"service %s has no backends: its packets are dropped", value_name(service));
+			backends->count ? "none takes new flows, by weight 0 or by its state, so "
+					  "those to service %s are dropped"
+					: "service %s has no backends: its packets are dropped",
+			value_name(service));
 	text_free(&path);
+}
+
+/* In `defaults` it is for the services of TCP. */
+static void warn_about_mss_clamp(struct reading *r, const struct value *service)
+{
+	const struct value *clamp = VALUE(service, service, mss_clamp);
+	struct text path = {};
+
+	if (!clamp->set || !clamp->number || !value_is_given(clamp) ||
+	    clamp->node->parent != service->node || !is_udp_alone(service))
+		return;
+	node_path(clamp->node, NULL, &path);
+	reading_warning(r, clamp->node, path.data, "does nothing: service %s has no tcp",
+			value_name(service));
+	text_free(&path);
+}
+
+static void warn_about_service(struct reading *r, const struct value *service)
+{
+	warn_about_table(r, service);
+	warn_about_backends(r, service);
+	warn_about_mss_clamp(r, service);
+}
+
+static void warn_about_denial(struct reading *r, const struct value *root)
+{
+	const struct value *security = VALUE(root, root, security);
+	const struct value *deny = security->set ? VALUE(security, security, deny) : NULL;
+
+	for (size_t i = 0; deny && i < deny->count; i++) {
+		const struct value *source = &deny->items[i];
+		struct text path = {};
+
+		if (!source->set || source->prefix.length)
+			continue;
+		node_path(source->node, NULL, &path);
+		reading_warning(r, source->node, path.data,
+				"is every source of IPv%d: none of them reaches a service",
+				source->prefix.addr.family);
+		text_free(&path);
+	}
 }
 
 /* With one family's source given, the other's is easily forgotten. */
@@ -416,6 +471,7 @@ void check_all(struct reading *r, struct value *root)
 	check_prefix_lengths(r, services);
 	check_limits(r, root);
 	warn_about_source(r, root);
+	warn_about_denial(r, root);
 	/* Without a bound on listeners a short text could make billions of claims. */
 	if (count_needs(services).listeners <=
 	    schema_root->fields[FIELD_root_limits].section->fields[FIELD_limits_listeners].hi)

@@ -57,8 +57,8 @@ static void check_id(struct ids *ids, const struct value *id, const struct value
 
 	if (!ids->is_wanted[length])
 		reading_error(ids->r, id->node, NULL,
-			      "is of %zu bytes, which no server-id-length of service %s is", length,
-			      value_name(ids->service));
+			      "is of %zu byte%s, which no server-id-length of service %s is",
+			      length, length == 1 ? "" : "s", value_name(ids->service));
 	else if (other)
 		reading_error(ids->r, id->node, NULL,
 			      "is the server id of another backend of service %s, too (line %u): "

@@ -83,7 +83,9 @@ static int read_words(struct reader *r, char **words, size_t count)
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (!strcmp(words[0], kinds[i].word))
 			return kinds[i].read(r, words, count);
-	return refuse(r, NULL, "a line begins with hash, aead or # (a comment)");
+	return refuse(r, NULL,
+		      "expected hash HEX, aead ID HEX, or a comment that begins with #; "
+		      "`sluicectl key new` prints such a file");
 }
 
 static int read_line(struct reader *r, const char *start, size_t length)
