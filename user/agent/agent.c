@@ -42,6 +42,15 @@ static void host_took(void *self, const struct config *config)
 	health_configure(agent->health, config, false, ways_now_ms());
 }
 
+int agent_kept(const struct agent *agent, int err, struct problems *p)
+{
+	if (!err)
+		return 0;
+	return problems_add(p, err, "state-dir", agent->options.state_dir,
+			    "cannot keep the change, so it is refused, and nothing has changed; "
+			    "make it writable, with room for more");
+}
+
 static int host_store(void *self, const struct config *config, const struct overrides *overrides,
 		      uint64_t revision, struct problems *p)
 {
@@ -59,11 +68,10 @@ static int host_store(void *self, const struct config *config, const struct over
 	memcpy(next.loaded, agent->loading ? agent->loading : agent->state.loaded,
 	       sizeof(next.loaded));
 	overrides_copy(overrides, &next.overrides);
-	err = state_store(agent->options.state_dir, &next, p);
+	err = agent_kept(agent, state_store(agent->options.state_dir, &next, p), p);
 	if (err) {
 		state_free(&next);
-		return problems_add(p, err, "state-dir", agent->options.state_dir,
-				    "cannot keep the change, so it is refused");
+		return err;
 	}
 	state_free(&agent->state);
 	agent->state = next;

@@ -125,6 +125,9 @@ void agent_say_tunnel(struct agent *agent);
  */
 int agent_store_loaded(struct agent *agent, struct problems *p);
 
+/* Of `err`, from a file in the state directory that could not be written, says what it means. Returns it. */
+int agent_kept(const struct agent *agent, int err, struct problems *p);
+
 /* ---- the end --------------------------------------------------------------------------------- */
 
 /* Closes all; forwarding goes on. */

@@ -105,7 +105,7 @@ static int change(struct agent *agent, struct denyfile *next, struct problems *p
 	int err = check(config, next, dataplane_view(agent->dp)->limits.deny, p);
 
 	if (!err)
-		err = denyfile_store(dir, next, p);
+		err = agent_kept(agent, denyfile_store(dir, next, p), p);
 	if (!err) {
 		err = put_in_force(agent, config, next, p);
 		if (err)
