@@ -43,6 +43,21 @@ static void tell_ready(const char *summary)
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
+/* The log has all that is wrong; the event, which operators and sinks see, the first of it. */
+static void say_refused(const struct loop *loop, const struct problems *p)
+{
+	char *why = p->count ? problem_text(&p->list[0]) : NULL;
+
+	event_say(loop->agent->events,
+		  (struct event){.kind = EVENT_reload_refused,
+				 .attributes = {{"file", loop->agent->options.config}}},
+		  "%s is refused: the configuration of revision %llu stays in force: %s",
+		  loop->agent->options.config,
+		  (unsigned long long)engine_revision(loop->agent->engine),
+		  why ?: "no reason known");
+	free(why);
+}
+
 static void on_reload(uv_signal_t *signal, int number)
 {
 	struct loop *loop = signal->data;
@@ -53,12 +68,7 @@ static void on_reload(uv_signal_t *signal, int number)
 		log_debug("the service manager did not hear of the reload");
 	if (agent_reload(loop->agent, &p)) {
 		log_problems(LOG_LEVEL_ERROR, &p);
-		event_say(loop->agent->events,
-			  (struct event){.kind = EVENT_reload_refused,
-					 .attributes = {{"file", loop->agent->options.config}}},
-			  "%s is refused: the configuration of revision %llu stays in force",
-			  loop->agent->options.config,
-			  (unsigned long long)engine_revision(loop->agent->engine));
+		say_refused(loop, &p);
 		tell_manager("READY=1\nSTATUS=the last reload was refused; see the log");
 	} else {
 		char *summary = agent_summary(loop->agent);
