@@ -71,6 +71,35 @@ START_TEST(what_is_no_prefix_is_refused_and_nothing_is_done)
 }
 END_TEST
 
+START_TEST(everybody_is_denied_only_by_force)
+{
+	struct wire_arguments all = sources("192.0.2.1 0.0.0.0/0 ::/0");
+	struct wire_reply reply;
+
+	asked_start();
+	reply = ask(WIRE_COMMAND_deny_add, all);
+	expect_kind(&reply, WIRE_KIND_error);
+	ck_assert_int_eq(reply.code, WIRE_REFUSED);
+	ck_assert_uint_eq(reply.errors.count, 2);
+	ck_assert_str_eq(reply.errors.list[0].value, "0.0.0.0/0");
+	ck_assert_ptr_nonnull(strstr(reply.errors.list[0].expected, "every source of IPv4"));
+	ck_assert_ptr_nonnull(strstr(reply.errors.list[1].expected, "every source of IPv6"));
+	ck_assert_uint_eq(asked.agent.denied_count, 0);
+	wire_reply_free(&reply);
+	all.force = true;
+	all.given |= WIRE_BIT(force);
+	reply = ask(WIRE_COMMAND_deny_add, all);
+	expect_kind(&reply, WIRE_KIND_deny_change);
+	ck_assert_uint_eq(reply.deny_change->added, 3);
+	wire_reply_free(&reply);
+	/* To let everybody in again needs none. */
+	reply = ask(WIRE_COMMAND_deny_del, sources("0.0.0.0/0 ::/0"));
+	expect_kind(&reply, WIRE_KIND_deny_change);
+	wire_reply_free(&reply);
+	asked_stop();
+}
+END_TEST
+
 START_TEST(what_the_agent_refuses_is_told_and_no_event)
 {
 	struct wire_reply reply;
@@ -146,6 +175,6 @@ START_TEST(flow_lookup_tells_a_denied_source)
 END_TEST
 
 RUN_TESTS("api_deny", words_commas_lines_and_comments_are_read,
-	  what_is_no_prefix_is_refused_and_nothing_is_done,
+	  what_is_no_prefix_is_refused_and_nothing_is_done, everybody_is_denied_only_by_force,
 	  what_the_agent_refuses_is_told_and_no_event, the_list_tells_who_denies_and_since_when,
 	  flow_lookup_tells_a_denied_source)

@@ -112,6 +112,22 @@ static enum wire_code parse(struct request *request, bool adds, struct prefix **
 	return request->errors.count ? WIRE_USAGE : WIRE_OK;
 }
 
+/* All of a family's sources: it is a slip more often than meant, and ends every service's traffic at once. */
+static enum wire_code refuse_everybody(struct request *request, const struct prefix *list,
+				       size_t count)
+{
+	char text[PREFIX_TEXT_SIZE];
+
+	for (size_t i = 0; i < count; i++)
+		if (!list[i].length)
+			problems_add(&request->errors, -EPERM, "prefix",
+				     prefix_format(&list[i], text),
+				     "denies every source of IPv%u, so that no service answers "
+				     "any; --force does it nevertheless",
+				     list[i].addr.family);
+	return request->errors.count ? WIRE_REFUSED : WIRE_OK;
+}
+
 static void post(struct request *request, const char *what, const struct prefix *first,
 		 size_t changed)
 {
@@ -142,6 +158,8 @@ static enum wire_code change(struct request *request, bool adds)
 	size_t count, changed = 0;
 	enum wire_code code = parse(request, adds, &list, &count);
 
+	if (!code && adds && !request->arguments->force)
+		code = refuse_everybody(request, list, count);
 	if (!code && host->deny(host->self, adds, list, count, &changed, &request->errors))
 		code = WIRE_FAILED;
 	if (!code && changed)
