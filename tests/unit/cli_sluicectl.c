@@ -69,8 +69,8 @@ static void run_client(const char *arguments, bool json)
 {
 	const char *argv[WORDS_MAX] = {"sluicectl"};
 	char *here = replace(arguments, "HERE", TEST_DIR "/cli");
-	char *words = replace(here, "DIR", directory), *state;
-	int argc = 1;
+	char *words = replace(here, "DIR", directory), *socket = in_directory("sock"), *state;
+	int argc = 1, code;
 
 	free(here);
 	if (json)
@@ -78,7 +78,9 @@ static void run_client(const char *arguments, bool json)
 	for (char *word = strtok_r(words, " ", &state); word; word = strtok_r(NULL, " ", &state))
 		argv[argc++] = word;
 	argv[argc] = NULL;
-	exit(cli_main(argc, (char **)argv, in_directory("sock")));
+	code = cli_main(argc, (char **)argv, socket);
+	free(socket);
+	exit(code);
 }
 
 static pid_t start_client(const struct test_case *test, bool json)
