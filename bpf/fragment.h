@@ -174,8 +174,7 @@ __noinline int fragment_remember(__u64 hash, __u32 index)
  */
 static __always_inline enum sl_verdict fragment_unknown(const struct pkt *p)
 {
-	return p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP ? SL_DROP_fragment
-									: SL_PASS_other_protocol;
+	return parse_is_ours(p) ? SL_DROP_fragment : SL_PASS_other_protocol;
 }
 
 /* What the first fragment says of where a later one goes: to a backend that may be dead, or have lost its index by now. */
