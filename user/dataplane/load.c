@@ -4,7 +4,7 @@
  *
  * Constants are found by the object's own type information and not by the skeleton's struct, so that an object
  * of another compiler loads the same way. Knobs are numbers in the instructions (immediates.h); the constant of that name
- * is read by no program: its size tells whether the object's sources have another struct sl_knobs.
+ * is read by no program: it has the values for who looks at the map, and its type in the object says what knobs the marks mean.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
