@@ -101,16 +101,13 @@ static void build_answer(struct frame *out, const struct packet *packet)
 static void run(const char *name, const struct frame *in, enum sl_verdict verdict, int action,
 		struct frame *out)
 {
-	struct world_counts before, after;
-	int got;
+	struct world_ran ran;
 
-	world_count(&w, &before);
-	got = world_run(&w, in, out, 1);
-	world_count(&w, &after);
-	world_expect_verdict(name, &before, &after, verdict);
-	ck_assert_msg(got == action, "%s: action %d", name, got);
-	ck_assert_mem_eq(before.service, after.service, sizeof(before.service));
-	ck_assert_mem_eq(before.backend, after.backend, sizeof(before.backend));
+	world_run_counted(&w, name, in, verdict, &ran);
+	ck_assert_msg(ran.action == action, "%s: action %d", name, ran.action);
+	ck_assert_mem_eq(ran.before.service, ran.after.service, sizeof(ran.before.service));
+	ck_assert_mem_eq(ran.before.backend, ran.after.backend, sizeof(ran.before.backend));
+	*out = ran.out;
 }
 
 static const struct tagging one_tag = {1, {0x8100, 0x2007}};

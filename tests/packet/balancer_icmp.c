@@ -146,18 +146,16 @@ static void expect(const struct world *w, int i, const struct frame *in, struct 
 
 static void check_sent(struct world *w, int i, int action)
 {
-	struct frame in, out, expected;
-	struct world_counts before, after;
+	struct frame in, expected;
+	struct world_ran ran;
 
 	build_error(&in, &cases[i].error, &cases[i].icmp, &cases[i].sent);
 	expect(w, i, &in, &expected);
-	world_count(w, &before);
-	ck_assert_msg(world_run(w, &in, &out, 1) == action, "%s: not sent", cases[i].name);
-	world_count(w, &after);
-	world_expect_frame(cases[i].name, &out, &expected);
-	world_expect_verdict(cases[i].name, &before, &after, SL_SEND_icmp_error);
-	ck_assert_mem_eq(before.service, after.service, sizeof(before.service));
-	ck_assert_mem_eq(before.backend, after.backend, sizeof(before.backend));
+	world_run_counted(w, cases[i].name, &in, SL_SEND_icmp_error, &ran);
+	ck_assert_msg(ran.action == action, "%s: not sent", cases[i].name);
+	world_expect_frame(cases[i].name, &ran.out, &expected);
+	ck_assert_mem_eq(ran.before.service, ran.after.service, sizeof(ran.before.service));
+	ck_assert_mem_eq(ran.before.backend, ran.after.backend, sizeof(ran.before.backend));
 }
 
 static const struct world_way ways[] = {
@@ -310,24 +308,17 @@ static const struct {
 
 static void check_refused(struct world *w, int i)
 {
-	struct world_counts before, after;
-	uint64_t dropped = 0;
-	struct frame in, out;
-	int action;
+	struct world_ran ran;
+	struct frame in;
 
 	build_error(&in, &refused[i].error, &refused[i].icmp, &refused[i].sent);
-	world_count(w, &before);
-	action = world_run(w, &in, &out, 1);
-	world_count(w, &after);
-	world_expect_verdict(refused[i].name, &before, &after, refused[i].verdict);
-	ck_assert_msg(action == (refused[i].of_service ? XDP_DROP : XDP_PASS), "%s: action %d",
-		      refused[i].name, action);
-	ck_assert_msg(out.length == in.length && !memcmp(out.data, in.data, in.length),
-		      "%s: touched", refused[i].name);
-	for (int s = 0; s < 16; s++)
-		dropped += after.service[s][SL_SERVICE_dropped] -
-			   before.service[s][SL_SERVICE_dropped];
-	ck_assert_msg(dropped == refused[i].of_service, "%s: the service's count", refused[i].name);
+	world_run_counted(w, refused[i].name, &in, refused[i].verdict, &ran);
+	ck_assert_msg(ran.action == (refused[i].of_service ? XDP_DROP : XDP_PASS), "%s: action %d",
+		      refused[i].name, ran.action);
+	world_expect_frame(refused[i].name, &ran.out, &in);
+	ck_assert_msg(world_dropped(&ran.after) - world_dropped(&ran.before) ==
+			      refused[i].of_service,
+		      "%s: the service's count", refused[i].name);
 }
 
 START_TEST(what_is_not_surely_about_a_service_passes_untouched)

@@ -131,15 +131,6 @@ static const struct {
 
 #define CASES (int)(sizeof(cases) / sizeof(cases[0]))
 
-static uint64_t all_dropped(const struct world_counts *counts)
-{
-	uint64_t sum = 0;
-
-	for (int s = 0; s < 16; s++)
-		sum += counts->service[s][SL_SERVICE_dropped];
-	return sum;
-}
-
 /* Services count what was dropped once it was known to be theirs: from the ports on. */
 static bool is_counted_by_service(enum sl_verdict verdict, const struct packet *p)
 {
@@ -153,22 +144,16 @@ static bool is_counted_by_service(enum sl_verdict verdict, const struct packet *
 static void check_untouched(struct world *w, int i, const struct frame *in,
 			    enum sl_verdict expected)
 {
-	struct world_counts before, after;
-	struct frame out;
-	int action;
+	struct world_ran ran;
 
-	world_count(w, &before);
-	action = world_run(w, in, &out, 1);
-	world_count(w, &after);
-	world_expect_verdict(cases[i].name, &before, &after, expected);
-	ck_assert_msg(action == (int)world_verdict_action(expected), "%s: action %d", cases[i].name,
-		      action);
-	ck_assert_msg(out.length == in->length && !memcmp(out.data, in->data, in->length),
-		      "%s: touched", cases[i].name);
-	ck_assert_msg(all_dropped(&after) - all_dropped(&before) ==
+	world_run_counted(w, cases[i].name, in, expected, &ran);
+	ck_assert_msg(ran.action == (int)world_verdict_action(expected), "%s: action %d",
+		      cases[i].name, ran.action);
+	world_expect_frame(cases[i].name, &ran.out, in);
+	ck_assert_msg(world_dropped(&ran.after) - world_dropped(&ran.before) ==
 			      is_counted_by_service(expected, &cases[i].packet),
 		      "%s: the service's count", cases[i].name);
-	ck_assert_mem_eq(before.backend, after.backend, sizeof(before.backend));
+	ck_assert_mem_eq(ran.before.backend, ran.after.backend, sizeof(ran.before.backend));
 }
 
 START_TEST(what_is_not_sent_is_untouched_and_has_its_verdict)

@@ -97,30 +97,19 @@ static void build_answer(const struct packet *packet, const struct tagging *tags
 		frame_tag(out, tags);
 }
 
-static uint64_t dropped(const struct world_counts *counts)
-{
-	uint64_t sum = 0;
-
-	for (int s = 0; s < 16; s++)
-		sum += counts->service[s][SL_SERVICE_dropped];
-	return sum;
-}
-
 /* Runs a frame, which must end by this verdict and count as dropped by its service. */
 static void run(struct world *w, const char *name, const struct frame *in, enum sl_verdict verdict,
 		struct frame *out)
 {
-	struct world_counts before, after;
-	int action;
+	struct world_ran ran;
 
-	world_count(w, &before);
-	action = world_run(w, in, out, 1);
-	world_count(w, &after);
-	ck_assert_msg(action == (verdict == SL_DROP_too_big ? XDP_DROP : XDP_TX), "%s: action %d",
-		      name, action);
-	world_expect_verdict(name, &before, &after, verdict);
-	ck_assert_msg(dropped(&after) - dropped(&before) == 1, "%s: the service's count", name);
-	ck_assert_mem_eq(before.backend, after.backend, sizeof(before.backend));
+	world_run_counted(w, name, in, verdict, &ran);
+	ck_assert_msg(ran.action == (verdict == SL_DROP_too_big ? XDP_DROP : XDP_TX),
+		      "%s: action %d", name, ran.action);
+	ck_assert_msg(world_dropped(&ran.after) - world_dropped(&ran.before) == 1,
+		      "%s: the service's count", name);
+	ck_assert_mem_eq(ran.before.backend, ran.after.backend, sizeof(ran.before.backend));
+	*out = ran.out;
 }
 
 static const struct world_way ways[] = {

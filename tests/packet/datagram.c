@@ -144,16 +144,12 @@ void datagram_expect_sent(struct world *w, enum world_backend backend, const str
 void datagram_expect_end(struct world *w, const struct frame *in, enum sl_verdict verdict,
 			 const char *what)
 {
-	struct world_counts before, after;
-	struct frame out;
-	int action;
+	struct world_ran ran;
 
-	world_count(w, &before);
-	action = world_run(w, in, &out, 1);
-	world_count(w, &after);
-	ck_assert_msg(action == (int)world_verdict_action(verdict), "%s: action %d", what, action);
-	world_expect_verdict(what, &before, &after, verdict);
-	world_expect_frame(what, &out, in);
+	world_run_counted(w, what, in, verdict, &ran);
+	ck_assert_msg(ran.action == (int)world_verdict_action(verdict), "%s: action %d", what,
+		      ran.action);
+	world_expect_frame(what, &ran.out, in);
 }
 
 void datagram_expect_piece_sent(struct world *w, const struct datagram *d, unsigned int n,

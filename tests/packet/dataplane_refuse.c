@@ -137,6 +137,16 @@ static struct bpf_insn *instructions(char *object, size_t *count)
 	return (void *)(object + its->sh_offset);
 }
 
+/* Frees the object, with which nothing starts and of which nothing is left. */
+static void refuse_object(struct dataplane_options *options, char *object, int err,
+			  const char *words)
+{
+	options->object = object;
+	pinned_refuse(options, err, words);
+	ck_assert(!pinned_exists(""));
+	free(object);
+}
+
 START_TEST(what_the_verifier_says_is_said)
 {
 	struct dataplane_options options = pinned_options();
@@ -146,10 +156,7 @@ START_TEST(what_the_verifier_says_is_said)
 	/* The first instruction reads a register that nothing has written. */
 	*instructions(object, &count) =
 		(struct bpf_insn){.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 6, .src_reg = 9};
-	options.object = object;
-	pinned_refuse(&options, -EACCES, "R9 !read_ok");
-	ck_assert(!pinned_exists(""));
-	free(object);
+	refuse_object(&options, object, -EACCES, "R9 !read_ok");
 }
 END_TEST
 
@@ -168,10 +175,7 @@ START_TEST(an_object_with_knobs_of_other_sources_is_refused)
 			marks++;
 		}
 	ck_assert_uint_gt(marks, 10);
-	options.object = object;
-	pinned_refuse(&options, -EINVAL, "a knob that is not in this program");
-	ck_assert(!pinned_exists(""));
-	free(object);
+	refuse_object(&options, object, -EINVAL, "a knob that is not in this program");
 }
 END_TEST
 
@@ -186,10 +190,8 @@ START_TEST(an_object_whose_knobs_have_changed_places_is_refused)
 	ck_assert(first && second);
 	memcpy(first, "\0half6", sizeof("\0half6"));
 	memcpy(second, "\0half4", sizeof("\0half4"));
-	options.object = object;
-	pinned_refuse(&options, -EINVAL, "'half4': it does not have this knob in its place");
-	ck_assert(!pinned_exists(""));
-	free(object);
+	refuse_object(&options, object, -EINVAL,
+		      "'half4': it does not have this knob in its place");
 }
 END_TEST
 
@@ -199,10 +201,7 @@ START_TEST(an_object_whose_programs_are_in_other_sections_is_refused)
 	char *object = pinned_object("bpf/sluice.bpf.o", &options.object_size);
 
 	section(object, "sluice/xdp")->sh_name += strlen("sluice/");
-	options.object = object;
-	pinned_refuse(&options, -EINVAL, "its section is xdp, where its knobs are not set");
-	ck_assert(!pinned_exists(""));
-	free(object);
+	refuse_object(&options, object, -EINVAL, "its section is xdp, where its knobs are not set");
 }
 END_TEST
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/mem.h"
 #include "base/problem.h"
 #include "dataplane/internal.h"
 #include "packet/world.h"
@@ -425,6 +426,24 @@ void world_expect_verdict(const char *name, const struct world_counts *before,
 		ck_assert_msg(counted == (v == (int)verdict), "%s: %s counted %lu, expected %s",
 			      name, world_verdict_name(v), counted, world_verdict_name(verdict));
 	}
+}
+
+uint64_t world_dropped(const struct world_counts *counts)
+{
+	uint64_t sum = 0;
+
+	for (size_t s = 0; s < ARRAY_SIZE(counts->service); s++)
+		sum += counts->service[s][SL_SERVICE_dropped];
+	return sum;
+}
+
+void world_run_counted(struct world *world, const char *name, const struct frame *in,
+		       enum sl_verdict verdict, struct world_ran *out)
+{
+	world_count(world, &out->before);
+	out->action = world_run(world, in, &out->out, 1);
+	world_count(world, &out->after);
+	world_expect_verdict(name, &out->before, &out->after, verdict);
 }
 
 void world_expect_frame(const char *name, const struct frame *got, const struct frame *expected)

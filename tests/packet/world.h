@@ -96,5 +96,18 @@ enum xdp_action world_verdict_action(enum sl_verdict verdict); /* of what is sen
 /* Fails the test unless one packet was counted meanwhile, by this verdict and no other; `name` is the case's. */
 void world_expect_verdict(const char *name, const struct world_counts *before,
 			  const struct world_counts *after, enum sl_verdict verdict);
+/* Packets that all services together have dropped. */
+uint64_t world_dropped(const struct world_counts *counts);
+
+/* A frame's run: what came of it, and the counters before and after. */
+struct world_ran {
+	int action;
+	struct frame out;
+	struct world_counts before, after;
+};
+
+/* Runs a frame as of interface 1; fails the test unless it is counted by this verdict and no other. */
+void world_run_counted(struct world *world, const char *name, const struct frame *in,
+		       enum sl_verdict verdict, struct world_ran *out);
 
 #endif
